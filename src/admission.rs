@@ -1,0 +1,124 @@
+//! From the payload of a call to the bytes of its answer.
+//!
+//! ```text
+//! payload -> request + settings            neither can hide what is wrong with the other
+//!   out of scope (DELETE, CONNECT, status) -> accept
+//!   a kind that carries no pod             -> accept, with a warning
+//!   workload -> controls -> findings
+//!   UPDATE: minus what the stored object has already
+//! -> verdict -> response
+//! ```
+//!
+//! Nothing here fails: what cannot be decoded is rejected, with a message that names the reason
+//! and repeats nothing of the payload.
+
+mod request;
+mod response;
+mod update;
+
+use serde_json::value::RawValue;
+
+use self::request::{Object, Operation, Payload, Request};
+use self::response::Response;
+use crate::controls::{self, Findings};
+use crate::json;
+use crate::settings::{OnUpdate, Settings};
+use crate::violation::Quoted;
+use crate::workload::{Kind, Workload};
+
+/// Judges one request. The answer is always a response that Kubewarden can decode.
+#[must_use]
+pub fn validate(payload: &[u8]) -> Vec<u8> {
+    respond(payload).to_json()
+}
+
+/// Checks settings. The answer is a `SettingsValidationResponse` of the SDK.
+#[must_use]
+pub fn validate_settings(payload: &[u8]) -> Vec<u8> {
+    response::of_settings(Settings::from_json(payload).map(|_| ()))
+}
+
+fn respond(payload: &[u8]) -> Response {
+    // The common way decodes the object where it stands. Only when that fails is the payload read
+    // again with the object left aside, to learn which of its parts is at fault.
+    let payload = match Payload::decode(payload).or_else(|_| Payload::decode_envelope(payload)) {
+        Ok(payload) => payload,
+        Err(error) => {
+            return Response::undecodable("the admission request", &json::describe_error(&error));
+        }
+    };
+    let settings = match payload.settings.map(|raw| Settings::from_json(raw.get().as_bytes())) {
+        None => Settings::default(),
+        Some(Ok(settings)) => settings,
+        Some(Err(problems)) => return Response::invalid_settings(&problems),
+    };
+    judge(payload.request, &settings)
+}
+
+fn judge(request: Request<'_>, settings: &Settings) -> Response {
+    if request.is_out_of_scope() {
+        return Response::accept();
+    }
+    let Some(kind) = Kind::recognise(&request.kind.group, &request.kind.kind) else {
+        return Response::accept_with_warning(format!(
+            "container-security does not know the kind {}; its Pods are judged when they are \
+             created",
+            Quoted(&request.kind.to_string())
+        ));
+    };
+    let workload = match request.object.into_workload(kind) {
+        Ok(workload) => workload,
+        Err(problem) => {
+            return Response::undecodable(&format!("the {}", kind.name()), &problem);
+        }
+    };
+    let namespace = request.namespace.as_ref().map(json::Text::as_str).or(workload.namespace());
+    let mut findings = controls::judge(&workload, namespace, settings);
+    if request.operation == Operation::Update && settings.on_update == OnUpdate::NewViolations {
+        drop_legacy(&mut findings, &workload, request.old_object, namespace, settings);
+    }
+    let name = request.name.as_ref().map(json::Text::as_str).filter(|name| !name.is_empty());
+    let title = Title { kind, name: name.or(workload.name()), namespace };
+    Response::of_findings(&title, &findings, settings)
+}
+
+/// Drops the violations that the stored object has already. A stored object that is absent or
+/// cannot be read has none, so that everything counts.
+fn drop_legacy(
+    findings: &mut Findings<'_>,
+    workload: &Workload<'_>,
+    stored: Option<&RawValue>,
+    namespace: Option<&str>,
+    settings: &Settings,
+) {
+    if findings.violations.is_empty() {
+        return;
+    }
+    let Some(Ok(stored)) = stored.map(|raw| Object::Raw(raw).into_workload(workload.kind)) else {
+        return;
+    };
+    let legacy = controls::judge(&stored, namespace, settings);
+    findings
+        .violations
+        .retain(|violation| update::counts(violation, workload, &stored, &legacy.violations));
+}
+
+/// How a message names the workload.
+struct Title<'t> {
+    kind: Kind,
+    name: Option<&'t str>,
+    namespace: Option<&'t str>,
+}
+
+impl std::fmt::Display for Title<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.kind.name())?;
+        if let Some(name) = self.name {
+            write!(f, " {}", Quoted(name))?;
+        }
+        if let Some(namespace) = self.namespace {
+            write!(f, " in namespace {}", Quoted(namespace))?;
+        }
+        Ok(())
+    }
+}

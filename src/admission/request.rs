@@ -1,0 +1,236 @@
+//! The payload of `validate`: `{"request": AdmissionRequest, "settings": {...}}`.
+//!
+//! The request's object is decoded where it stands, in the one pass over the payload, because its
+//! kind comes before it (the host sorts all keys). Where it does not, and for `oldObject`, which is
+//! seldom needed, the JSON is kept and decoded later.
+//!
+//! Source: `AdmissionRequest` of `k8s.io/api/admission/v1`.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display, Formatter};
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, de};
+use serde_json::value::RawValue;
+
+use crate::json::{self, Text};
+use crate::workload::{Kind, Workload};
+
+/// What the host sends.
+#[derive(Debug)]
+pub(super) struct Payload<'a> {
+    pub(super) request: Request<'a>,
+    pub(super) settings: Option<&'a RawValue>,
+}
+
+/// The fields of an AdmissionRequest that decide something.
+#[derive(Debug, Default)]
+pub(super) struct Request<'a> {
+    pub(super) kind: GroupKind<'a>,
+    pub(super) name: Option<Text<'a>>,
+    pub(super) namespace: Option<Text<'a>>,
+    pub(super) operation: Operation,
+    sub_resource: Option<Text<'a>>,
+    pub(super) object: Object<'a>,
+    pub(super) old_object: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct GroupKind<'a> {
+    #[serde(borrow, default)]
+    pub(super) group: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) kind: Cow<'a, str>,
+}
+
+impl Display for GroupKind<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if !self.group.is_empty() {
+            write!(f, "{}/", self.group)?;
+        }
+        f.write_str(&self.kind)
+    }
+}
+
+/// What the API server is asked to do. An operation that is missing or unknown is judged as a
+/// CREATE, the one that nothing is taken off from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Operation {
+    #[default]
+    Create,
+    Update,
+    Delete,
+    Connect,
+}
+
+impl<'de> Deserialize<'de> for Operation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = Option::<Text<'de>>::deserialize(deserializer)?;
+        Ok(match word.as_ref().map(Text::as_str) {
+            Some("UPDATE") => Self::Update,
+            Some("DELETE") => Self::Delete,
+            Some("CONNECT") => Self::Connect,
+            _ => Self::Create,
+        })
+    }
+}
+
+/// The admitted object.
+#[derive(Debug, Default)]
+pub(super) enum Object<'a> {
+    #[default]
+    Absent,
+    Workload(Workload<'a>),
+    Raw(&'a RawValue),
+}
+
+impl<'a> Object<'a> {
+    /// # Errors
+    ///
+    /// What is wrong with the object, without any of its content.
+    pub(super) fn into_workload(self, kind: Kind) -> Result<Workload<'a>, String> {
+        match self {
+            Self::Absent => Err("the request has no object".to_owned()),
+            Self::Workload(workload) => Ok(workload),
+            Self::Raw(raw) => {
+                let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+                kind.deserialize(&mut deserializer).map_err(|error| json::describe_error(&error))
+            }
+        }
+    }
+}
+
+impl<'a> Payload<'a> {
+    /// Decodes everything, the object included, in one pass.
+    pub(super) fn decode(payload: &'a [u8]) -> Result<Self, serde_json::Error> {
+        decode(payload, Objects::Decode)
+    }
+
+    /// Decodes everything but the object, which is kept as JSON.
+    pub(super) fn decode_envelope(payload: &'a [u8]) -> Result<Self, serde_json::Error> {
+        decode(payload, Objects::Keep)
+    }
+}
+
+fn decode(payload: &[u8], objects: Objects) -> Result<Payload<'_>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(payload);
+    let payload = Seed::<Payload<'_>>::new(objects).deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(payload)
+}
+
+impl Request<'_> {
+    /// Whether nothing in this request can change what runs: the object goes away, is not a
+    /// workload (CONNECT), or is written through a sub-resource that leaves its spec alone.
+    pub(super) fn is_out_of_scope(&self) -> bool {
+        matches!(self.operation, Operation::Delete | Operation::Connect)
+            || self.sub_resource.as_ref().is_some_and(|sub_resource| {
+                matches!(
+                    sub_resource.as_str(),
+                    "status"
+                        | "scale"
+                        | "binding"
+                        | "eviction"
+                        | "exec"
+                        | "attach"
+                        | "log"
+                        | "portforward"
+                        | "proxy"
+                )
+            })
+    }
+}
+
+/// What to do with the object on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Objects {
+    Decode,
+    Keep,
+}
+
+/// Decodes a `T` whose object is treated as `objects` says.
+struct Seed<T> {
+    objects: Objects,
+    target: PhantomData<T>,
+}
+
+impl<T> Seed<T> {
+    fn new(objects: Objects) -> Self {
+        Self { objects, target: PhantomData }
+    }
+}
+
+impl<'de, T> DeserializeSeed<'de> for Seed<T>
+where
+    Self: Visitor<'de, Value = T>,
+{
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<Payload<'de>> {
+    type Value = Payload<'de>;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("a request and settings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut request, mut settings) = (None, None);
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            match key.as_str() {
+                "request" => request = Some(map.next_value_seed(Seed::new(self.objects))?),
+                "settings" => settings = map.next_value()?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        let request = request.ok_or_else(|| de::Error::missing_field("request"))?;
+        Ok(Payload { request, settings })
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<Request<'de>> {
+    type Value = Request<'de>;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("an AdmissionRequest")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut request = Request::default();
+        let mut kind: Option<GroupKind<'de>> = None;
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            match key.as_str() {
+                "kind" => kind = Some(map.next_value()?),
+                "name" => request.name = map.next_value()?,
+                "namespace" => request.namespace = map.next_value()?,
+                "operation" => request.operation = map.next_value()?,
+                "subResource" => request.sub_resource = map.next_value()?,
+                "oldObject" => request.old_object = map.next_value()?,
+                "object" => {
+                    let known = kind
+                        .as_ref()
+                        .filter(|_| self.objects == Objects::Decode)
+                        .and_then(|kind| Kind::recognise(&kind.group, &kind.kind));
+                    request.object = match known {
+                        Some(kind) => Object::Workload(map.next_value_seed(kind)?),
+                        None => map
+                            .next_value::<Option<&'de RawValue>>()?
+                            .map_or(Object::Absent, Object::Raw),
+                    };
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        request.kind = kind.ok_or_else(|| de::Error::missing_field("kind"))?;
+        Ok(request)
+    }
+}

@@ -1,0 +1,218 @@
+//! The verdict, and its bytes.
+//!
+//! The shape is the SDK's `ValidationResponse`; only the annotations are a sorted map here, so
+//! that one request has one answer, byte for byte.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use kubewarden_policy_sdk::settings::SettingsValidationResponse;
+use serde::Serialize;
+
+use super::Title;
+use crate::controls::{Control, Findings};
+use crate::settings::{Mode, Settings};
+use crate::violation::{List, MachineViolation, Violation};
+
+/// The answer to `validate`.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Response {
+    accepted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    audit_annotations: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+impl Response {
+    pub(super) fn accept() -> Self {
+        Self { accepted: true, ..Self::default() }
+    }
+
+    pub(super) fn accept_with_warning(warning: String) -> Self {
+        Self { accepted: true, warnings: vec![cut(warning, MAX_WARNING_BYTES)], ..Self::default() }
+    }
+
+    /// What cannot be read is not let in.
+    pub(super) fn undecodable(what: &str, problem: &str) -> Self {
+        Self::reject(BAD_REQUEST, format!("{what} cannot be decoded: {problem}"))
+    }
+
+    /// Settings are validated when the policy is loaded, but that is no reason to trust them.
+    pub(super) fn invalid_settings(problems: &[String]) -> Self {
+        Self::reject(INTERNAL_ERROR, settings_message(problems))
+    }
+
+    pub(super) fn of_findings(
+        title: &Title<'_>,
+        findings: &Findings<'_>,
+        settings: &Settings,
+    ) -> Self {
+        let (enforced, warned): (Vec<_>, Vec<_>) = findings
+            .violations
+            .iter()
+            .partition(|violation| violation.control.mode(settings) == Mode::Enforce);
+        let mut response = if enforced.is_empty() {
+            Self::accept()
+        } else {
+            Self::reject(FORBIDDEN, rejection(title, &enforced))
+        };
+        response.warnings = warnings(&warned, findings.notices.iter());
+        if !findings.violations.is_empty() {
+            response.annotate(&enforced, &warned);
+        }
+        response
+    }
+
+    fn reject(code: u16, message: String) -> Self {
+        Self { accepted: false, message: Some(message), code: Some(code), ..Self::default() }
+    }
+
+    /// Tells machines what people read in the message and the warnings.
+    fn annotate(&mut self, enforced: &[&Violation<'_>], warned: &[&Violation<'_>]) {
+        for (key, violations) in [("rejected-by", enforced), ("warned-by", warned)] {
+            if !violations.is_empty() {
+                self.audit_annotations.insert(key, controls_of(violations));
+            }
+        }
+        let all = enforced
+            .iter()
+            .map(|violation| MachineViolation::new(violation, Mode::Enforce.name()))
+            .chain(warned.iter().map(|violation| MachineViolation::new(violation, Mode::Warn.name())));
+        let mut list = String::from("[");
+        let mut left_out = 0_usize;
+        for violation in all {
+            // Serialising to a string fails for maps with odd keys only; there are none.
+            let entry = serde_json::to_string(&violation).unwrap_or_default();
+            if left_out > 0 || list.len().saturating_add(entry.len()) > MAX_ANNOTATION_BYTES {
+                left_out = left_out.saturating_add(1);
+                continue;
+            }
+            if list.len() > 1 {
+                list.push(',');
+            }
+            list.push_str(&entry);
+        }
+        list.push(']');
+        self.audit_annotations.insert("violations", list);
+        if left_out > 0 {
+            self.audit_annotations.insert("violations-left-out", left_out.to_string());
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        // As above: this cannot fail. Were it to, an empty answer is an error to the host, which
+        // then rejects.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// The answer to `validate_settings`.
+pub(super) fn of_settings(outcome: Result<(), Vec<String>>) -> Vec<u8> {
+    let response = match outcome {
+        Ok(()) => SettingsValidationResponse { valid: true, message: None },
+        Err(problems) => {
+            SettingsValidationResponse { valid: false, message: Some(settings_message(&problems)) }
+        }
+    };
+    serde_json::to_vec(&response).unwrap_or_default()
+}
+
+/// The name of the policy stands in it because policy-server does not say whose settings it means.
+fn settings_message(problems: &[String]) -> String {
+    let count = problems.len();
+    let noun = if count == 1 { "problem" } else { "problems" };
+    let title = format!("the settings of container-security have {count} {noun}:");
+    lines(title, problems.iter().cloned(), "problem", MAX_SETTINGS_MESSAGE_BYTES)
+}
+
+fn rejection(title: &Title<'_>, violations: &[&Violation<'_>]) -> String {
+    let count = violations.len();
+    let noun = if count == 1 { "rule" } else { "rules" };
+    let title = format!("{title} breaks {count} {noun} of container security:");
+    lines(title, violations.iter().map(ToString::to_string), "violation", MAX_MESSAGE_BYTES)
+}
+
+/// A title and a list below it, cut at `limit` bytes; how many items were cut is its last line.
+fn lines(
+    title: String,
+    items: impl ExactSizeIterator<Item = String>,
+    noun: &str,
+    limit: usize,
+) -> String {
+    let mut message = title;
+    let mut left = items.len();
+    for item in items {
+        let item = cut(item, MAX_LINE_BYTES);
+        if message.len().saturating_add(item.len()) > limit {
+            break;
+        }
+        message.push_str("\n- ");
+        message.push_str(&item);
+        left = left.saturating_sub(1);
+    }
+    if left > 0 {
+        let plural = if left == 1 { "" } else { "s" };
+        // Writing to a String cannot fail.
+        let _ = write!(message, "\n- and {left} more {noun}{plural}");
+    }
+    message
+}
+
+fn warnings<'n>(
+    violations: &[&Violation<'_>],
+    notices: impl ExactSizeIterator<Item = &'n String>,
+) -> Vec<String> {
+    let count = violations.len().saturating_add(notices.len());
+    let mut warnings: Vec<String> = violations
+        .iter()
+        .map(ToString::to_string)
+        .chain(notices.cloned())
+        .take(MAX_WARNINGS)
+        .map(|warning| cut(warning, MAX_WARNING_BYTES))
+        .collect();
+    if count > MAX_WARNINGS {
+        warnings.push(format!("and {} more warnings", count.saturating_sub(MAX_WARNINGS)));
+    }
+    warnings
+}
+
+fn controls_of(violations: &[&Violation<'_>]) -> String {
+    let mut controls: Vec<Control> = violations.iter().map(|violation| violation.control).collect();
+    controls.dedup();
+    List(&controls).to_string()
+}
+
+/// Cuts a text to at most `limit` bytes, at the border of a character.
+fn cut(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        let end = limit.saturating_sub(ELLIPSIS.len());
+        let end = (0..=end).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        text.truncate(end);
+        text.push_str(ELLIPSIS);
+    }
+    text
+}
+
+const ELLIPSIS: &str = "...";
+
+/// What Pod Security Admission answers, too.
+const FORBIDDEN: u16 = 403;
+const BAD_REQUEST: u16 = 400;
+const INTERNAL_ERROR: u16 = 500;
+
+/// Some thirty violations; a person reads no more, and machines have the annotation.
+const MAX_MESSAGE_BYTES: usize = 8 * 1024;
+/// Settings are read by the one who wrote them, and every problem counts.
+const MAX_SETTINGS_MESSAGE_BYTES: usize = 64 * 1024;
+const MAX_LINE_BYTES: usize = 1024;
+/// The API server cuts or drops a warning of more than 256 bytes.
+const MAX_WARNING_BYTES: usize = 255;
+/// The API server passes on 4 KiB of warnings in all.
+const MAX_WARNINGS: usize = 15;
+/// Audit events are stored: 32 KiB hold some hundred violations.
+const MAX_ANNOTATION_BYTES: usize = 32 * 1024;

@@ -1,0 +1,113 @@
+//! The one traversal over everything in a pod that has a container's rights or a container's
+//! image: init, regular and ephemeral containers, and image volumes.
+//!
+//! Controls ask [`Workload::containers`] and [`Workload::images`] and never name the lists, so a
+//! kind of container cannot be forgotten in one of them.
+
+use k8s_openapi::api::core::v1::{ContainerPort, SecurityContext};
+use serde::Deserialize;
+
+use crate::image::Image;
+use crate::json::{List, Text};
+use crate::violation::{ContainerKind, FieldPath, Segment, Subject};
+use crate::workload::Workload;
+
+/// The fields of a container that controls read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ContainerSpec<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) image: Option<Text<'a>>,
+    pub(crate) ports: List<ContainerPort>,
+    pub(crate) security_context: Option<Box<SecurityContext>>,
+}
+
+/// The fields of a volume that controls read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct VolumeSpec<'a> {
+    #[serde(borrow)]
+    pub(crate) name: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) image: Option<ImageVolume<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ImageVolume<'a> {
+    #[serde(borrow)]
+    pub(crate) reference: Option<Text<'a>>,
+}
+
+/// A container with its place in the workload.
+#[derive(Clone, Copy)]
+pub(crate) struct Container<'w> {
+    workload: &'w Workload<'w>,
+    pub(crate) kind: ContainerKind,
+    pub(crate) index: usize,
+    pub(crate) spec: &'w ContainerSpec<'w>,
+}
+
+impl<'w> Container<'w> {
+    pub(crate) fn name(&self) -> &'w str {
+        self.spec.name.as_str()
+    }
+
+    pub(crate) fn subject(&self) -> Subject<'w> {
+        Subject::Container { kind: self.kind, index: self.index, name: self.name() }
+    }
+
+    pub(crate) fn path(&self) -> FieldPath<'w> {
+        let mut segments = self.workload.pod_spec_path();
+        segments.extend([Segment::Key(self.kind.field()), Segment::Index(self.index)]);
+        FieldPath::of_subject(segments)
+    }
+
+    pub(crate) fn security_context(&self) -> Option<&'w SecurityContext> {
+        self.spec.security_context.as_deref()
+    }
+
+    /// A field of this container's security context, for a violation.
+    pub(crate) fn security_field(&self, keys: &[&'w str]) -> FieldPath<'w> {
+        self.path().field(&["securityContext"]).field(keys)
+    }
+}
+
+impl<'a> Workload<'a> {
+    /// Every container, in the order in which they start.
+    pub(crate) fn containers<'w>(&'w self) -> impl Iterator<Item = Container<'w>> {
+        let pod = &self.pod;
+        [
+            (ContainerKind::Init, &pod.init_containers),
+            (ContainerKind::Regular, &pod.containers),
+            (ContainerKind::Ephemeral, &pod.ephemeral_containers),
+        ]
+        .into_iter()
+        .flat_map(move |(kind, list)| {
+            list.iter()
+                .enumerate()
+                .map(move |(index, spec)| Container { workload: self, kind, index, spec })
+        })
+    }
+
+    /// Every image that the pod runs or mounts, parsed.
+    pub(crate) fn images<'w>(&'w self) -> Vec<Image<'w>> {
+        let of_containers = self.containers().map(|container| {
+            let text = container.spec.image.as_ref().map(Text::as_str);
+            Image::new(container.subject(), container.path().field(&["image"]), text)
+        });
+        let of_volumes = self.pod.volumes.iter().enumerate().filter_map(|(index, volume)| {
+            let image = volume.image.as_ref()?;
+            let mut segments = self.pod_spec_path();
+            segments.extend([Segment::Key("volumes"), Segment::Index(index)]);
+            Some(Image::new(
+                Subject::Volume { index, name: volume.name.as_str() },
+                FieldPath::of_subject(segments).field(&["image", "reference"]),
+                image.reference.as_ref().map(Text::as_str),
+            ))
+        });
+        of_containers.chain(of_volumes).collect()
+    }
+}

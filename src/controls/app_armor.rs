@@ -1,0 +1,147 @@
+//! Containers must run under an AppArmor profile that the cluster allows.
+//!
+//! - **Reads** `securityContext.appArmorProfile` of the pod and of each container, and the
+//!   annotations `container.apparmor.security.beta.kubernetes.io/<container>`
+//! - **Unset** means the runtime's default profile on a node that has AppArmor, and none elsewhere
+//! - **Allowed** the profiles in `appArmor.allowed`; every value that is written must be one of
+//!   them, also an overridden one and an annotation for a container that does not exist. With
+//!   `appArmor.required` each container needs an effective profile: its own field, else its
+//!   annotation (with `annotations: honor` only), else the pod's field
+//! - **Not applicable** `required` on Windows, where the fields may not be set
+//! - **Differs from the Pod Security Standard** in nothing at its default, but that a `Localhost`
+//!   field without a name, which the API server refuses anyway, is a violation too
+//! - **Source** `check_appArmorProfile.go` of pod-security-admission; the precedence is the
+//!   kubelet's `GetProfile` (`pkg/security/apparmor`)
+
+use super::{Control, Findings};
+use crate::profile::{
+    AllowedProfile, Malformed, Profile, ProfileAnnotation, Target, WrittenProfile,
+};
+use crate::settings::{Annotations, Check, Mode, section};
+use crate::violation::{FieldPath, Found, List, Remedy, Subject, Violation};
+use crate::workload::Workload;
+
+section! {
+    /// The section `appArmor`.
+    pub(crate) struct AppArmor {
+        "mode" mode: Mode = Mode::Enforce,
+        /// Whether each container must have an effective profile written down.
+        "required" required: bool = false,
+        "allowed" allowed: Vec<AllowedProfile>
+            = vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost],
+        /// Whether the annotation can satisfy `required`.
+        "annotations" annotations: Annotations = Annotations::Ignore,
+    }
+}
+
+impl Check for AppArmor {}
+
+pub(super) fn judge<'w>(
+    workload: &'w Workload<'w>,
+    settings: &AppArmor,
+    findings: &mut Findings<'w>,
+) {
+    let of_pod = workload.security_context().and_then(|context| context.app_armor_profile.as_ref());
+    if let Some(profile) = of_pod {
+        let path = workload.field(&["securityContext", FIELD]);
+        findings.report_profile(CONTROL, Subject::Workload, path, profile, &settings.allowed);
+    }
+    for container in workload.containers() {
+        let own = container.security_context().and_then(|own| own.app_armor_profile.as_ref());
+        if let Some(profile) = own {
+            let path = container.security_field(&[FIELD]);
+            findings.report_profile(CONTROL, container.subject(), path, profile, &settings.allowed);
+        }
+        if !settings.required || workload.is_windows() || own.or(of_pod).is_some() {
+            continue;
+        }
+        let annotation = workload.annotations.get(Target::AppArmorOfContainer(container.name()));
+        let annotated = annotation.is_some_and(|found| found.app_armor() != Ok(None));
+        if annotated && settings.annotations == Annotations::Honor {
+            continue;
+        }
+        let path = container.security_field(&[FIELD]);
+        let mut violation = Violation::new(
+            CONTROL,
+            container.subject(),
+            path,
+            Found::Unset,
+            set_profile(&settings.allowed),
+        );
+        if annotated {
+            violation = violation.because(
+                "and the annotation does not stand in for it, because clusters since 1.30 read \
+                 the field",
+            );
+        }
+        findings.report(violation);
+    }
+    for annotation in workload.annotations.iter() {
+        if let Some(Target::AppArmorOfContainer(name)) = annotation.target() {
+            let subject = workload.subject_named(name);
+            let path = workload.annotation(annotation.key());
+            let profile = annotation.app_armor();
+            findings.report_annotation(CONTROL, subject, path, annotation, profile, &settings.allowed);
+        }
+    }
+}
+
+const CONTROL: Control = Control::AppArmor;
+const FIELD: &str = "appArmorProfile";
+
+// What AppArmor and seccomp say of a profile is the same.
+
+/// The remedy where a profile is missing or not allowed: the first allowed one that has a name.
+pub(super) fn set_profile(allowed: &[AllowedProfile]) -> Remedy {
+    let suggestion = allowed.iter().find_map(AllowedProfile::as_field);
+    match (allowed, &suggestion) {
+        ([AllowedProfile::RuntimeDefault], Some(_)) => {
+            Remedy::SetInside("type", "RuntimeDefault".into())
+        }
+        _ => Remedy::OneOf { allowed: allowed.iter().map(ToString::to_string).collect(), suggestion },
+    }
+}
+
+impl<'w> Findings<'w> {
+    /// Reports a profile field that is not allowed.
+    pub(super) fn report_profile(
+        &mut self,
+        control: Control,
+        subject: Subject<'w>,
+        path: FieldPath<'w>,
+        written: &'w impl WrittenProfile,
+        allowed: &[AllowedProfile],
+    ) {
+        let (found, reason) = match written.parse() {
+            Ok(profile) if allowed.iter().any(|entry| entry.allows(profile)) => return,
+            Ok(Profile::Localhost(name)) => (Found::Phrase(format!("is Localhost/{name}").into()), None),
+            Ok(_) => (Found::Phrase(format!("is {}", written.type_()).into()), None),
+            Err(malformed) => (Found::Text(written.type_()), Some(malformed.reason())),
+        };
+        let mut violation = Violation::new(control, subject, path, found, set_profile(allowed));
+        if let Some(reason) = reason {
+            violation = violation.because(reason);
+        }
+        self.report(violation);
+    }
+
+    /// Reports a profile annotation that is not allowed.
+    pub(super) fn report_annotation(
+        &mut self,
+        control: Control,
+        subject: Subject<'w>,
+        path: FieldPath<'w>,
+        annotation: &'w ProfileAnnotation<'w>,
+        profile: Result<Option<Profile<'w>>, Malformed>,
+        allowed: &[AllowedProfile],
+    ) {
+        let reason = match profile {
+            Ok(None) => return,
+            Ok(Some(profile)) if allowed.iter().any(|entry| entry.allows(profile)) => return,
+            Ok(Some(_)) => format!("and the allowed profiles are: {}", List(allowed)),
+            Err(_) => "which is no profile (runtime/default, localhost/<name>, unconfined)".to_owned(),
+        };
+        let found = Found::Text(annotation.value());
+        self.report(Violation::new(control, subject, path, found, Remedy::Remove).because(reason));
+    }
+}

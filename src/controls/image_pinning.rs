@@ -1,0 +1,77 @@
+//! Images must be named so that the name keeps meaning the same image.
+//!
+//! - **Reads** `image` of every container and `image.reference` of every volume
+//! - **Unset** a reference without tag and digest means the tag `latest`
+//! - **Allowed** with `imagePinning.requireDigest`, a reference with a digest; otherwise any whose
+//!   tag `imagePinning.rejectTags` does not list. A digest decides what is pulled, so a tag beside
+//!   one is not judged
+//! - **Not applicable** where neither key is given
+//! - **Differs from the Pod Security Standard**, which never looks at images
+//! - **Source** <https://kubernetes.io/docs/concepts/containers/images/#image-names>
+
+use super::{Control, Findings, Images};
+use crate::image::reference::is_tag;
+use crate::settings::{Check, Decode, Mode, Node, Problems, section};
+use crate::violation::{Found, Quoted, Remedy, Violation};
+
+section! {
+    /// The section `imagePinning`.
+    pub(crate) struct ImagePinning {
+        "mode" mode: Mode = Mode::Enforce,
+        "requireDigest" require_digest: bool = false,
+        "rejectTags" reject_tags: Vec<Tag> = Vec::new(),
+    }
+}
+
+impl Check for ImagePinning {}
+
+/// A tag as a reference can have it.
+#[derive(Debug, Clone)]
+pub(crate) struct Tag(String);
+
+impl Decode for Tag {
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let tag = problems.text(node)?;
+        if !is_tag(tag) {
+            problems.report(format_args!("{} is no tag", Quoted(tag)));
+            return None;
+        }
+        Some(Self(tag.to_owned()))
+    }
+}
+
+pub(super) fn judge<'w>(
+    images: &Images<'w>,
+    settings: &ImagePinning,
+    findings: &mut Findings<'w>,
+) {
+    if !settings.require_digest && settings.reject_tags.is_empty() {
+        return;
+    }
+    for (image, reference) in images.readable(Control::ImagePinning, findings) {
+        let Some(tag) = reference.pulled_tag() else {
+            continue;
+        };
+        let (reason, must) = if settings.require_digest {
+            ("which has no digest".to_owned(), "end in a digest: @sha256:...")
+        } else if settings.reject_tags.iter().any(|rejected| rejected.0 == tag) {
+            let reason = match reference.tag() {
+                Some(_) => format!("whose tag {} is rejected", Quoted(tag)),
+                None => format!("which means the tag {}, and that is rejected", Quoted(tag)),
+            };
+            (reason, "have another tag, or a digest")
+        } else {
+            continue;
+        };
+        findings.report(
+            Violation::new(
+                Control::ImagePinning,
+                image.subject,
+                image.path.clone(),
+                Found::Text(image.text.unwrap_or_default()),
+                Remedy::Must(must.to_owned()),
+            )
+            .because(reason),
+        );
+    }
+}

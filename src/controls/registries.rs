@@ -1,0 +1,125 @@
+//! Images must come from registries that the cluster trusts.
+//!
+//! - **Reads** `image` of every container and `image.reference` of every volume
+//! - **Unset** in a template, an image is judged when its Pods are created; in a Pod it is a
+//!   violation
+//! - **Allowed** what a pattern of `registries.allow` matches and no pattern of
+//!   `registries.reject` does; without `allow`, everything that `reject` does not match. A
+//!   reference that containerd could not parse is never allowed
+//! - **Not applicable** where neither list is given
+//! - **Differs from the Pod Security Standard**, which never looks at images
+//! - **Source** the AKS article, "Use a trusted registry"
+
+use std::fmt;
+
+use super::{Control, Findings, Images};
+use crate::image::pattern::{AllowedImage, ImagePattern};
+use crate::image::reference::Reference;
+use crate::settings::{Check, Decode, Mode, Node, Problems, section};
+use crate::violation::{Found, List, Remedy, Violation};
+
+section! {
+    /// The section `registries`.
+    pub(crate) struct Registries {
+        "mode" mode: Mode = Mode::Enforce,
+        "allow" allow: Option<AllowList> = None,
+        "reject" reject: Vec<ImagePattern> = Vec::new(),
+    }
+}
+
+impl Check for Registries {
+    fn check(&self, problems: &mut Problems) {
+        for allowed in self.allow.iter().flat_map(|allow| &allow.0) {
+            if self.reject.contains(allowed.pattern()) {
+                problems.report(format_args!("\"{allowed}\" is both in allow and in reject"));
+            }
+        }
+    }
+}
+
+/// An allow list that allows something: an empty one is a mistake, and no list at all is written
+/// by leaving the key out.
+#[derive(Debug, Clone)]
+pub(crate) struct AllowList(Vec<AllowedImage>);
+
+impl Decode for AllowList {
+    // A list whose entries are all commented out is null, and must not open the cluster.
+    const NULL_IS_UNSET: bool = false;
+
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let is_empty = match node {
+            Node::Null => true,
+            Node::List(entries) => entries.is_empty(),
+            _ => false,
+        };
+        if is_empty {
+            problems.report("is empty and would allow nothing; leave it out to allow everything");
+            return None;
+        }
+        Vec::decode(node, problems).map(Self)
+    }
+}
+
+pub(super) fn judge<'w>(
+    images: &Images<'w>,
+    settings: &Registries,
+    findings: &mut Findings<'w>,
+) {
+    if settings.allow.is_none() && settings.reject.is_empty() {
+        return;
+    }
+    for (image, reference) in images.readable(Control::Registries, findings) {
+        let Some(reason) = settings.refuse(reference) else {
+            continue;
+        };
+        let remedy = match &settings.allow {
+            Some(allow) => format!("come from: {}", List(&allow.0)),
+            None => "name another image".to_owned(),
+        };
+        let found = Found::Text(image.text.unwrap_or_default());
+        findings.report(
+            Violation::new(
+                Control::Registries,
+                image.subject,
+                image.path.clone(),
+                found,
+                Remedy::Must(remedy),
+            )
+            .because(reason),
+        );
+    }
+}
+
+impl Registries {
+    /// Why this reference is not allowed; `None` where it is.
+    fn refuse(&self, reference: &Reference<'_>) -> Option<String> {
+        if reference.registry().is_empty() {
+            // containerd's grammar finds no registry here, and its resolver takes one all the
+            // same: what would be pulled depends on who pulls.
+            return Some("whose registry cannot be told for certain".to_owned());
+        }
+        // `:443` names the same registry, so it must not lead past a reject list.
+        let plain = reference.without_default_port();
+        if let Some(pattern) =
+            self.reject.iter().find(|pattern| pattern.matches(reference) || pattern.matches(&plain))
+        {
+            return Some(format!("which registries.reject lists as \"{pattern}\""));
+        }
+        let allow = self.allow.as_ref()?;
+        let is_allowed = allow.0.iter().any(|pattern| pattern.matches(reference));
+        (!is_allowed).then(|| NotAllowed(reference).to_string())
+    }
+}
+
+struct NotAllowed<'r>(&'r Reference<'r>);
+
+impl fmt::Display for NotAllowed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "which is {}/{} and not allowed",
+            self.0.registry(),
+            self.0.repository()
+        )
+    }
+}

@@ -1,0 +1,103 @@
+//! Containers must run under a seccomp profile that the cluster allows.
+//!
+//! - **Reads** `securityContext.seccompProfile` of the pod and of each container; with
+//!   `annotations: honor` also `seccomp.security.alpha.kubernetes.io/pod` and
+//!   `container.seccomp.security.alpha.kubernetes.io/<container>`
+//! - **Unset** means no profile at all, unless the kubelet runs with `seccompDefault`
+//! - **Allowed** the profiles in `seccomp.allowed`; every value that is written must be one of
+//!   them, also an overridden one. With `seccomp.required` each container needs an effective
+//!   profile: its own field, else the pod's; with `honor` the container's annotation stands
+//!   between the two and the pod's annotation comes last
+//! - **Not applicable** on Windows, where the fields may not be set
+//! - **Differs from the Pod Security Standard** in nothing at its default, but that a `Localhost`
+//!   field without a name, which the API server refuses anyway, is a violation too
+//! - **Source** `check_seccompProfile_restricted.go` of pod-security-admission. Kubernetes 1.27
+//!   and later do not act on the annotations: with `annotations: ignore` one is a warning
+
+use super::app_armor::set_profile;
+use super::{Control, Findings};
+use crate::profile::{AllowedProfile, ProfileAnnotation, Target};
+use crate::settings::{Annotations, Check, Mode, section};
+use crate::violation::{Found, Quoted, Subject, Violation};
+use crate::workload::Workload;
+
+section! {
+    /// The section `seccomp`.
+    pub(crate) struct Seccomp {
+        "mode" mode: Mode = Mode::Enforce,
+        /// Whether each container must have an effective profile written down.
+        "required" required: bool = true,
+        "allowed" allowed: Vec<AllowedProfile>
+            = vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost],
+        /// Whether the annotations count.
+        "annotations" annotations: Annotations = Annotations::Ignore,
+    }
+}
+
+impl Check for Seccomp {}
+
+pub(super) fn judge<'w>(
+    workload: &'w Workload<'w>,
+    settings: &Seccomp,
+    findings: &mut Findings<'w>,
+) {
+    if workload.is_windows() {
+        return;
+    }
+    let honored = settings.annotations == Annotations::Honor;
+    let of_pod = workload.security_context().and_then(|context| context.seccomp_profile.as_ref());
+    if let Some(profile) = of_pod {
+        let path = workload.field(&["securityContext", FIELD]);
+        findings.report_profile(CONTROL, Subject::Workload, path, profile, &settings.allowed);
+    }
+    for container in workload.containers() {
+        let own = container.security_context().and_then(|own| own.seccomp_profile.as_ref());
+        if let Some(profile) = own {
+            let path = container.security_field(&[FIELD]);
+            findings.report_profile(CONTROL, container.subject(), path, profile, &settings.allowed);
+        }
+        if !settings.required || own.or(of_pod).is_some() {
+            continue;
+        }
+        let annotated = workload.annotations.get(Target::SeccompOfContainer(container.name())).is_some()
+            || workload.annotations.get(Target::SeccompOfPod).is_some();
+        if annotated && honored {
+            continue;
+        }
+        let path = container.security_field(&[FIELD]);
+        let remedy = set_profile(&settings.allowed);
+        let violation = Violation::new(CONTROL, container.subject(), path, Found::Unset, remedy)
+            .because(if annotated {
+                "and the annotation does not stand in for it, because it has no effect since \
+                 Kubernetes 1.27"
+            } else {
+                "neither here nor for the pod"
+            });
+        findings.report(violation);
+    }
+    for annotation in workload.annotations.iter() {
+        let subject = match annotation.target() {
+            Some(Target::SeccompOfPod) => Subject::Workload,
+            Some(Target::SeccompOfContainer(name)) => workload.subject_named(name),
+            _ => continue,
+        };
+        if honored {
+            let path = workload.annotation(annotation.key());
+            let profile = annotation.seccomp().map(Some);
+            findings.report_annotation(CONTROL, subject, path, annotation, profile, &settings.allowed);
+        } else {
+            findings.notice(inert(annotation));
+        }
+    }
+}
+
+fn inert(annotation: &ProfileAnnotation<'_>) -> String {
+    format!(
+        "seccomp: the annotation {} has no effect since Kubernetes 1.27; set \
+         securityContext.{FIELD} instead",
+        Quoted(annotation.key())
+    )
+}
+
+const CONTROL: Control = Control::Seccomp;
+const FIELD: &str = "seccompProfile";

@@ -1,0 +1,350 @@
+//! Image patterns: the entries of allow lists, reject lists, signature rules and exemptions.
+//!
+//! ```text
+//! pattern = host [ ":" port ] { "/" segment } [ ":" tag | "@" digest ]
+//! host    = [ "*." ] name | "localhost" | "[" ipv6 "]"
+//! segment = "*" | component
+//! ```
+//!
+//! A pattern matches a reference when host and port are equal and its segments are the first
+//! segments of the reference's repository. `*` is exactly one segment, or one leading label of
+//! the host. With a tag or digest the pattern means one image: then all segments must match.
+//!
+//! Matching never looks at raw text: `ghcr.io/org` cannot match `ghcr.io/org-evil/app`, nor
+//! `evil.io/ghcr.io/org/app`.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::reference::{
+    DOCKER_HUB, DOCKER_HUB_LEGACY, Reference, is_component, is_registry, is_tag, parse_digest,
+};
+use crate::settings::{Decode, Node, Problems};
+use crate::violation::Quoted;
+
+/// One entry of a list of images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImagePattern {
+    host: Host,
+    segments: Vec<Segment>,
+    version: Option<Version>,
+}
+
+/// Host and port in lower case, Docker Hub's old name replaced by its new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Host {
+    Exactly(String),
+    /// Any one label before this: `.corp.example:5000`.
+    AnyLabelBefore(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Exactly(String),
+    Any,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Version {
+    Tag(String),
+    Digest(String),
+}
+
+/// Why a text is no image pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PatternError {
+    /// No text at all.
+    Empty,
+    /// A bare `*`.
+    Everything,
+    /// A URL: the scheme does not belong in it.
+    Scheme(String),
+    /// The first part is no host; what to write instead, if it is a name on Docker Hub.
+    NoHost(String),
+    /// `*` elsewhere than for a whole segment or a whole leading label.
+    Wildcard,
+    /// The host is not one.
+    Host,
+    /// A segment, tag or digest that no image reference can have.
+    Path,
+}
+
+impl ImagePattern {
+    /// Parses a pattern.
+    ///
+    /// # Errors
+    ///
+    /// [`PatternError`], whose text says what to write instead.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        if text.is_empty() {
+            return Err(PatternError::Empty);
+        }
+        if text == "*" {
+            return Err(PatternError::Everything);
+        }
+        if let Some((_, rest)) = text.split_once("://") {
+            return Err(PatternError::Scheme(rest.trim_end_matches('/').to_owned()));
+        }
+        let (host, rest) = match text.split_once('/') {
+            Some((host, rest)) => (host, Some(rest)),
+            None => (text, None),
+        };
+        let host = Host::parse(host, text)?;
+        let (path, version) = match rest {
+            None => (None, None),
+            Some(rest) => split_version(rest)?,
+        };
+        let segments = path
+            .map(|path| path.split('/').map(Segment::parse).collect())
+            .transpose()?
+            .unwrap_or_default();
+        Ok(Self { host, segments, version })
+    }
+
+    /// Whether the pattern means this reference.
+    #[must_use]
+    pub fn matches(&self, reference: &Reference<'_>) -> bool {
+        if !self.host.matches(reference.registry()) {
+            return false;
+        }
+        let mut segments = reference.segments();
+        let prefix_matches = self
+            .segments
+            .iter()
+            .all(|expected| segments.next().is_some_and(|segment| expected.matches(segment)));
+        prefix_matches
+            && match &self.version {
+                None => true,
+                Some(Version::Tag(tag)) => {
+                    segments.next().is_none() && reference.pulled_tag() == Some(tag)
+                }
+                Some(Version::Digest(digest)) => {
+                    segments.next().is_none() && reference.digest() == Some(digest)
+                }
+            }
+    }
+
+    /// Why this pattern would open an allow list to everyone: anybody can get a registry, or a
+    /// repository, that it matches.
+    #[must_use]
+    pub fn opens_to_everyone(&self) -> Option<String> {
+        let Host::AnyLabelBefore(suffix) = &self.host else {
+            return None;
+        };
+        let domain = suffix.split_once(':').map_or(suffix.as_str(), |(domain, _)| domain);
+        let domain = domain.strip_prefix('.').unwrap_or(domain);
+        let is_top_level = !domain.contains('.');
+        let is_shared = SHARED_REGISTRIES.iter().any(|(shared, tenant)| {
+            let below = domain.strip_suffix(shared).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            below && (*tenant == Tenant::Host || self.segments.is_empty())
+        });
+        (is_top_level || is_shared)
+            .then(|| format!("anyone can push to some registry below {domain}; name your own"))
+    }
+}
+
+impl Host {
+    fn parse(host: &str, text: &str) -> Result<Self, PatternError> {
+        let lower = host.to_ascii_lowercase();
+        if let Some(suffix) = lower.strip_prefix("*.") {
+            return if is_registry(suffix) && !suffix.starts_with('[') {
+                Ok(Self::AnyLabelBefore(format!(".{suffix}")))
+            } else {
+                Err(PatternError::Host)
+            };
+        }
+        if lower.contains('*') {
+            return Err(PatternError::Wildcard);
+        }
+        if !looks_like_host(&lower) {
+            return Err(PatternError::NoHost(on_docker_hub(text)));
+        }
+        if !is_registry(&lower) {
+            return Err(PatternError::Host);
+        }
+        Ok(Self::Exactly(canonical(lower)))
+    }
+
+    fn matches(&self, registry: &str) -> bool {
+        match self {
+            Self::Exactly(host) => {
+                registry.eq_ignore_ascii_case(host)
+                    || (host == DOCKER_HUB && registry.eq_ignore_ascii_case(DOCKER_HUB_LEGACY))
+            }
+            Self::AnyLabelBefore(suffix) => registry
+                .len()
+                .checked_sub(suffix.len())
+                .and_then(|label| registry.split_at_checked(label))
+                .is_some_and(|(label, rest)| {
+                    !label.is_empty() && !label.contains('.') && rest.eq_ignore_ascii_case(suffix)
+                }),
+        }
+    }
+}
+
+/// Whether this can only be a host: it has a dot or a port, or is `localhost` or an address.
+fn looks_like_host(text: &str) -> bool {
+    match text.split_once(':') {
+        _ if text.starts_with('[') => true,
+        Some((name, port)) => {
+            name == "localhost" || name.contains('.') || port.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        None => text == "localhost" || text.contains('.'),
+    }
+}
+
+fn canonical(host: String) -> String {
+    if host == DOCKER_HUB_LEGACY { DOCKER_HUB.to_owned() } else { host }
+}
+
+/// What somebody who writes a name without a host means.
+fn on_docker_hub(text: &str) -> String {
+    if text.contains('/') {
+        format!("{DOCKER_HUB}/{text}")
+    } else {
+        format!("{DOCKER_HUB}/library/{text}")
+    }
+}
+
+fn split_version(rest: &str) -> Result<(Option<&str>, Option<Version>), PatternError> {
+    if let Some((path, digest)) = rest.split_once('@') {
+        parse_digest(digest).map_err(|_| PatternError::Path)?;
+        return Ok((Some(path), Some(Version::Digest(digest.to_owned()))));
+    }
+    match rest.split_once(':') {
+        Some((path, tag)) if is_tag(tag) => Ok((Some(path), Some(Version::Tag(tag.to_owned())))),
+        Some(_) => Err(PatternError::Path),
+        None => Ok((Some(rest), None)),
+    }
+}
+
+impl Segment {
+    fn parse(segment: &str) -> Result<Self, PatternError> {
+        match segment {
+            "*" => Ok(Self::Any),
+            segment if is_component(segment) => Ok(Self::Exactly(segment.to_owned())),
+            segment if segment.contains('*') => Err(PatternError::Wildcard),
+            _ => Err(PatternError::Path),
+        }
+    }
+
+    fn matches(&self, segment: &str) -> bool {
+        match self {
+            Self::Exactly(expected) => expected == segment,
+            Self::Any => true,
+        }
+    }
+}
+
+impl Display for ImagePattern {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Exactly(host) => f.write_str(host)?,
+            Host::AnyLabelBefore(suffix) => write!(f, "*{suffix}")?,
+        }
+        for segment in &self.segments {
+            match segment {
+                Segment::Exactly(segment) => write!(f, "/{segment}")?,
+                Segment::Any => f.write_str("/*")?,
+            }
+        }
+        match &self.version {
+            None => Ok(()),
+            Some(Version::Tag(tag)) => write!(f, ":{tag}"),
+            Some(Version::Digest(digest)) => write!(f, "@{digest}"),
+        }
+    }
+}
+
+impl Display for PatternError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("is empty; write a registry, e.g. myregistry.azurecr.io"),
+            Self::Everything => f.write_str("would match every image; name the registries"),
+            Self::Scheme(rest) => write!(f, "has a scheme; write {}", Quoted(rest)),
+            Self::NoHost(suggestion) => {
+                write!(f, "has no registry; did you mean {}?", Quoted(suggestion))
+            }
+            Self::Wildcard => f.write_str(
+                "has a * that is neither one whole path segment nor the whole first label of the host",
+            ),
+            Self::Host => f.write_str("does not begin with a valid host[:port]"),
+            Self::Path => f.write_str("is not of the form host[:port][/path][:tag|@digest]"),
+        }
+    }
+}
+
+impl std::error::Error for PatternError {}
+
+impl Decode for ImagePattern {
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let text = problems.text(node)?;
+        match Self::parse(text) {
+            Ok(pattern) => Some(pattern),
+            Err(error) => {
+                problems.report(format!("{} {error}", Quoted(text)));
+                None
+            }
+        }
+    }
+}
+
+/// A pattern in a list that lets images in: it must not let everyone's images in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AllowedImage(ImagePattern);
+
+impl AllowedImage {
+    pub(crate) fn matches(&self, reference: &Reference<'_>) -> bool {
+        self.0.matches(reference)
+    }
+
+    pub(crate) fn pattern(&self) -> &ImagePattern {
+        &self.0
+    }
+}
+
+impl Display for AllowedImage {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Decode for AllowedImage {
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let pattern = ImagePattern::decode(node, problems)?;
+        if let Some(reason) = pattern.opens_to_everyone() {
+            problems.report(format_args!("\"{pattern}\" opens the list to everyone: {reason}"));
+            return None;
+        }
+        Some(Self(pattern))
+    }
+}
+
+/// What tells one customer of a shared registry from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tenant {
+    /// The host: a path below it restricts nothing.
+    Host,
+    /// The first part of the repository.
+    Path,
+}
+
+/// Domains below which anybody can have a registry or a repository.
+const SHARED_REGISTRIES: &[(&str, Tenant)] = &[
+    ("azurecr.io", Tenant::Host),
+    ("azurecr.cn", Tenant::Host),
+    ("azurecr.us", Tenant::Host),
+    ("amazonaws.com", Tenant::Host),
+    ("amazonaws.com.cn", Tenant::Host),
+    ("jfrog.io", Tenant::Host),
+    ("aliyuncs.com", Tenant::Path),
+    ("cloudsmith.io", Tenant::Path),
+    ("docker.io", Tenant::Path),
+    ("gcr.io", Tenant::Path),
+    ("ghcr.io", Tenant::Path),
+    ("gitlab.com", Tenant::Path),
+    ("icr.io", Tenant::Path),
+    ("ocir.io", Tenant::Path),
+    ("pkg.dev", Tenant::Path),
+    ("quay.io", Tenant::Path),
+    ("scw.cloud", Tenant::Path),
+];

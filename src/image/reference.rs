@@ -1,0 +1,321 @@
+//! Image references, read exactly as containerd reads them.
+//!
+//! ```text
+//! reference   = [ registry "/" ] repository [ ":" tag ] [ "@" digest ]
+//! registry    = host [ ":" digits ]
+//! host        = label { "." label } | "[" hex-and-colons "]"
+//! label       = letter-or-digit [ { letter-or-digit | "-" } letter-or-digit ]
+//! repository  = component { "/" component }                    at most 255 bytes
+//! component   = lower-or-digit+ { separator lower-or-digit+ }
+//! separator   = "." | "_" | "__" | "-"+
+//! tag         = word-character { word-character | "." | "-" }  at most 128 bytes
+//! digest      = ( "sha256" | "sha384" | "sha512" ) ":" lower-case-hex
+//! ```
+//!
+//! What stands before the first `/` is a registry when it is `localhost` or holds a `.`, a `:` or
+//! an upper-case letter; otherwise the registry is `docker.io`. A repository of one component on
+//! `docker.io` is below `library/`. `index.docker.io` is `docker.io`. Case is kept.
+//!
+//! Source: `ParseNormalizedNamed` of distribution/reference, which containerd's `ParseDockerRef`
+//! calls. The `oci-spec` crate reads upper-case hosts and IPv6 hosts differently, so a decision
+//! based on it would be about another image than the one that is pulled.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display, Formatter};
+
+/// A parsed image reference, in normal form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reference<'a> {
+    registry: &'a str,
+    /// Whether the repository is below the `library/` that Docker Hub adds to short names.
+    official: bool,
+    path: &'a str,
+    tag: Option<&'a str>,
+    digest: Option<&'a str>,
+}
+
+/// Why a text is no image reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReferenceError {
+    /// No text at all.
+    Empty,
+    /// Not of the form `[registry/]repository[:tag][@digest]`.
+    Format,
+    /// The repository holds an upper-case letter.
+    Uppercase,
+    /// The repository is longer than 255 bytes.
+    TooLong,
+    /// 64 hexadecimal digits: an image ID, not a name.
+    Identifier,
+    /// A digest that a node takes for the ID of an image it already has, whatever its registry.
+    NodeLocalId,
+    /// An algorithm other than sha256, sha384 and sha512.
+    DigestUnsupported,
+    /// The wrong number of digits for the digest's algorithm.
+    DigestLength,
+    /// Something other than lower-case hexadecimal digits in the digest.
+    DigestFormat,
+}
+
+impl<'a> Reference<'a> {
+    /// Parses a reference as a container's `image` gives it.
+    ///
+    /// # Errors
+    ///
+    /// Everything that [`Reference::parse`] refuses, and `sha256:<64 digits>`: by the grammar
+    /// that is a tag of `docker.io/library/sha256`, but the runtime first takes it for the ID of
+    /// any image already on the node.
+    pub fn of_container(text: &'a str) -> Result<Self, ReferenceError> {
+        if parse_digest(text).is_ok() {
+            return Err(ReferenceError::NodeLocalId);
+        }
+        Self::parse(text)
+    }
+
+    /// Parses and normalises a reference.
+    ///
+    /// # Errors
+    ///
+    /// [`ReferenceError`] where containerd would refuse the text.
+    pub fn parse(text: &'a str) -> Result<Self, ReferenceError> {
+        if text.is_empty() {
+            return Err(ReferenceError::Empty);
+        }
+        if is_identifier(text) {
+            return Err(ReferenceError::Identifier);
+        }
+        let (registry, rest) = split_registry(text);
+        let (name, digest) = match rest.split_once('@') {
+            Some((name, digest)) => (name, Some(digest)),
+            None => (rest, None),
+        };
+        // As the source does it: upper case is looked for up to the first colon, which may well
+        // be the one inside the digest.
+        let before_colon = rest.split_once(':').map_or(rest, |(before, _)| before);
+        if before_colon.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err(ReferenceError::Uppercase);
+        }
+        let (path, tag) = match name.split_once(':') {
+            Some((path, tag)) => (path, Some(tag)),
+            None => (name, None),
+        };
+        let (registry, path) = match registry {
+            Some(host) if is_registry(host) => (host, path),
+            // The source's expression then matches without a registry, and keeps none.
+            Some(host) if is_component(host) => {
+                let end = host.len().saturating_add(1).saturating_add(path.len());
+                ("", text.get(..end).unwrap_or_default())
+            }
+            Some(_) => return Err(ReferenceError::Format),
+            None => (DOCKER_HUB, path),
+        };
+        if !path.split('/').all(is_component) || tag.is_some_and(|tag| !is_tag(tag)) {
+            return Err(ReferenceError::Format);
+        }
+        if let Some(digest) = digest {
+            parse_digest(digest)?;
+        }
+        let official = registry == DOCKER_HUB && !path.contains('/');
+        let reference = Self { registry, official, path, tag, digest };
+        if reference.repository().len() > MAX_REPOSITORY_BYTES {
+            return Err(ReferenceError::TooLong);
+        }
+        Ok(reference)
+    }
+
+    /// Host and port as they are written (case kept), or `""` where the first part is a host to
+    /// whoever pulls and no host to this grammar (`foo_bar.io/app`).
+    #[must_use]
+    pub fn registry(&self) -> &'a str {
+        self.registry
+    }
+
+    /// The repository without the registry: `library/nginx`.
+    #[must_use]
+    pub fn repository(&self) -> Cow<'a, str> {
+        if self.official {
+            Cow::Owned(format!("{OFFICIAL}/{}", self.path))
+        } else {
+            Cow::Borrowed(self.path)
+        }
+    }
+
+    /// The segments of [`Reference::repository`].
+    pub fn segments(&self) -> impl Iterator<Item = &'a str> {
+        self.official.then_some(OFFICIAL).into_iter().chain(self.path.split('/'))
+    }
+
+    /// The tag that is written, also where a digest makes it meaningless.
+    #[must_use]
+    pub fn tag(&self) -> Option<&'a str> {
+        self.tag
+    }
+
+    /// The tag that is pulled: `latest` where neither tag nor digest is written, none where a
+    /// digest is.
+    #[must_use]
+    pub fn pulled_tag(&self) -> Option<&'a str> {
+        match self.digest {
+            Some(_) => None,
+            None => Some(self.tag.unwrap_or(DEFAULT_TAG)),
+        }
+    }
+
+    /// `algorithm:hex`, where the reference is pinned.
+    #[must_use]
+    pub fn digest(&self) -> Option<&'a str> {
+        self.digest
+    }
+
+    /// The same image with the port left out where it is the one that HTTPS has anyway.
+    #[must_use]
+    pub fn without_default_port(&self) -> Self {
+        Self { registry: self.registry.strip_suffix(":443").unwrap_or(self.registry), ..*self }
+    }
+}
+
+impl Display for Reference<'_> {
+    /// The normal form: parsing it again gives the same reference.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if !self.registry.is_empty() {
+            write!(f, "{}/", self.registry)?;
+        }
+        f.write_str(&self.repository())?;
+        if let Some(tag) = self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for ReferenceError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "it is empty",
+            Self::Format => "it is not of the form [registry/]repository[:tag][@digest]",
+            Self::Uppercase => "its repository is not in lower case",
+            Self::TooLong => "its repository is longer than 255 characters",
+            Self::Identifier => "it is an image ID, not a name",
+            Self::NodeLocalId => {
+                "it is the ID of an image that a node may already have, from any registry"
+            }
+            Self::DigestUnsupported => "its digest is not sha256, sha384 or sha512",
+            Self::DigestLength => "its digest has the wrong length",
+            Self::DigestFormat => "its digest is not lower-case hexadecimal",
+        })
+    }
+}
+
+impl std::error::Error for ReferenceError {}
+
+/// Splits off what stands for a registry: `None` for Docker Hub.
+fn split_registry(text: &str) -> (Option<&str>, &str) {
+    match text.split_once('/') {
+        Some((DOCKER_HUB | DOCKER_HUB_LEGACY, rest)) => (None, rest),
+        Some((host, rest)) if means_registry(host) => (Some(host), rest),
+        _ => (None, text),
+    }
+}
+
+fn means_registry(first: &str) -> bool {
+    first == "localhost"
+        || first.bytes().any(|byte| matches!(byte, b'.' | b':') || byte.is_ascii_uppercase())
+}
+
+/// Whether this is `host[:port]`.
+pub(super) fn is_registry(text: &str) -> bool {
+    let (host_is_valid, after_host) = match text.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((address, after)) => (is_ipv6(address), after),
+            None => return false,
+        },
+        None => {
+            let host = text.split_once(':').map_or(text, |(host, _)| host);
+            (host.split('.').all(is_label), text.get(host.len()..).unwrap_or_default())
+        }
+    };
+    host_is_valid && (after_host.is_empty() || after_host.strip_prefix(':').is_some_and(is_port))
+}
+
+fn is_ipv6(address: &str) -> bool {
+    !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':')
+}
+
+fn is_port(port: &str) -> bool {
+    !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether this is one label of a host name.
+fn is_label(label: &str) -> bool {
+    !label.is_empty()
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Whether this is one segment of a repository.
+pub(super) fn is_component(component: &str) -> bool {
+    let is_word = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9');
+    let bytes = component.as_bytes();
+    bytes.first().is_some_and(is_word)
+        && bytes.last().is_some_and(is_word)
+        && bytes
+            .split(is_word)
+            .all(|separator| matches!(separator, b"" | b"." | b"_" | b"__") || is_dashes(separator))
+}
+
+fn is_dashes(separator: &[u8]) -> bool {
+    separator.iter().all(|byte| *byte == b'-')
+}
+
+pub(crate) fn is_tag(tag: &str) -> bool {
+    tag.len() <= MAX_TAG_BYTES
+        && !tag.is_empty()
+        && !tag.starts_with(['.', '-'])
+        && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+/// Checks `algorithm:hex`.
+pub(super) fn parse_digest(digest: &str) -> Result<(), ReferenceError> {
+    let (algorithm, hex) = digest.split_once(':').ok_or(ReferenceError::Format)?;
+    if algorithm.is_empty() || hex.len() < MIN_DIGEST_DIGITS || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(ReferenceError::Format);
+    }
+    let digits = match algorithm {
+        "sha256" => 64,
+        "sha384" => 96,
+        "sha512" => 128,
+        _ if is_algorithm(algorithm) => return Err(ReferenceError::DigestUnsupported),
+        _ => return Err(ReferenceError::Format),
+    };
+    if hex.len() != digits {
+        return Err(ReferenceError::DigestLength);
+    }
+    if hex.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Err(ReferenceError::DigestFormat);
+    }
+    Ok(())
+}
+
+/// Whether this has the form of a digest algorithm: words joined by one of `-_+.`.
+fn is_algorithm(text: &str) -> bool {
+    text.split(['-', '_', '+', '.']).all(|word| {
+        word.bytes().next().is_some_and(|first| first.is_ascii_alphabetic())
+            && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+fn is_identifier(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+pub(super) const DOCKER_HUB: &str = "docker.io";
+pub(super) const DOCKER_HUB_LEGACY: &str = "index.docker.io";
+const OFFICIAL: &str = "library";
+const DEFAULT_TAG: &str = "latest";
+const MAX_REPOSITORY_BYTES: usize = 255;
+const MAX_TAG_BYTES: usize = 128;
+const MIN_DIGEST_DIGITS: usize = 32;

@@ -1,0 +1,262 @@
+//! AppArmor and seccomp profiles: one type for both, however they are written.
+//!
+//! Both are written as a field (`{type, localhostProfile}`, on the pod or on a container) and, by
+//! history, as an annotation (`runtime/default`, `localhost/<name>`, `unconfined`).
+//!
+//! Sources: `ValidateAppArmorProfileField`, `validateSeccompProfileField` and
+//! `ValidateAppArmorProfileFormat` of the API server's `pkg/apis/core/validation`; the annotation
+//! keys of `k8s.io/api/core/v1` (`annotation_key_constants.go`).
+
+use std::fmt::{self, Display, Formatter};
+
+use k8s_openapi::api::core::v1::{AppArmorProfile, SeccompProfile};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use crate::json::Text;
+use crate::settings::{Decode, Node, Problems};
+
+/// A profile as a pod asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile<'a> {
+    RuntimeDefault,
+    Localhost(&'a str),
+    Unconfined,
+}
+
+/// A profile that Kubernetes would not run as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    UnknownType,
+    LocalhostWithoutName,
+    NameWithoutLocalhost,
+}
+
+impl Malformed {
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::UnknownType => "which is no profile type (RuntimeDefault, Localhost, Unconfined)",
+            Self::LocalhostWithoutName => "which needs a localhostProfile",
+            Self::NameWithoutLocalhost => "which takes no localhostProfile",
+        }
+    }
+}
+
+/// The two fields that a written AppArmor and a written seccomp profile have in common.
+pub(crate) trait WrittenProfile {
+    fn type_(&self) -> &str;
+    fn localhost_profile(&self) -> Option<&str>;
+
+    fn parse(&self) -> Result<Profile<'_>, Malformed> {
+        match (self.type_(), self.localhost_profile()) {
+            ("RuntimeDefault", None) => Ok(Profile::RuntimeDefault),
+            ("Unconfined", None) => Ok(Profile::Unconfined),
+            ("RuntimeDefault" | "Unconfined", Some(_)) => Err(Malformed::NameWithoutLocalhost),
+            ("Localhost", Some(name)) if !name.trim().is_empty() => Ok(Profile::Localhost(name)),
+            ("Localhost", _) => Err(Malformed::LocalhostWithoutName),
+            _ => Err(Malformed::UnknownType),
+        }
+    }
+}
+
+impl WrittenProfile for AppArmorProfile {
+    fn type_(&self) -> &str {
+        &self.type_
+    }
+
+    fn localhost_profile(&self) -> Option<&str> {
+        self.localhost_profile.as_deref()
+    }
+}
+
+impl WrittenProfile for SeccompProfile {
+    fn type_(&self) -> &str {
+        &self.type_
+    }
+
+    fn localhost_profile(&self) -> Option<&str> {
+        self.localhost_profile.as_deref()
+    }
+}
+
+/// The profile annotations of a pod; all its other annotations are skipped.
+#[derive(Debug, Default)]
+pub(crate) struct ProfileAnnotations<'a>(Vec<ProfileAnnotation<'a>>);
+
+/// One profile annotation.
+#[derive(Debug)]
+pub(crate) struct ProfileAnnotation<'a> {
+    key: Text<'a>,
+    value: Text<'a>,
+}
+
+/// What a profile annotation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target<'a> {
+    AppArmorOfContainer(&'a str),
+    SeccompOfPod,
+    SeccompOfContainer(&'a str),
+}
+
+impl ProfileAnnotations<'_> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ProfileAnnotation<'_>> {
+        self.0.iter()
+    }
+
+    /// The value written for this target.
+    pub(crate) fn get(&self, target: Target<'_>) -> Option<&ProfileAnnotation<'_>> {
+        self.0.iter().find(|annotation| annotation.target() == Some(target))
+    }
+}
+
+impl ProfileAnnotation<'_> {
+    pub(crate) fn key(&self) -> &str {
+        self.key.as_str()
+    }
+
+    pub(crate) fn value(&self) -> &str {
+        self.value.as_str()
+    }
+
+    pub(crate) fn target(&self) -> Option<Target<'_>> {
+        Target::of_key(self.key.as_str())
+    }
+
+    /// The profile that an AppArmor annotation asks for. The kubelet takes an empty value, and
+    /// `localhost/` without a name, for no annotation at all.
+    pub(crate) fn app_armor(&self) -> Result<Option<Profile<'_>>, Malformed> {
+        match self.value() {
+            "" | "localhost/" => Ok(None),
+            "runtime/default" => Ok(Some(Profile::RuntimeDefault)),
+            value => self.localhost_or_unconfined(value).map(Some),
+        }
+    }
+
+    /// The profile that a seccomp annotation asks for.
+    pub(crate) fn seccomp(&self) -> Result<Profile<'_>, Malformed> {
+        match self.value() {
+            "runtime/default" | "docker/default" => Ok(Profile::RuntimeDefault),
+            value => self.localhost_or_unconfined(value),
+        }
+    }
+
+    fn localhost_or_unconfined<'v>(&self, value: &'v str) -> Result<Profile<'v>, Malformed> {
+        match (value, value.strip_prefix("localhost/")) {
+            ("unconfined", _) => Ok(Profile::Unconfined),
+            (_, Some("")) => Err(Malformed::LocalhostWithoutName),
+            (_, Some(name)) => Ok(Profile::Localhost(name)),
+            (_, None) => Err(Malformed::UnknownType),
+        }
+    }
+}
+
+impl<'a> Target<'a> {
+    fn of_key(key: &'a str) -> Option<Self> {
+        if let Some(container) = key.strip_prefix(APP_ARMOR_OF_CONTAINER) {
+            Some(Self::AppArmorOfContainer(container))
+        } else if key == SECCOMP_OF_POD {
+            Some(Self::SeccompOfPod)
+        } else {
+            key.strip_prefix(SECCOMP_OF_CONTAINER).map(Self::SeccompOfContainer)
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for ProfileAnnotations<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Annotations;
+
+        impl<'de> Visitor<'de> for Annotations {
+            type Value = ProfileAnnotations<'de>;
+
+            fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of annotations")
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(ProfileAnnotations::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut profiles = Vec::new();
+                while let Some(key) = map.next_key::<Text<'de>>()? {
+                    if Target::of_key(key.as_str()).is_some() {
+                        profiles.push(ProfileAnnotation { key, value: map.next_value()? });
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(ProfileAnnotations(profiles))
+            }
+        }
+
+        deserializer.deserialize_any(Annotations)
+    }
+}
+
+/// An entry of `appArmor.allowed` or `seccomp.allowed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AllowedProfile {
+    RuntimeDefault,
+    /// This one profile; the whole name is compared.
+    Localhost(String),
+    AnyLocalhost,
+    Unconfined,
+}
+
+impl AllowedProfile {
+    pub(crate) fn allows(&self, profile: Profile<'_>) -> bool {
+        match (self, profile) {
+            (Self::RuntimeDefault, Profile::RuntimeDefault)
+            | (Self::Unconfined, Profile::Unconfined)
+            | (Self::AnyLocalhost, Profile::Localhost(_)) => true,
+            (Self::Localhost(allowed), Profile::Localhost(name)) => allowed == name,
+            _ => false,
+        }
+    }
+
+    /// The field value that asks for this profile, where the entry names a single one.
+    pub(crate) fn as_field(&self) -> Option<serde_json::Value> {
+        match self {
+            Self::RuntimeDefault => Some(serde_json::json!({ "type": "RuntimeDefault" })),
+            Self::Unconfined => Some(serde_json::json!({ "type": "Unconfined" })),
+            Self::Localhost(name) => {
+                Some(serde_json::json!({ "type": "Localhost", "localhostProfile": name }))
+            }
+            Self::AnyLocalhost => None,
+        }
+    }
+}
+
+impl Display for AllowedProfile {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RuntimeDefault => f.write_str("RuntimeDefault"),
+            Self::Unconfined => f.write_str("Unconfined"),
+            Self::AnyLocalhost => f.write_str("Localhost/*"),
+            Self::Localhost(name) => write!(f, "Localhost/{name}"),
+        }
+    }
+}
+
+impl Decode for AllowedProfile {
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let word = problems.text(node)?;
+        let profile = match (word, word.split_once('/')) {
+            ("RuntimeDefault", _) => Some(Self::RuntimeDefault),
+            ("Unconfined", _) => Some(Self::Unconfined),
+            (_, Some(("Localhost", "*"))) => Some(Self::AnyLocalhost),
+            (_, Some(("Localhost", name))) if !name.trim().is_empty() && !name.contains('*') => {
+                Some(Self::Localhost(name.to_owned()))
+            }
+            _ => None,
+        };
+        if profile.is_none() {
+            problems.unknown_word(word, &["RuntimeDefault", "Localhost/<name>", "Localhost/*", "Unconfined"]);
+        }
+        profile
+    }
+}
+
+const APP_ARMOR_OF_CONTAINER: &str = "container.apparmor.security.beta.kubernetes.io/";
+const SECCOMP_OF_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
+const SECCOMP_OF_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";

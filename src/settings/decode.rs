@@ -1,0 +1,472 @@
+//! Decoding of settings that reports every problem at once, each with its path.
+//!
+//! serde's derived decoders stop at the first problem. Here the text becomes a borrowed tree
+//! ([`Node`]), and each type reads its node and tells [`Problems`] what is wrong with it.
+//! [`section!`] and [`words!`] write that code for structs and for enums, from one declaration of
+//! keys, types and defaults.
+
+use std::borrow::Cow;
+use std::fmt::{self, Formatter, Write as _};
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use crate::json::Text;
+use crate::violation::{List, Quoted};
+
+/// A JSON value, its keys in the order of writing.
+#[derive(Debug)]
+pub(crate) enum Node<'a> {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    /// Any other number.
+    Number(f64),
+    Text(Text<'a>),
+    List(Vec<Node<'a>>),
+    Map(Vec<(Text<'a>, Node<'a>)>),
+}
+
+impl Node<'_> {
+    /// What the node is, for a message. The value itself may be a secret put in a wrong place.
+    fn article(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Integer(_) | Self::Number(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+}
+
+/// A type that settings are made of.
+pub(crate) trait Decode: Sized {
+    /// Whether `null` says the same as leaving the key out.
+    const NULL_IS_UNSET: bool = true;
+
+    /// Reads a node. What is wrong with it goes to `problems`; the answer is then of no use.
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self>;
+}
+
+/// What is wrong with the settings, and where decoding stands.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    path: Vec<Step>,
+    found: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Key(&'static str),
+    Index(usize),
+}
+
+impl Problems {
+    pub(crate) fn into_messages(self) -> Vec<String> {
+        self.found
+    }
+
+    /// Notes a problem with what is being decoded.
+    pub(crate) fn report(&mut self, problem: impl fmt::Display) {
+        let mut message = String::new();
+        for (position, step) in self.path.iter().enumerate() {
+            // Writing to a String cannot fail.
+            let _ = match step {
+                Step::Key(key) if position == 0 => message.write_str(key),
+                Step::Key(key) => write!(message, ".{key}"),
+                Step::Index(index) => write!(message, "[{index}]"),
+            };
+        }
+        if message.is_empty() {
+            message.push_str("settings");
+        }
+        let _ = write!(message, ": {problem}");
+        self.found.push(message);
+    }
+
+    /// Does `work` below a key.
+    pub(crate) fn within<T>(
+        &mut self,
+        key: &'static str,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.step(Step::Key(key), work)
+    }
+
+    /// Does `work` below an element of a list.
+    pub(crate) fn within_index<T>(
+        &mut self,
+        index: usize,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.step(Step::Index(index), work)
+    }
+
+    fn step<T>(&mut self, step: Step, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(step);
+        let answer = work(self);
+        self.path.pop();
+        answer
+    }
+
+    pub(crate) fn expected(&mut self, what: &str, node: &Node<'_>) {
+        self.report(format_args!("expected {what}, found {}", node.article()));
+    }
+
+    pub(crate) fn text<'n>(&mut self, node: &'n Node<'_>) -> Option<&'n str> {
+        match node {
+            Node::Text(text) => Some(text.as_str()),
+            other => {
+                self.expected("a string", other);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn list<'n, 'a>(&mut self, node: &'n Node<'a>) -> Option<&'n [Node<'a>]> {
+        match node {
+            Node::List(list) => Some(list),
+            other => {
+                self.expected("a list", other);
+                None
+            }
+        }
+    }
+
+    /// The entries of a map that may hold `known` keys only.
+    pub(crate) fn entries<'n, 'a>(
+        &mut self,
+        node: &'n Node<'a>,
+        known: &[&'static str],
+    ) -> Option<Entries<'n, 'a>> {
+        let Node::Map(entries) = node else {
+            self.expected("a map", node);
+            return None;
+        };
+        for (position, (key, _)) in entries.iter().enumerate() {
+            let key = key.as_str();
+            if !known.contains(&key) {
+                self.unknown_key(key, known);
+            } else if entries.iter().take(position).any(|(earlier, _)| earlier.as_str() == key) {
+                self.report(format_args!("the key {} is written twice", Quoted(key)));
+            }
+        }
+        Some(Entries(entries))
+    }
+
+    fn unknown_key(&mut self, key: &str, known: &[&'static str]) {
+        match nearest(key, known) {
+            Some(near) => {
+                self.report(format_args!("unknown key {}; did you mean {near}?", Quoted(key)));
+            }
+            None => self.report(format_args!(
+                "unknown key {}; the keys are: {}",
+                Quoted(key),
+                List(known)
+            )),
+        }
+    }
+
+    /// Notes that a word is none of those that may stand here.
+    pub(crate) fn unknown_word(&mut self, word: &str, known: &[&'static str]) {
+        match nearest(word, known) {
+            Some(near) => self.report(format_args!(
+                "{} is none of: {}; did you mean {near}?",
+                Quoted(word),
+                List(known)
+            )),
+            None => self.report(format_args!("{} is none of: {}", Quoted(word), List(known))),
+        }
+    }
+}
+
+/// The entries of a map.
+#[derive(Clone, Copy)]
+pub(crate) struct Entries<'n, 'a>(&'n [(Text<'a>, Node<'a>)]);
+
+impl<'n, 'a> Entries<'n, 'a> {
+    pub(crate) fn get(self, key: &str) -> Option<&'n Node<'a>> {
+        self.0.iter().find(|(name, _)| name.as_str() == key).map(|(_, node)| node)
+    }
+
+    /// Reads one key. What is left out, and what is wrong, stays as `value` has it.
+    pub(crate) fn read<T: Decode>(self, key: &'static str, value: &mut T, problems: &mut Problems) {
+        let node = match self.get(key) {
+            None => return,
+            Some(Node::Null) if T::NULL_IS_UNSET => return,
+            Some(node) => node,
+        };
+        if let Some(read) = problems.within(key, |problems| T::decode(node, problems)) {
+            *value = read;
+        }
+    }
+}
+
+/// Declares a map of the settings: its keys, their types and their defaults, once.
+macro_rules! section {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident {
+            $( $(#[$field_meta:meta])* $key:literal $field:ident : $type:ty = $default:expr ),* $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone)]
+        $vis struct $name {
+            $( $(#[$field_meta])* pub(crate) $field: $type, )*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $( $field: $default, )* }
+            }
+        }
+
+        impl $crate::settings::Decode for $name {
+            fn decode(
+                node: &$crate::settings::Node<'_>,
+                problems: &mut $crate::settings::Problems,
+            ) -> Option<Self> {
+                let entries = problems.entries(node, &[$( $key ),*])?;
+                let mut section = Self::default();
+                $( entries.read($key, &mut section.$field, problems); )*
+                $crate::settings::Check::check(&section, problems);
+                Some(section)
+            }
+        }
+    };
+}
+
+/// Declares an enum whose values are words.
+macro_rules! words {
+    (
+        $(#[$meta:meta])*
+        $vis:vis enum $name:ident {
+            $( $(#[$variant_meta:meta])* $variant:ident = $word:literal ),* $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        $vis enum $name {
+            $( $(#[$variant_meta])* $variant, )*
+        }
+
+        impl $name {
+            /// The word in the settings.
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $word, )*
+                }
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
+        impl $crate::settings::Decode for $name {
+            fn decode(
+                node: &$crate::settings::Node<'_>,
+                problems: &mut $crate::settings::Problems,
+            ) -> Option<Self> {
+                match problems.text(node)? {
+                    $( $word => Some(Self::$variant), )*
+                    other => {
+                        problems.unknown_word(other, &[$( $word ),*]);
+                        None
+                    }
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use {section, words};
+
+/// What a section asks of its values taken together.
+pub(crate) trait Check {
+    fn check(&self, _problems: &mut Problems) {}
+}
+
+impl Decode for bool {
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        match node {
+            Node::Bool(flag) => Some(*flag),
+            other => {
+                problems.expected("true or false", other);
+                None
+            }
+        }
+    }
+}
+
+impl Decode for String {
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let text = problems.text(node)?;
+        if text.trim().is_empty() {
+            problems.report("is empty");
+            return None;
+        }
+        Some(text.to_owned())
+    }
+}
+
+impl Decode for i64 {
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        match node {
+            Node::Integer(number) => Some(*number),
+            other => {
+                problems.expected("a whole number", other);
+                None
+            }
+        }
+    }
+}
+
+impl<T: Decode> Decode for Option<T> {
+    const NULL_IS_UNSET: bool = T::NULL_IS_UNSET;
+
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        T::decode(node, problems).map(Some)
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let nodes = problems.list(node)?;
+        let mut list = Self::with_capacity(nodes.len());
+        for (index, node) in nodes.iter().enumerate() {
+            list.extend(problems.within_index(index, |problems| T::decode(node, problems)));
+        }
+        Some(list)
+    }
+}
+
+impl<'de> Deserialize<'de> for Node<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyNode;
+
+        impl<'de> Visitor<'de> for AnyNode {
+            type Value = Node<'de>;
+
+            fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Node::Null)
+            }
+
+            fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+                Ok(Node::Bool(flag))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Node::Integer(number))
+            }
+
+            #[expect(clippy::cast_precision_loss, reason = "no setting is that large a number")]
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(i64::try_from(number).map_or(Node::Number(number as f64), Node::Integer))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(Node::Number(number))
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Node::Text(Text::from(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Node::Text(Text::from(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut nodes = Vec::new();
+                while let Some(node) = list.next_element()? {
+                    nodes.push(node);
+                }
+                Ok(Node::List(nodes))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                    if entries.len() > MAX_KEYS {
+                        return Err(A::Error::custom("too many keys"));
+                    }
+                }
+                Ok(Node::Map(entries))
+            }
+        }
+
+        deserializer.deserialize_any(AnyNode)
+    }
+}
+
+/// The known word that somebody who wrote `word` most likely meant.
+fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
+    let word: String = word.chars().take(MAX_WORD_CHARS).collect::<String>().to_lowercase();
+    let (distance, near) = known
+        .iter()
+        .map(|candidate| (edit_distance(&word, &candidate.to_lowercase()), *candidate))
+        .min()?;
+    (distance <= near.len().div_ceil(3)).then_some(near)
+}
+
+/// Levenshtein's distance between two words.
+fn edit_distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
+    for (position, from) in left.chars().enumerate() {
+        let mut diagonal = position;
+        let mut previous = position.saturating_add(1);
+        for (cell, to) in row.iter_mut().zip(std::iter::once(None).chain(right.chars().map(Some))) {
+            let Some(to) = to else {
+                *cell = previous;
+                continue;
+            };
+            let replaced = diagonal.saturating_add(usize::from(from != to));
+            diagonal = *cell;
+            previous = replaced.min(cell.saturating_add(1)).min(previous.saturating_add(1));
+            *cell = previous;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// No section has more; a map that has is not worth comparing key by key.
+const MAX_KEYS: usize = 1000;
+const MAX_WORD_CHARS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_forgives_case_and_small_slips() {
+        let known = ["enforce", "warn", "disabled"];
+        for (word, near) in [
+            ("Enforce", Some("enforce")),
+            ("enforced", Some("enforce")),
+            ("wran", Some("warn")),
+            ("disable", Some("disabled")),
+            ("monitor", None),
+        ] {
+            assert_eq!(nearest(word, &known), near, "{word}");
+        }
+    }
+
+    #[test]
+    fn edit_distance_counts_single_edits() {
+        for (left, right, distance) in
+            [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("warn", "wran", 2)]
+        {
+            assert_eq!(edit_distance(left, right), distance, "{left} {right}");
+        }
+    }
+}

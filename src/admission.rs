@@ -47,7 +47,10 @@ fn respond(payload: &[u8]) -> Response {
             return Response::undecodable("the admission request", &json::describe_error(&error));
         }
     };
-    let settings = match payload.settings.map(|raw| Settings::from_json(raw.get().as_bytes())) {
+    let settings = match payload
+        .settings
+        .map(|raw| Settings::from_json(raw.get().as_bytes()))
+    {
         None => Settings::default(),
         Some(Ok(settings)) => settings,
         Some(Err(problems)) => return Response::invalid_settings(&problems),
@@ -72,13 +75,31 @@ fn judge(request: Request<'_>, settings: &Settings) -> Response {
             return Response::undecodable(&format!("the {}", kind.name()), &problem);
         }
     };
-    let namespace = request.namespace.as_ref().map(json::Text::as_str).or(workload.namespace());
+    let namespace = request
+        .namespace
+        .as_ref()
+        .map(json::Text::as_str)
+        .or(workload.namespace());
     let mut findings = controls::judge(&workload, namespace, settings);
     if request.operation == Operation::Update && settings.on_update == OnUpdate::NewViolations {
-        drop_legacy(&mut findings, &workload, request.old_object, namespace, settings);
+        drop_legacy(
+            &mut findings,
+            &workload,
+            request.old_object,
+            namespace,
+            settings,
+        );
     }
-    let name = request.name.as_ref().map(json::Text::as_str).filter(|name| !name.is_empty());
-    let title = Title { kind, name: name.or(workload.name()), namespace };
+    let name = request
+        .name
+        .as_ref()
+        .map(json::Text::as_str)
+        .filter(|name| !name.is_empty());
+    let title = Title {
+        kind,
+        name: name.or(workload.name()),
+        namespace,
+    };
     Response::of_findings(&title, &findings, settings)
 }
 

@@ -56,7 +56,11 @@ impl<'w> Container<'w> {
     }
 
     pub(crate) fn subject(&self) -> Subject<'w> {
-        Subject::Container { kind: self.kind, index: self.index, name: self.name() }
+        Subject::Container {
+            kind: self.kind,
+            index: self.index,
+            name: self.name(),
+        }
     }
 
     pub(crate) fn path(&self) -> FieldPath<'w> {
@@ -86,9 +90,12 @@ impl<'a> Workload<'a> {
         ]
         .into_iter()
         .flat_map(move |(kind, list)| {
-            list.iter()
-                .enumerate()
-                .map(move |(index, spec)| Container { workload: self, kind, index, spec })
+            list.iter().enumerate().map(move |(index, spec)| Container {
+                workload: self,
+                kind,
+                index,
+                spec,
+            })
         })
     }
 
@@ -96,18 +103,30 @@ impl<'a> Workload<'a> {
     pub(crate) fn images<'w>(&'w self) -> Vec<Image<'w>> {
         let of_containers = self.containers().map(|container| {
             let text = container.spec.image.as_ref().map(Text::as_str);
-            Image::new(container.subject(), container.path().field(&["image"]), text)
+            Image::new(
+                container.subject(),
+                container.path().field(&["image"]),
+                text,
+            )
         });
-        let of_volumes = self.pod.volumes.iter().enumerate().filter_map(|(index, volume)| {
-            let image = volume.image.as_ref()?;
-            let mut segments = self.pod_spec_path();
-            segments.extend([Segment::Key("volumes"), Segment::Index(index)]);
-            Some(Image::new(
-                Subject::Volume { index, name: volume.name.as_str() },
-                FieldPath::of_subject(segments).field(&["image", "reference"]),
-                image.reference.as_ref().map(Text::as_str),
-            ))
-        });
+        let of_volumes = self
+            .pod
+            .volumes
+            .iter()
+            .enumerate()
+            .filter_map(|(index, volume)| {
+                let image = volume.image.as_ref()?;
+                let mut segments = self.pod_spec_path();
+                segments.extend([Segment::Key("volumes"), Segment::Index(index)]);
+                Some(Image::new(
+                    Subject::Volume {
+                        index,
+                        name: volume.name.as_str(),
+                    },
+                    FieldPath::of_subject(segments).field(&["image", "reference"]),
+                    image.reference.as_ref().map(Text::as_str),
+                ))
+            });
         of_containers.chain(of_volumes).collect()
     }
 }

@@ -126,7 +126,10 @@ pub(crate) fn judge<'w>(
     namespace: Option<&str>,
     settings: &Settings,
 ) -> Findings<'w> {
-    let images = Images { of_template: workload.is_template(), images: workload.images() };
+    let images = Images {
+        of_template: workload.is_template(),
+        images: workload.images(),
+    };
     let mut findings = Findings::default();
     for row in &TABLE {
         if (row.mode)(settings) == Mode::Disabled {
@@ -139,11 +142,20 @@ pub(crate) fn judge<'w>(
     }
     findings.violations.retain(|violation| {
         !settings.exemptions.iter().any(|exemption| {
-            exemption.covers(violation.control, violation.subject, namespace, &images.images)
+            exemption.covers(
+                violation.control,
+                violation.subject,
+                namespace,
+                &images.images,
+            )
         })
     });
-    findings.violations.sort_by(|left, right| left.sort_key().cmp(&right.sort_key()));
-    findings.violations.dedup_by(|left, right| left.sort_key() == right.sort_key());
+    findings
+        .violations
+        .sort_by(|left, right| left.sort_key().cmp(&right.sort_key()));
+    findings
+        .violations
+        .dedup_by(|left, right| left.sort_key() == right.sort_key());
     findings
 }
 

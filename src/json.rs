@@ -59,7 +59,9 @@ pub(crate) fn describe_error(error: &serde_json::Error) -> String {
         return format!("it is not valid JSON (at column {column})");
     }
     let text = error.to_string();
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    let text = text
+        .rsplit_once(" at line ")
+        .map_or(text.as_str(), |(text, _)| text);
     match text.rsplit_once(", expected ") {
         Some((_, expected)) => format!("expected {expected} at column {column}"),
         None if text.starts_with("missing field") => format!("{text} at column {column}"),
@@ -87,7 +89,12 @@ mod tests {
 
     #[test]
     fn an_error_never_repeats_the_input() {
-        for input in [r#""s3cret, expected s3cret""#, "{\"s3cret\":1}", "\"s3cret", "[s3cret]"] {
+        for input in [
+            r#""s3cret, expected s3cret""#,
+            "{\"s3cret\":1}",
+            "\"s3cret",
+            "[s3cret]",
+        ] {
             let error = serde_json::from_str::<bool>(input).unwrap_err();
             let description = describe_error(&error);
             assert!(!description.contains("s3cret"), "{description}");

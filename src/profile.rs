@@ -104,7 +104,9 @@ impl ProfileAnnotations<'_> {
 
     /// The value written for this target.
     pub(crate) fn get(&self, target: Target<'_>) -> Option<&ProfileAnnotation<'_>> {
-        self.0.iter().find(|annotation| annotation.target() == Some(target))
+        self.0
+            .iter()
+            .find(|annotation| annotation.target() == Some(target))
     }
 }
 
@@ -156,7 +158,8 @@ impl<'a> Target<'a> {
         } else if key == SECCOMP_OF_POD {
             Some(Self::SeccompOfPod)
         } else {
-            key.strip_prefix(SECCOMP_OF_CONTAINER).map(Self::SeccompOfContainer)
+            key.strip_prefix(SECCOMP_OF_CONTAINER)
+                .map(Self::SeccompOfContainer)
         }
     }
 }
@@ -180,7 +183,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for ProfileAnnotations<'a> {
                 let mut profiles = Vec::new();
                 while let Some(key) = map.next_key::<Text<'de>>()? {
                     if Target::of_key(key.as_str()).is_some() {
-                        profiles.push(ProfileAnnotation { key, value: map.next_value()? });
+                        profiles.push(ProfileAnnotation {
+                            key,
+                            value: map.next_value()?,
+                        });
                     } else {
                         map.next_value::<IgnoredAny>()?;
                     }
@@ -251,7 +257,15 @@ impl Decode for AllowedProfile {
             _ => None,
         };
         if profile.is_none() {
-            problems.unknown_word(word, &["RuntimeDefault", "Localhost/<name>", "Localhost/*", "Unconfined"]);
+            problems.unknown_word(
+                word,
+                &[
+                    "RuntimeDefault",
+                    "Localhost/<name>",
+                    "Localhost/*",
+                    "Unconfined",
+                ],
+            );
         }
         profile
     }

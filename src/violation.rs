@@ -37,11 +37,21 @@ impl<'a> Violation<'a> {
         found: Found<'a>,
         remedy: Remedy,
     ) -> Self {
-        Self { control, subject, path, found, because: None, remedy }
+        Self {
+            control,
+            subject,
+            path,
+            found,
+            because: None,
+            remedy,
+        }
     }
 
     pub(crate) fn because(self, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { because: Some(reason.into()), ..self }
+        Self {
+            because: Some(reason.into()),
+            ..self
+        }
     }
 
     /// Whether `other`, found in the stored object, is this same violation.
@@ -75,7 +85,9 @@ impl Display for Violation<'_> {
         f.write_str("; ")?;
         match &self.remedy {
             Remedy::Set(value) => write!(f, "set {} to {}", self.path, Word(value)),
-            Remedy::SetInside(key, value) => write!(f, "set {}.{key} to {}", self.path, Word(value)),
+            Remedy::SetInside(key, value) => {
+                write!(f, "set {}.{key} to {}", self.path, Word(value))
+            }
             Remedy::Remove => write!(f, "remove {}", self.path),
             Remedy::Append(value) => write!(f, "add {} to {}", Word(value), self.path),
             Remedy::OneOf { allowed, .. } => {
@@ -91,7 +103,11 @@ impl Display for Violation<'_> {
 pub(crate) enum Subject<'a> {
     /// The workload as a whole: a field of the pod, not of one container.
     Workload,
-    Container { kind: ContainerKind, index: usize, name: &'a str },
+    Container {
+        kind: ContainerKind,
+        index: usize,
+        name: &'a str,
+    },
     /// A volume whose content is an image.
     Volume { index: usize, name: &'a str },
 }
@@ -121,11 +137,18 @@ impl Subject<'_> {
             (Self::Workload, Subject::Workload) => true,
             (
                 Self::Container { kind, name, .. },
-                Subject::Container { kind: other_kind, name: other_name, .. },
+                Subject::Container {
+                    kind: other_kind,
+                    name: other_name,
+                    ..
+                },
             ) => kind == other_kind && name == other_name,
-            (Self::Volume { name, .. }, Subject::Volume { name: other_name, .. }) => {
-                name == other_name
-            }
+            (
+                Self::Volume { name, .. },
+                Subject::Volume {
+                    name: other_name, ..
+                },
+            ) => name == other_name,
             _ => false,
         }
     }
@@ -135,11 +158,21 @@ impl Display for Subject<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (what, name) = match self {
             Self::Workload => return f.write_str("workload"),
-            Self::Container { kind: ContainerKind::Init, name, .. } => ("init container", name),
-            Self::Container { kind: ContainerKind::Regular, name, .. } => ("container", name),
-            Self::Container { kind: ContainerKind::Ephemeral, name, .. } => {
-                ("ephemeral container", name)
-            }
+            Self::Container {
+                kind: ContainerKind::Init,
+                name,
+                ..
+            } => ("init container", name),
+            Self::Container {
+                kind: ContainerKind::Regular,
+                name,
+                ..
+            } => ("container", name),
+            Self::Container {
+                kind: ContainerKind::Ephemeral,
+                name,
+                ..
+            } => ("ephemeral container", name),
             Self::Volume { name, .. } => ("volume", name),
         };
         write!(f, "{what} {}", Quoted(name))
@@ -163,11 +196,15 @@ pub(crate) enum Segment<'a> {
 impl<'a> FieldPath<'a> {
     /// The path of a subject itself, to which [`FieldPath::field`] adds the fields below it.
     pub(crate) fn of_subject(segments: Vec<Segment<'a>>) -> Self {
-        Self { subject: segments.len(), segments }
+        Self {
+            subject: segments.len(),
+            segments,
+        }
     }
 
     pub(crate) fn field(mut self, keys: &[&'a str]) -> Self {
-        self.segments.extend(keys.iter().map(|key| Segment::Key(key)));
+        self.segments
+            .extend(keys.iter().map(|key| Segment::Key(key)));
         self
     }
 
@@ -256,7 +293,10 @@ pub(crate) enum Remedy {
     /// Add this value to the list.
     Append(Value),
     /// Choose; `suggestion` is one choice that is always right, where there is one.
-    OneOf { allowed: Vec<String>, suggestion: Option<Value> },
+    OneOf {
+        allowed: Vec<String>,
+        suggestion: Option<Value>,
+    },
     /// No value can be named: what the field must do, as words after "must".
     Must(String),
 }
@@ -297,15 +337,20 @@ impl<'v> MachineViolation<'v> {
             path: violation.path.pointer(),
             field: violation.path.to_string(),
             fix: match &violation.remedy {
-                Remedy::Set(value) | Remedy::OneOf { suggestion: Some(value), .. } => {
-                    Some(Fix::Set(Cow::Borrowed(value)))
-                }
+                Remedy::Set(value)
+                | Remedy::OneOf {
+                    suggestion: Some(value),
+                    ..
+                } => Some(Fix::Set(Cow::Borrowed(value))),
                 Remedy::SetInside(key, value) => {
                     Some(Fix::Set(Cow::Owned(serde_json::json!({ *key: value }))))
                 }
                 Remedy::Append(value) => Some(Fix::Append(value)),
                 Remedy::Remove => Some(Fix::Remove(true)),
-                Remedy::OneOf { suggestion: None, .. } | Remedy::Must(_) => None,
+                Remedy::OneOf {
+                    suggestion: None, ..
+                }
+                | Remedy::Must(_) => None,
             },
         }
     }
@@ -363,8 +408,10 @@ mod tests {
 
     #[test]
     fn a_path_is_written_as_kubectl_writes_it_and_as_a_json_pointer() {
-        let path = FieldPath::of_subject(vec![Segment::Key("metadata")])
-            .field(&["annotations", "container.apparmor.security.beta.kubernetes.io/a~b"]);
+        let path = FieldPath::of_subject(vec![Segment::Key("metadata")]).field(&[
+            "annotations",
+            "container.apparmor.security.beta.kubernetes.io/a~b",
+        ]);
         assert_eq!(
             path.to_string(),
             r#"metadata.annotations["container.apparmor.security.beta.kubernetes.io/a~b"]"#
@@ -379,6 +426,9 @@ mod tests {
     fn quoted_input_is_escaped_and_cut() {
         assert_eq!(Quoted("a\n\"b\"").to_string(), r#""a\n\"b\"""#);
         let long = "é".repeat(MAX_QUOTED_CHARS + 1);
-        assert_eq!(Quoted(&long).to_string().chars().count(), MAX_QUOTED_CHARS + 5);
+        assert_eq!(
+            Quoted(&long).to_string().chars().count(),
+            MAX_QUOTED_CHARS + 5
+        );
     }
 }

@@ -146,7 +146,11 @@ impl<'a> Workload<'a> {
     }
 
     fn template_segments<'p>(&self) -> Vec<Segment<'p>> {
-        self.kind.template_path().iter().map(|key| Segment::Key(key)).collect()
+        self.kind
+            .template_path()
+            .iter()
+            .map(|key| Segment::Key(key))
+            .collect()
     }
 
     /// The container of this name, whose violation an annotation about it is.
@@ -228,7 +232,14 @@ impl<'de> DeserializeSeed<'de> for Kind {
             }
             None => (None, None, None),
         };
-        Ok(Workload { kind: self, name, generate_name, namespace, annotations, pod })
+        Ok(Workload {
+            kind: self,
+            name,
+            generate_name,
+            namespace,
+            annotations,
+            pod,
+        })
     }
 }
 
@@ -270,7 +281,10 @@ impl<'de> Visitor<'de> for Walk {
             match (self.path, key.as_str()) {
                 ([last], key) if key == *last => found.template = map.next_value()?,
                 ([first, rest @ ..], key) if key == *first => {
-                    let below = Walk { path: rest, at_top: false };
+                    let below = Walk {
+                        path: rest,
+                        at_top: false,
+                    };
                     found.template = map.next_value_seed(below)?.template;
                 }
                 (_, "metadata") if self.at_top => found.own = map.next_value()?,

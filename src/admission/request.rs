@@ -94,8 +94,9 @@ impl<'a> Object<'a> {
             Self::Absent => Err("the request has no object".to_owned()),
             Self::Workload(workload) => Ok(workload),
             Self::Raw(raw) => {
-                let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-                kind.deserialize(&mut deserializer).map_err(|error| json::describe_error(&error))
+                let mut deserializer = serde_json::Deserializer::from_slice(raw.get().as_bytes());
+                kind.deserialize(&mut deserializer)
+                    .map_err(|error| json::describe_error(&error))
             }
         }
     }
@@ -157,7 +158,10 @@ struct Seed<T> {
 
 impl<T> Seed<T> {
     fn new(objects: Objects) -> Self {
-        Self { objects, target: PhantomData }
+        Self {
+            objects,
+            target: PhantomData,
+        }
     }
 }
 

@@ -30,11 +30,18 @@ pub(super) struct Response {
 
 impl Response {
     pub(super) fn accept() -> Self {
-        Self { accepted: true, ..Self::default() }
+        Self {
+            accepted: true,
+            ..Self::default()
+        }
     }
 
     pub(super) fn accept_with_warning(warning: String) -> Self {
-        Self { accepted: true, warnings: vec![cut(warning, MAX_WARNING_BYTES)], ..Self::default() }
+        Self {
+            accepted: true,
+            warnings: vec![cut(warning, MAX_WARNING_BYTES)],
+            ..Self::default()
+        }
     }
 
     /// What cannot be read is not let in.
@@ -69,7 +76,12 @@ impl Response {
     }
 
     fn reject(code: u16, message: String) -> Self {
-        Self { accepted: false, message: Some(message), code: Some(code), ..Self::default() }
+        Self {
+            accepted: false,
+            message: Some(message),
+            code: Some(code),
+            ..Self::default()
+        }
     }
 
     /// Tells machines what people read in the message and the warnings.
@@ -82,7 +94,11 @@ impl Response {
         let all = enforced
             .iter()
             .map(|violation| MachineViolation::new(violation, Mode::Enforce.name()))
-            .chain(warned.iter().map(|violation| MachineViolation::new(violation, Mode::Warn.name())));
+            .chain(
+                warned
+                    .iter()
+                    .map(|violation| MachineViolation::new(violation, Mode::Warn.name())),
+            );
         let mut list = String::from("[");
         let mut left_out = 0_usize;
         for violation in all {
@@ -100,7 +116,8 @@ impl Response {
         list.push(']');
         self.audit_annotations.insert("violations", list);
         if left_out > 0 {
-            self.audit_annotations.insert("violations-left-out", left_out.to_string());
+            self.audit_annotations
+                .insert("violations-left-out", left_out.to_string());
         }
     }
 
@@ -114,10 +131,14 @@ impl Response {
 /// The answer to `validate_settings`.
 pub(super) fn of_settings(outcome: Result<(), Vec<String>>) -> Vec<u8> {
     let response = match outcome {
-        Ok(()) => SettingsValidationResponse { valid: true, message: None },
-        Err(problems) => {
-            SettingsValidationResponse { valid: false, message: Some(settings_message(&problems)) }
-        }
+        Ok(()) => SettingsValidationResponse {
+            valid: true,
+            message: None,
+        },
+        Err(problems) => SettingsValidationResponse {
+            valid: false,
+            message: Some(settings_message(&problems)),
+        },
     };
     serde_json::to_vec(&response).unwrap_or_default()
 }
@@ -127,14 +148,24 @@ fn settings_message(problems: &[String]) -> String {
     let count = problems.len();
     let noun = if count == 1 { "problem" } else { "problems" };
     let title = format!("the settings of container-security have {count} {noun}:");
-    lines(title, problems.iter().cloned(), "problem", MAX_SETTINGS_MESSAGE_BYTES)
+    lines(
+        title,
+        problems.iter().cloned(),
+        "problem",
+        MAX_SETTINGS_MESSAGE_BYTES,
+    )
 }
 
 fn rejection(title: &Title<'_>, violations: &[&Violation<'_>]) -> String {
     let count = violations.len();
     let noun = if count == 1 { "rule" } else { "rules" };
     let title = format!("{title} breaks {count} {noun} of container security:");
-    lines(title, violations.iter().map(ToString::to_string), "violation", MAX_MESSAGE_BYTES)
+    lines(
+        title,
+        violations.iter().map(ToString::to_string),
+        "violation",
+        MAX_MESSAGE_BYTES,
+    )
 }
 
 /// A title and a list below it, cut at `limit` bytes; how many items were cut is its last line.
@@ -176,13 +207,19 @@ fn warnings<'n>(
         .map(|warning| cut(warning, MAX_WARNING_BYTES))
         .collect();
     if count > MAX_WARNINGS {
-        warnings.push(format!("and {} more warnings", count.saturating_sub(MAX_WARNINGS)));
+        warnings.push(format!(
+            "and {} more warnings",
+            count.saturating_sub(MAX_WARNINGS)
+        ));
     }
     warnings
 }
 
 fn controls_of(violations: &[&Violation<'_>]) -> String {
-    let mut controls: Vec<Control> = violations.iter().map(|violation| violation.control).collect();
+    let mut controls: Vec<Control> = violations
+        .iter()
+        .map(|violation| violation.control)
+        .collect();
     controls.dedup();
     List(&controls).to_string()
 }
@@ -191,7 +228,10 @@ fn controls_of(violations: &[&Violation<'_>]) -> String {
 fn cut(mut text: String, limit: usize) -> String {
     if text.len() > limit {
         let end = limit.saturating_sub(ELLIPSIS.len());
-        let end = (0..=end).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        let end = (0..=end)
+            .rev()
+            .find(|end| text.is_char_boundary(*end))
+            .unwrap_or_default();
         text.truncate(end);
         text.push_str(ELLIPSIS);
     }

@@ -22,7 +22,9 @@ pub(super) fn counts(
             Subject::Volume { .. } => false,
             Subject::Workload => workload
                 .containers()
-                .filter(|container| container.kind != ContainerKind::Ephemeral || is_in(container, stored))
+                .filter(|container| {
+                    container.kind != ContainerKind::Ephemeral || is_in(container, stored)
+                })
                 .any(|container| runs_another_image(&container, stored)),
             Subject::Container { .. } => workload
                 .containers()
@@ -34,7 +36,9 @@ pub(super) fn counts(
 /// Whether the stored object has this container with another image, or does not have it. An
 /// ephemeral container that is new is not asked: it changes nothing about the others.
 fn runs_another_image(container: &Container<'_>, stored: &Workload<'_>) -> bool {
-    !stored.containers().any(|old| is_same(container, &old) && image(&old) == image(container))
+    !stored
+        .containers()
+        .any(|old| is_same(container, &old) && image(&old) == image(container))
 }
 
 fn is_in(container: &Container<'_>, stored: &Workload<'_>) -> bool {

@@ -41,21 +41,33 @@ pub(super) fn judge<'w>(
     settings: &AppArmor,
     findings: &mut Findings<'w>,
 ) {
-    let of_pod = workload.security_context().and_then(|context| context.app_armor_profile.as_ref());
+    let of_pod = workload
+        .security_context()
+        .and_then(|context| context.app_armor_profile.as_ref());
     if let Some(profile) = of_pod {
         let path = workload.field(&["securityContext", FIELD]);
         findings.report_profile(CONTROL, Subject::Workload, path, profile, &settings.allowed);
     }
     for container in workload.containers() {
-        let own = container.security_context().and_then(|own| own.app_armor_profile.as_ref());
+        let own = container
+            .security_context()
+            .and_then(|own| own.app_armor_profile.as_ref());
         if let Some(profile) = own {
             let path = container.security_field(&[FIELD]);
-            findings.report_profile(CONTROL, container.subject(), path, profile, &settings.allowed);
+            findings.report_profile(
+                CONTROL,
+                container.subject(),
+                path,
+                profile,
+                &settings.allowed,
+            );
         }
         if !settings.required || workload.is_windows() || own.or(of_pod).is_some() {
             continue;
         }
-        let annotation = workload.annotations.get(Target::AppArmorOfContainer(container.name()));
+        let annotation = workload
+            .annotations
+            .get(Target::AppArmorOfContainer(container.name()));
         let annotated = annotation.is_some_and(|found| found.app_armor() != Ok(None));
         if annotated && settings.annotations == Annotations::Honor {
             continue;
@@ -81,7 +93,14 @@ pub(super) fn judge<'w>(
             let subject = workload.subject_named(name);
             let path = workload.annotation(annotation.key());
             let profile = annotation.app_armor();
-            findings.report_annotation(CONTROL, subject, path, annotation, profile, &settings.allowed);
+            findings.report_annotation(
+                CONTROL,
+                subject,
+                path,
+                annotation,
+                profile,
+                &settings.allowed,
+            );
         }
     }
 }
@@ -98,7 +117,10 @@ pub(super) fn set_profile(allowed: &[AllowedProfile]) -> Remedy {
         ([AllowedProfile::RuntimeDefault], Some(_)) => {
             Remedy::SetInside("type", "RuntimeDefault".into())
         }
-        _ => Remedy::OneOf { allowed: allowed.iter().map(ToString::to_string).collect(), suggestion },
+        _ => Remedy::OneOf {
+            allowed: allowed.iter().map(ToString::to_string).collect(),
+            suggestion,
+        },
     }
 }
 
@@ -114,8 +136,13 @@ impl<'w> Findings<'w> {
     ) {
         let (found, reason) = match written.parse() {
             Ok(profile) if allowed.iter().any(|entry| entry.allows(profile)) => return,
-            Ok(Profile::Localhost(name)) => (Found::Phrase(format!("is Localhost/{name}").into()), None),
-            Ok(_) => (Found::Phrase(format!("is {}", written.type_()).into()), None),
+            Ok(Profile::Localhost(name)) => {
+                (Found::Phrase(format!("is Localhost/{name}").into()), None)
+            }
+            Ok(_) => (
+                Found::Phrase(format!("is {}", written.type_()).into()),
+                None,
+            ),
             Err(malformed) => (Found::Text(written.type_()), Some(malformed.reason())),
         };
         let mut violation = Violation::new(control, subject, path, found, set_profile(allowed));
@@ -139,7 +166,9 @@ impl<'w> Findings<'w> {
             Ok(None) => return,
             Ok(Some(profile)) if allowed.iter().any(|entry| entry.allows(profile)) => return,
             Ok(Some(_)) => format!("and the allowed profiles are: {}", List(allowed)),
-            Err(_) => "which is no profile (runtime/default, localhost/<name>, unconfined)".to_owned(),
+            Err(_) => {
+                "which is no profile (runtime/default, localhost/<name>, unconfined)".to_owned()
+            }
         };
         let found = Found::Text(annotation.value());
         self.report(Violation::new(control, subject, path, found, Remedy::Remove).because(reason));

@@ -67,5 +67,11 @@ fn forbidden<'w>(
     found: Found<'w>,
 ) -> Violation<'w> {
     let path = workload.field(&[field]);
-    Violation::new(Control::HostNamespaces, Subject::Workload, path, found, Remedy::Set(false.into()))
+    Violation::new(
+        Control::HostNamespaces,
+        Subject::Workload,
+        path,
+        found,
+        Remedy::Set(false.into()),
+    )
 }

@@ -41,7 +41,10 @@ impl Check for PortRange {
             }
         }
         if self.min > self.max && self.max != Port(0) {
-            problems.report(format_args!("min {} is above max {}", self.min.0, self.max.0));
+            problems.report(format_args!(
+                "min {} is above max {}",
+                self.min.0, self.max.0
+            ));
         }
     }
 }
@@ -80,10 +83,15 @@ pub(super) fn judge<'w>(
             if settings.allows(number) {
                 continue;
             }
-            let path = container.path().field(&["ports"]).index(index).field(&[field]);
+            let path = container
+                .path()
+                .field(&["ports"])
+                .index(index)
+                .field(&[field]);
             let found = Found::Number(number.into());
             let subject = container.subject();
-            let violation = if written.is_some() && settings.allowed.is_empty() && !on_host_network {
+            let violation = if written.is_some() && settings.allowed.is_empty() && !on_host_network
+            {
                 Violation::new(Control::HostPorts, subject, path, found, Remedy::Remove)
             } else {
                 let must = Remedy::Must(settings.must());
@@ -100,16 +108,22 @@ pub(super) fn judge<'w>(
 
 impl HostPorts {
     fn allows(&self, number: i32) -> bool {
-        u16::try_from(number)
-            .is_ok_and(|port| self.allowed.iter().any(|range| (range.min.0..=range.max.0).contains(&port)))
+        u16::try_from(number).is_ok_and(|port| {
+            self.allowed
+                .iter()
+                .any(|range| (range.min.0..=range.max.0).contains(&port))
+        })
     }
 
     fn must(&self) -> String {
         if self.allowed.is_empty() {
             return "go, or hostNetwork".to_owned();
         }
-        let ranges: Vec<String> =
-            self.allowed.iter().map(|range| format!("{}-{}", range.min.0, range.max.0)).collect();
+        let ranges: Vec<String> = self
+            .allowed
+            .iter()
+            .map(|range| format!("{}-{}", range.min.0, range.max.0))
+            .collect();
         format!("be within: {}", List(&ranges))
     }
 }

@@ -40,11 +40,7 @@ impl Decode for Tag {
     }
 }
 
-pub(super) fn judge<'w>(
-    images: &Images<'w>,
-    settings: &ImagePinning,
-    findings: &mut Findings<'w>,
-) {
+pub(super) fn judge<'w>(images: &Images<'w>, settings: &ImagePinning, findings: &mut Findings<'w>) {
     if !settings.require_digest && settings.reject_tags.is_empty() {
         return;
     }
@@ -53,8 +49,15 @@ pub(super) fn judge<'w>(
             continue;
         };
         let (reason, must) = if settings.require_digest {
-            ("which has no digest".to_owned(), "end in a digest: @sha256:...")
-        } else if settings.reject_tags.iter().any(|rejected| rejected.0 == tag) {
+            (
+                "which has no digest".to_owned(),
+                "end in a digest: @sha256:...",
+            )
+        } else if settings
+            .reject_tags
+            .iter()
+            .any(|rejected| rejected.0 == tag)
+        {
             let reason = match reference.tag() {
                 Some(_) => format!("whose tag {} is rejected", Quoted(tag)),
                 None => format!("which means the tag {}, and that is rejected", Quoted(tag)),

@@ -60,11 +60,7 @@ impl Decode for AllowList {
     }
 }
 
-pub(super) fn judge<'w>(
-    images: &Images<'w>,
-    settings: &Registries,
-    findings: &mut Findings<'w>,
-) {
+pub(super) fn judge<'w>(images: &Images<'w>, settings: &Registries, findings: &mut Findings<'w>) {
     if settings.allow.is_none() && settings.reject.is_empty() {
         return;
     }
@@ -100,8 +96,10 @@ impl Registries {
         }
         // `:443` names the same registry, so it must not lead past a reject list.
         let plain = reference.without_default_port();
-        if let Some(pattern) =
-            self.reject.iter().find(|pattern| pattern.matches(reference) || pattern.matches(&plain))
+        if let Some(pattern) = self
+            .reject
+            .iter()
+            .find(|pattern| pattern.matches(reference) || pattern.matches(&plain))
         {
             return Some(format!("which registries.reject lists as \"{pattern}\""));
         }

@@ -45,21 +45,34 @@ pub(super) fn judge<'w>(
         return;
     }
     let honored = settings.annotations == Annotations::Honor;
-    let of_pod = workload.security_context().and_then(|context| context.seccomp_profile.as_ref());
+    let of_pod = workload
+        .security_context()
+        .and_then(|context| context.seccomp_profile.as_ref());
     if let Some(profile) = of_pod {
         let path = workload.field(&["securityContext", FIELD]);
         findings.report_profile(CONTROL, Subject::Workload, path, profile, &settings.allowed);
     }
     for container in workload.containers() {
-        let own = container.security_context().and_then(|own| own.seccomp_profile.as_ref());
+        let own = container
+            .security_context()
+            .and_then(|own| own.seccomp_profile.as_ref());
         if let Some(profile) = own {
             let path = container.security_field(&[FIELD]);
-            findings.report_profile(CONTROL, container.subject(), path, profile, &settings.allowed);
+            findings.report_profile(
+                CONTROL,
+                container.subject(),
+                path,
+                profile,
+                &settings.allowed,
+            );
         }
         if !settings.required || own.or(of_pod).is_some() {
             continue;
         }
-        let annotated = workload.annotations.get(Target::SeccompOfContainer(container.name())).is_some()
+        let annotated = workload
+            .annotations
+            .get(Target::SeccompOfContainer(container.name()))
+            .is_some()
             || workload.annotations.get(Target::SeccompOfPod).is_some();
         if annotated && honored {
             continue;
@@ -84,7 +97,14 @@ pub(super) fn judge<'w>(
         if honored {
             let path = workload.annotation(annotation.key());
             let profile = annotation.seccomp().map(Some);
-            findings.report_annotation(CONTROL, subject, path, annotation, profile, &settings.allowed);
+            findings.report_annotation(
+                CONTROL,
+                subject,
+                path,
+                annotation,
+                profile,
+                &settings.allowed,
+            );
         } else {
             findings.notice(inert(annotation));
         }

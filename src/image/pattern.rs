@@ -97,7 +97,11 @@ impl ImagePattern {
             .map(|path| path.split('/').map(Segment::parse).collect())
             .transpose()?
             .unwrap_or_default();
-        Ok(Self { host, segments, version })
+        Ok(Self {
+            host,
+            segments,
+            version,
+        })
     }
 
     /// Whether the pattern means this reference.
@@ -107,10 +111,11 @@ impl ImagePattern {
             return false;
         }
         let mut segments = reference.segments();
-        let prefix_matches = self
-            .segments
-            .iter()
-            .all(|expected| segments.next().is_some_and(|segment| expected.matches(segment)));
+        let prefix_matches = self.segments.iter().all(|expected| {
+            segments
+                .next()
+                .is_some_and(|segment| expected.matches(segment))
+        });
         prefix_matches
             && match &self.version {
                 None => true,
@@ -130,11 +135,15 @@ impl ImagePattern {
         let Host::AnyLabelBefore(suffix) = &self.host else {
             return None;
         };
-        let domain = suffix.split_once(':').map_or(suffix.as_str(), |(domain, _)| domain);
+        let domain = suffix
+            .split_once(':')
+            .map_or(suffix.as_str(), |(domain, _)| domain);
         let domain = domain.strip_prefix('.').unwrap_or(domain);
         let is_top_level = !domain.contains('.');
         let is_shared = SHARED_REGISTRIES.iter().any(|(shared, tenant)| {
-            let below = domain.strip_suffix(shared).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            let below = domain
+                .strip_suffix(shared)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
             below && (*tenant == Tenant::Host || self.segments.is_empty())
         });
         (is_top_level || is_shared)
@@ -186,14 +195,20 @@ fn looks_like_host(text: &str) -> bool {
     match text.split_once(':') {
         _ if text.starts_with('[') => true,
         Some((name, port)) => {
-            name == "localhost" || name.contains('.') || port.bytes().all(|byte| byte.is_ascii_digit())
+            name == "localhost"
+                || name.contains('.')
+                || port.bytes().all(|byte| byte.is_ascii_digit())
         }
         None => text == "localhost" || text.contains('.'),
     }
 }
 
 fn canonical(host: String) -> String {
-    if host == DOCKER_HUB_LEGACY { DOCKER_HUB.to_owned() } else { host }
+    if host == DOCKER_HUB_LEGACY {
+        DOCKER_HUB.to_owned()
+    } else {
+        host
+    }
 }
 
 /// What somebody who writes a name without a host means.
@@ -312,7 +327,9 @@ impl Decode for AllowedImage {
     fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
         let pattern = ImagePattern::decode(node, problems)?;
         if let Some(reason) = pattern.opens_to_everyone() {
-            problems.report(format_args!("\"{pattern}\" opens the list to everyone: {reason}"));
+            problems.report(format_args!(
+                "\"{pattern}\" opens the list to everyone: {reason}"
+            ));
             return None;
         }
         Some(Self(pattern))

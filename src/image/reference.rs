@@ -116,7 +116,13 @@ impl<'a> Reference<'a> {
             parse_digest(digest)?;
         }
         let official = registry == DOCKER_HUB && !path.contains('/');
-        let reference = Self { registry, official, path, tag, digest };
+        let reference = Self {
+            registry,
+            official,
+            path,
+            tag,
+            digest,
+        };
         if reference.repository().len() > MAX_REPOSITORY_BYTES {
             return Err(ReferenceError::TooLong);
         }
@@ -142,7 +148,10 @@ impl<'a> Reference<'a> {
 
     /// The segments of [`Reference::repository`].
     pub fn segments(&self) -> impl Iterator<Item = &'a str> {
-        self.official.then_some(OFFICIAL).into_iter().chain(self.path.split('/'))
+        self.official
+            .then_some(OFFICIAL)
+            .into_iter()
+            .chain(self.path.split('/'))
     }
 
     /// The tag that is written, also where a digest makes it meaningless.
@@ -170,7 +179,10 @@ impl<'a> Reference<'a> {
     /// The same image with the port left out where it is the one that HTTPS has anyway.
     #[must_use]
     pub fn without_default_port(&self) -> Self {
-        Self { registry: self.registry.strip_suffix(":443").unwrap_or(self.registry), ..*self }
+        Self {
+            registry: self.registry.strip_suffix(":443").unwrap_or(self.registry),
+            ..*self
+        }
     }
 }
 
@@ -222,7 +234,9 @@ fn split_registry(text: &str) -> (Option<&str>, &str) {
 
 fn means_registry(first: &str) -> bool {
     first == "localhost"
-        || first.bytes().any(|byte| matches!(byte, b'.' | b':') || byte.is_ascii_uppercase())
+        || first
+            .bytes()
+            .any(|byte| matches!(byte, b'.' | b':') || byte.is_ascii_uppercase())
 }
 
 /// Whether this is `host[:port]`.
@@ -234,14 +248,20 @@ pub(super) fn is_registry(text: &str) -> bool {
         },
         None => {
             let host = text.split_once(':').map_or(text, |(host, _)| host);
-            (host.split('.').all(is_label), text.get(host.len()..).unwrap_or_default())
+            (
+                host.split('.').all(is_label),
+                text.get(host.len()..).unwrap_or_default(),
+            )
         }
     };
     host_is_valid && (after_host.is_empty() || after_host.strip_prefix(':').is_some_and(is_port))
 }
 
 fn is_ipv6(address: &str) -> bool {
-    !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':')
+    !address.is_empty()
+        && address
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b':')
 }
 
 fn is_port(port: &str) -> bool {
@@ -253,7 +273,9 @@ fn is_label(label: &str) -> bool {
     !label.is_empty()
         && !label.starts_with('-')
         && !label.ends_with('-')
-        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// Whether this is one segment of a repository.
@@ -275,13 +297,18 @@ pub(crate) fn is_tag(tag: &str) -> bool {
     tag.len() <= MAX_TAG_BYTES
         && !tag.is_empty()
         && !tag.starts_with(['.', '-'])
-        && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+        && tag
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
 /// Checks `algorithm:hex`.
 pub(super) fn parse_digest(digest: &str) -> Result<(), ReferenceError> {
     let (algorithm, hex) = digest.split_once(':').ok_or(ReferenceError::Format)?;
-    if algorithm.is_empty() || hex.len() < MIN_DIGEST_DIGITS || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if algorithm.is_empty()
+        || hex.len() < MIN_DIGEST_DIGITS
+        || !hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
         return Err(ReferenceError::Format);
     }
     let digits = match algorithm {
@@ -303,13 +330,18 @@ pub(super) fn parse_digest(digest: &str) -> Result<(), ReferenceError> {
 /// Whether this has the form of a digest algorithm: words joined by one of `-_+.`.
 fn is_algorithm(text: &str) -> bool {
     text.split(['-', '_', '+', '.']).all(|word| {
-        word.bytes().next().is_some_and(|first| first.is_ascii_alphabetic())
+        word.bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic())
             && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
     })
 }
 
 fn is_identifier(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 64
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 pub(super) const DOCKER_HUB: &str = "docker.io";

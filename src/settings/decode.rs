@@ -86,20 +86,12 @@ impl Problems {
     }
 
     /// Does `work` below a key.
-    pub(crate) fn within<T>(
-        &mut self,
-        key: &'static str,
-        work: impl FnOnce(&mut Self) -> T,
-    ) -> T {
+    pub(crate) fn within<T>(&mut self, key: &'static str, work: impl FnOnce(&mut Self) -> T) -> T {
         self.step(Step::Key(key), work)
     }
 
     /// Does `work` below an element of a list.
-    pub(crate) fn within_index<T>(
-        &mut self,
-        index: usize,
-        work: impl FnOnce(&mut Self) -> T,
-    ) -> T {
+    pub(crate) fn within_index<T>(&mut self, index: usize, work: impl FnOnce(&mut Self) -> T) -> T {
         self.step(Step::Index(index), work)
     }
 
@@ -148,7 +140,11 @@ impl Problems {
             let key = key.as_str();
             if !known.contains(&key) {
                 self.unknown_key(key, known);
-            } else if entries.iter().take(position).any(|(earlier, _)| earlier.as_str() == key) {
+            } else if entries
+                .iter()
+                .take(position)
+                .any(|(earlier, _)| earlier.as_str() == key)
+            {
                 self.report(format_args!("the key {} is written twice", Quoted(key)));
             }
         }
@@ -158,7 +154,10 @@ impl Problems {
     fn unknown_key(&mut self, key: &str, known: &[&'static str]) {
         match nearest(key, known) {
             Some(near) => {
-                self.report(format_args!("unknown key {}; did you mean {near}?", Quoted(key)));
+                self.report(format_args!(
+                    "unknown key {}; did you mean {near}?",
+                    Quoted(key)
+                ));
             }
             None => self.report(format_args!(
                 "unknown key {}; the keys are: {}",
@@ -187,7 +186,10 @@ pub(crate) struct Entries<'n, 'a>(&'n [(Text<'a>, Node<'a>)]);
 
 impl<'n, 'a> Entries<'n, 'a> {
     pub(crate) fn get(self, key: &str) -> Option<&'n Node<'a>> {
-        self.0.iter().find(|(name, _)| name.as_str() == key).map(|(_, node)| node)
+        self.0
+            .iter()
+            .find(|(name, _)| name.as_str() == key)
+            .map(|(_, node)| node)
     }
 
     /// Reads one key. What is left out, and what is wrong, stays as `value` has it.
@@ -368,7 +370,10 @@ impl<'de> Deserialize<'de> for Node<'de> {
                 Ok(Node::Integer(number))
             }
 
-            #[expect(clippy::cast_precision_loss, reason = "no setting is that large a number")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "no setting is that large a number"
+            )]
             fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
                 Ok(i64::try_from(number).map_or(Node::Number(number as f64), Node::Integer))
             }
@@ -411,7 +416,11 @@ impl<'de> Deserialize<'de> for Node<'de> {
 
 /// The known word that somebody who wrote `word` most likely meant.
 fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
-    let word: String = word.chars().take(MAX_WORD_CHARS).collect::<String>().to_lowercase();
+    let word: String = word
+        .chars()
+        .take(MAX_WORD_CHARS)
+        .collect::<String>()
+        .to_lowercase();
     let (distance, near) = known
         .iter()
         .map(|candidate| (edit_distance(&word, &candidate.to_lowercase()), *candidate))
@@ -425,14 +434,19 @@ fn edit_distance(left: &str, right: &str) -> usize {
     for (position, from) in left.chars().enumerate() {
         let mut diagonal = position;
         let mut previous = position.saturating_add(1);
-        for (cell, to) in row.iter_mut().zip(std::iter::once(None).chain(right.chars().map(Some))) {
+        for (cell, to) in row
+            .iter_mut()
+            .zip(std::iter::once(None).chain(right.chars().map(Some)))
+        {
             let Some(to) = to else {
                 *cell = previous;
                 continue;
             };
             let replaced = diagonal.saturating_add(usize::from(from != to));
             diagonal = *cell;
-            previous = replaced.min(cell.saturating_add(1)).min(previous.saturating_add(1));
+            previous = replaced
+                .min(cell.saturating_add(1))
+                .min(previous.saturating_add(1));
             *cell = previous;
         }
     }
@@ -463,9 +477,13 @@ mod tests {
 
     #[test]
     fn edit_distance_counts_single_edits() {
-        for (left, right, distance) in
-            [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("warn", "wran", 2)]
-        {
+        for (left, right, distance) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("", "ab", 2),
+            ("kitten", "sitting", 3),
+            ("warn", "wran", 2),
+        ] {
             assert_eq!(edit_distance(left, right), distance, "{left} {right}");
         }
     }

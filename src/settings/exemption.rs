@@ -36,11 +36,14 @@ impl Exemption {
     }
 
     fn covers_image_of(&self, subject: Subject<'_>, images: &[Image<'_>]) -> bool {
-        images.iter().find(|image| image.subject == subject).is_some_and(|image| {
-            image.reference.as_ref().is_ok_and(|reference| {
-                self.images.iter().any(|pattern| pattern.matches(reference))
+        images
+            .iter()
+            .find(|image| image.subject == subject)
+            .is_some_and(|image| {
+                image.reference.as_ref().is_ok_and(|reference| {
+                    self.images.iter().any(|pattern| pattern.matches(reference))
+                })
             })
-        })
     }
 }
 

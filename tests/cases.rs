@@ -1,0 +1,40 @@
+//! Runs every case of `tests/cases/` and `tests/settings/` against the policy as a native library.
+//!
+//! The host crate runs the same cases through the WebAssembly module and compares bytes.
+
+mod support;
+
+use std::path::Path;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+
+fn main() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let judged = support::cases(&tests).into_iter().map(|case| {
+        Trial::test(case.name.clone(), move || {
+            let answer = container_security::validate(&case.payload);
+            let found: support::Expected = serde_json::from_slice(&answer)?;
+            equal(&found, &case.expected)
+        })
+    });
+    let configured = support::settings_cases(&tests).into_iter().map(|case| {
+        Trial::test(format!("settings: {}", case.case), move || {
+            let answer =
+                container_security::validate_settings(&serde_json::to_vec(&case.settings)?);
+            let answer: Value = serde_json::from_slice(&answer)?;
+            let message = answer["message"].as_str().map(ToOwned::to_owned);
+            equal(&message, &case.message())?;
+            equal(&answer["valid"], &Value::Bool(case.problems.is_empty()))
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), judged.chain(configured).collect()).exit();
+}
+
+fn equal<T: PartialEq + std::fmt::Debug>(found: &T, expected: &T) -> Result<(), Failed> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("expected {expected:#?}\nfound    {found:#?}").into())
+    }
+}

@@ -1,0 +1,465 @@
+//! Test cases as data: how a case in `tests/cases/` becomes a request and an expected answer.
+//!
+//! A case is a sentence, the one difference from a valid workload, and what the policy must say:
+//!
+//! ```yaml
+//! - case: a container that runs privileged is rejected
+//!   why: optional, where the sentence does not say it
+//!   kinds: [Pod, Deployment, CronJob]   # one request for each; [Pod] where left out
+//!   containers: each                    # once for each kind of container; see below
+//!   settings: {registries: {allow: [myacr.azurecr.io]}}
+//!   set: {/spec/hostNetwork: true}      # JSON pointers into the pod, parents are made
+//!   remove: [/spec/securityContext]
+//!   stored: {set: {}, remove: []}       # makes it an UPDATE of the valid workload, so changed
+//!   request: {operation: DELETE}        # fields of the AdmissionRequest, null removes one
+//!   rejects: ["hostNamespaces: hostNetwork is true; set {spec}.hostNetwork to false"]
+//!   warns: []
+//! ```
+//!
+//! `rejects` are the lines of the message below its title; without it the request must be
+//! accepted. `message` and `code` are for answers of another form. Everything is compared whole.
+//!
+//! `{spec}` and `{metadata}` stand for the path of the pod's spec and metadata in the object. With
+//! `containers: each`, `{container}` is the pointer of the container in `set` and `remove`, its
+//! path in messages, and `{subject}` is how messages name it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// A case that is ready to run.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// File, sentence, and what the case was multiplied by.
+    pub name: String,
+    /// What the host sends: `{"request": ..., "settings": ...}`.
+    pub payload: Vec<u8>,
+    /// What the policy must answer, apart from its annotations for machines.
+    pub expected: Expected,
+}
+
+/// The part of an answer that people read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Expected {
+    pub accepted: bool,
+    pub message: Option<String>,
+    pub code: Option<u16>,
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    case: String,
+    #[expect(dead_code, reason = "it is for whoever reads the case")]
+    why: Option<String>,
+    #[serde(default = "pod_only")]
+    kinds: Vec<String>,
+    #[serde(default)]
+    containers: Containers,
+    #[serde(default = "empty")]
+    settings: Value,
+    #[serde(flatten)]
+    difference: Difference,
+    stored: Option<Difference>,
+    #[serde(default)]
+    request: Map<String, Value>,
+    #[serde(default)]
+    rejects: Vec<String>,
+    #[serde(default)]
+    warns: Vec<String>,
+    message: Option<String>,
+    code: Option<u16>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Difference {
+    #[serde(default)]
+    set: BTreeMap<String, Value>,
+    #[serde(default)]
+    remove: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Containers {
+    #[default]
+    Asis,
+    Each,
+}
+
+/// One of the containers of the valid pod.
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    list: &'static str,
+    noun: &'static str,
+    name: &'static str,
+}
+
+const MEMBERS: [Member; 3] = [
+    Member {
+        list: "initContainers",
+        noun: "init container",
+        name: "setup",
+    },
+    Member {
+        list: "containers",
+        noun: "container",
+        name: "app",
+    },
+    Member {
+        list: "ephemeralContainers",
+        noun: "ephemeral container",
+        name: "debug",
+    },
+];
+
+/// Every case below `tests/cases/`.
+pub fn cases(tests: &Path) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for file in yaml_files(&tests.join("cases")) {
+        let label = file
+            .strip_prefix(tests.join("cases"))
+            .unwrap()
+            .with_extension("");
+        for written in read::<Vec<Written>>(&file) {
+            for kind in &written.kinds {
+                match written.containers {
+                    Containers::Asis => cases.push(case(&label, &written, kind, None)),
+                    Containers::Each => cases.extend(
+                        MEMBERS
+                            .iter()
+                            .filter(|member| kind == "Pod" || member.list != "ephemeralContainers")
+                            .map(|member| case(&label, &written, kind, Some(*member))),
+                    ),
+                }
+            }
+        }
+    }
+    assert!(!cases.is_empty(), "no cases below {}", tests.display());
+    cases
+}
+
+/// A settings case: what `validate_settings` must say of `settings`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsCase {
+    pub case: String,
+    pub settings: Value,
+    /// The lines below the title; none means that the settings are valid.
+    #[serde(default)]
+    pub problems: Vec<String>,
+}
+
+impl SettingsCase {
+    /// The whole message, where the settings have problems.
+    pub fn message(&self) -> Option<String> {
+        let noun = if self.problems.len() == 1 {
+            "problem"
+        } else {
+            "problems"
+        };
+        let title = format!(
+            "the settings of container-security have {} {noun}:",
+            self.problems.len()
+        );
+        (!self.problems.is_empty()).then(|| lines(&title, &self.problems))
+    }
+}
+
+/// Every case below `tests/settings/`.
+pub fn settings_cases(tests: &Path) -> Vec<SettingsCase> {
+    yaml_files(&tests.join("settings"))
+        .iter()
+        .flat_map(|file| read::<Vec<_>>(file))
+        .collect()
+}
+
+/// A pod that every control accepts with its default settings, with one container of each kind.
+pub fn valid_pod() -> Value {
+    let container = |name: &str| {
+        json!({
+            "name": name,
+            "image": format!("myacr.azurecr.io/shop/{name}:1.4.2"),
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": true,
+            },
+        })
+    };
+    json!({
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {
+            "containers": [container("app")],
+            "ephemeralContainers": [container("debug")],
+            "initContainers": [container("setup")],
+            "securityContext": {
+                "appArmorProfile": {"type": "RuntimeDefault"},
+                "runAsNonRoot": true,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+        },
+    })
+}
+
+/// The valid workload of a kind: the valid pod where the kind keeps its template.
+pub fn workload(kind: &str, pod: Value) -> Value {
+    let (group, version, path) = shape(kind);
+    let api_version = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
+    let mut object = if path.is_empty() {
+        pod
+    } else {
+        let mut template = pod;
+        template["spec"]
+            .as_object_mut()
+            .unwrap()
+            .remove("ephemeralContainers");
+        template["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .retain(|key, _| key == "annotations");
+        let mut object = json!({"metadata": {"name": "web", "namespace": "shop"}});
+        set(&mut object, path, template);
+        object
+    };
+    object["apiVersion"] = api_version.into();
+    object["kind"] = kind.into();
+    object
+}
+
+/// An AdmissionRequest that creates this object.
+pub fn create_request(kind: &str, object: Value) -> Value {
+    let (group, version, _) = shape(kind);
+    json!({
+        "uid": "0b4c6f1e-0000-4000-8000-000000000001",
+        "kind": {"group": group, "version": version, "kind": kind},
+        "name": "web",
+        "namespace": "shop",
+        "operation": "CREATE",
+        "userInfo": {"username": "alice"},
+        "object": object,
+    })
+}
+
+/// The payload of `validate`, keys sorted, as the host sends it.
+pub fn payload(request: &Value, settings: &Value) -> Vec<u8> {
+    serde_json::to_vec(&json!({"request": request, "settings": settings})).unwrap()
+}
+
+/// Sets the value at a JSON pointer; parents that are missing are made, and `-` is the place
+/// behind the last element of a list.
+pub fn set(target: &mut Value, pointer: &str, value: Value) {
+    let mut place = target;
+    for token in pointer.split('/').skip(1) {
+        let token = token.replace("~1", "/").replace("~0", "~");
+        let is_index = token == "-" || token.parse::<usize>().is_ok();
+        if place.is_null() {
+            *place = if is_index { json!([]) } else { json!({}) };
+        }
+        place = match place {
+            Value::Array(list) => {
+                let index = token.parse().unwrap_or(list.len());
+                while list.len() <= index {
+                    list.push(Value::Null);
+                }
+                &mut list[index]
+            }
+            Value::Object(map) => map.entry(token).or_insert(Value::Null),
+            other => panic!("{pointer}: {other} has no {token}"),
+        };
+    }
+    *place = value;
+}
+
+fn remove(target: &mut Value, pointer: &str) {
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    let key = key.replace("~1", "/").replace("~0", "~");
+    let removed = match target.pointer_mut(parent) {
+        Some(Value::Object(map)) => map.remove(&key).is_some(),
+        Some(Value::Array(list)) => {
+            list.remove(key.parse().unwrap());
+            true
+        }
+        _ => false,
+    };
+    assert!(removed, "nothing to remove at {pointer}");
+}
+
+fn case(label: &Path, written: &Written, kind: &str, member: Option<Member>) -> Case {
+    let object = changed(kind, &written.difference, member);
+    let mut request = create_request(kind, object);
+    if let Some(stored) = &written.stored {
+        request["operation"] = "UPDATE".into();
+        request["oldObject"] = changed(kind, stored, member);
+    }
+    for (field, value) in &written.request {
+        if value.is_null() {
+            request.as_object_mut().unwrap().remove(field);
+        } else {
+            request[field.as_str()] = value.clone();
+        }
+    }
+    let rejects: Vec<String> = written
+        .rejects
+        .iter()
+        .map(|line| in_message(line, kind, member))
+        .collect();
+    let is_rejected = !rejects.is_empty();
+    let title = {
+        let rules = if rejects.len() == 1 { "rule" } else { "rules" };
+        let workload = named(&request, kind);
+        format!(
+            "{workload} breaks {} {rules} of container security:",
+            rejects.len()
+        )
+    };
+    let suffix = member
+        .map(|member| format!(", {}", member.noun))
+        .unwrap_or_default();
+    Case {
+        name: format!("{}: {} ({kind}{suffix})", label.display(), written.case),
+        payload: payload(&request, &written.settings),
+        expected: Expected {
+            accepted: !is_rejected && written.message.is_none(),
+            message: written
+                .message
+                .as_ref()
+                .map(|message| in_message(message, kind, member))
+                .or_else(|| is_rejected.then(|| lines(&title, &rejects))),
+            code: written.code.or(is_rejected.then_some(403)),
+            warnings: written
+                .warns
+                .iter()
+                .map(|line| in_message(line, kind, member))
+                .collect(),
+        },
+    }
+}
+
+fn named(request: &Value, kind: &str) -> String {
+    let quoted = |pointer: &str, before: &str| {
+        request
+            .pointer(pointer)
+            .map(|value| format!("{before}{value}"))
+            .unwrap_or_default()
+    };
+    let name = [
+        quoted("/name", " "),
+        quoted("/object/metadata/name", " "),
+        quoted("/object/metadata/generateName", " "),
+    ];
+    let namespace = [
+        quoted("/namespace", " in namespace "),
+        quoted("/object/metadata/namespace", " in namespace "),
+    ];
+    let first = |of: &[String]| {
+        of.iter()
+            .find(|text| !text.is_empty())
+            .cloned()
+            .unwrap_or_default()
+    };
+    format!("{kind}{}{}", first(&name), first(&namespace))
+}
+
+/// The valid workload with a difference in its pod.
+fn changed(kind: &str, difference: &Difference, member: Option<Member>) -> Value {
+    let mut pod = valid_pod();
+    let pointer = |pointer: &str| match member {
+        Some(member) => pointer.replace("{container}", &format!("/spec/{}/0", member.list)),
+        None => pointer.to_owned(),
+    };
+    for place in &difference.remove {
+        remove(&mut pod, &pointer(place));
+    }
+    for (place, value) in &difference.set {
+        let value = match member {
+            Some(member) => {
+                let text = value.to_string().replace("{name}", member.name);
+                serde_json::from_str(&text).unwrap()
+            }
+            None => value.clone(),
+        };
+        let place = pointer(place).replace("{name}", member.map_or("{name}", |member| member.name));
+        set(&mut pod, &place, value);
+    }
+    workload(kind, pod)
+}
+
+fn in_message(line: &str, kind: &str, member: Option<Member>) -> String {
+    let (_, _, path) = shape(kind);
+    let below = |field: &str| format!("{path}/{field}")[1..].replace('/', ".");
+    let mut line = line
+        .replace("{spec}", &below("spec"))
+        .replace("{metadata}", &below("metadata"));
+    if let Some(member) = member {
+        line = line
+            .replace(
+                "{container}",
+                &format!("{}.{}[0]", below("spec"), member.list),
+            )
+            .replace("{subject}", &format!("{} \"{}\"", member.noun, member.name))
+            .replace("{name}", member.name);
+    }
+    line
+}
+
+fn lines(title: &str, items: &[String]) -> String {
+    items.iter().fold(title.to_owned(), |message, item| {
+        format!("{message}\n- {item}")
+    })
+}
+
+/// Group, version and the pointer of the pod template.
+fn shape(kind: &str) -> (&'static str, &'static str, &'static str) {
+    match kind {
+        "Pod" => ("", "v1", ""),
+        "PodTemplate" => ("", "v1", "/template"),
+        "ReplicationController" => ("", "v1", "/spec/template"),
+        "ReplicaSet" | "Deployment" | "StatefulSet" | "DaemonSet" => {
+            ("apps", "v1", "/spec/template")
+        }
+        "Job" => ("batch", "v1", "/spec/template"),
+        "CronJob" => ("batch", "v1", "/spec/jobTemplate/spec/template"),
+        other => panic!("no workload kind: {other}"),
+    }
+}
+
+fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(yaml_files(&path));
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn read<T: for<'de> Deserialize<'de>>(file: &Path) -> T {
+    let text = std::fs::read_to_string(file).unwrap();
+    yaml_serde::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn pod_only() -> Vec<String> {
+    vec!["Pod".to_owned()]
+}
+
+fn empty() -> Value {
+    json!({})
+}

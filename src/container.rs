@@ -79,9 +79,9 @@ impl<'w> Container<'w> {
     }
 }
 
-impl<'a> Workload<'a> {
+impl Workload<'_> {
     /// Every container, in the order in which they start.
-    pub(crate) fn containers<'w>(&'w self) -> impl Iterator<Item = Container<'w>> {
+    pub(crate) fn containers(&self) -> impl Iterator<Item = Container<'_>> {
         let pod = &self.pod;
         [
             (ContainerKind::Init, &pod.init_containers),
@@ -100,7 +100,7 @@ impl<'a> Workload<'a> {
     }
 
     /// Every image that the pod runs or mounts, parsed.
-    pub(crate) fn images<'w>(&'w self) -> Vec<Image<'w>> {
+    pub(crate) fn images(&self) -> Vec<Image<'_>> {
         let of_containers = self.containers().map(|container| {
             let text = container.spec.image.as_ref().map(Text::as_str);
             Image::new(

@@ -5,10 +5,16 @@
 //! no `Result`: where it cannot know, that is a violation, so no `?` can let a workload pass.
 
 pub(crate) mod app_armor;
+pub(crate) mod capabilities;
 pub(crate) mod host_namespaces;
 pub(crate) mod host_ports;
 pub(crate) mod image_pinning;
+pub(crate) mod privilege_escalation;
+pub(crate) mod privileged;
+pub(crate) mod proc_mount;
+pub(crate) mod read_only_root_filesystem;
 pub(crate) mod registries;
+pub(crate) mod root_user;
 pub(crate) mod seccomp;
 pub(crate) mod share_process_namespace;
 
@@ -28,6 +34,12 @@ words! {
         HostNamespaces = "hostNamespaces",
         HostPorts = "hostPorts",
         ShareProcessNamespace = "shareProcessNamespace",
+        Privileged = "privileged",
+        PrivilegeEscalation = "privilegeEscalation",
+        RootUser = "rootUser",
+        Capabilities = "capabilities",
+        ProcMount = "procMount",
+        ReadOnlyRootFilesystem = "readOnlyRootFilesystem",
         Registries = "registries",
         ImagePinning = "imagePinning",
     }
@@ -55,57 +67,34 @@ enum Judge {
     Images(for<'w> fn(&Images<'w>, &Settings, &mut Findings<'w>)),
 }
 
+/// One row: how the control judges, its name, and its module and section.
+macro_rules! row {
+    ($judge:ident, $control:ident, $section:ident) => {
+        Row {
+            control: Control::$control,
+            mode: |settings| settings.$section.mode,
+            judge: Judge::$judge(|judged, settings, findings| {
+                $section::judge(judged, &settings.$section, findings);
+            }),
+        }
+    };
+}
+
 /// The table. Its order is the order of [`Control`].
-const TABLE: [Row; 7] = [
-    Row {
-        control: Control::AppArmor,
-        mode: |settings| settings.app_armor.mode,
-        judge: Judge::Pod(|workload, settings, findings| {
-            app_armor::judge(workload, &settings.app_armor, findings);
-        }),
-    },
-    Row {
-        control: Control::Seccomp,
-        mode: |settings| settings.seccomp.mode,
-        judge: Judge::Pod(|workload, settings, findings| {
-            seccomp::judge(workload, &settings.seccomp, findings);
-        }),
-    },
-    Row {
-        control: Control::HostNamespaces,
-        mode: |settings| settings.host_namespaces.mode,
-        judge: Judge::Pod(|workload, settings, findings| {
-            host_namespaces::judge(workload, &settings.host_namespaces, findings);
-        }),
-    },
-    Row {
-        control: Control::HostPorts,
-        mode: |settings| settings.host_ports.mode,
-        judge: Judge::Pod(|workload, settings, findings| {
-            host_ports::judge(workload, &settings.host_ports, findings);
-        }),
-    },
-    Row {
-        control: Control::ShareProcessNamespace,
-        mode: |settings| settings.share_process_namespace.mode,
-        judge: Judge::Pod(|workload, _, findings| {
-            share_process_namespace::judge(workload, findings);
-        }),
-    },
-    Row {
-        control: Control::Registries,
-        mode: |settings| settings.registries.mode,
-        judge: Judge::Images(|images, settings, findings| {
-            registries::judge(images, &settings.registries, findings);
-        }),
-    },
-    Row {
-        control: Control::ImagePinning,
-        mode: |settings| settings.image_pinning.mode,
-        judge: Judge::Images(|images, settings, findings| {
-            image_pinning::judge(images, &settings.image_pinning, findings);
-        }),
-    },
+const TABLE: [Row; 13] = [
+    row!(Pod, AppArmor, app_armor),
+    row!(Pod, Seccomp, seccomp),
+    row!(Pod, HostNamespaces, host_namespaces),
+    row!(Pod, HostPorts, host_ports),
+    row!(Pod, ShareProcessNamespace, share_process_namespace),
+    row!(Pod, Privileged, privileged),
+    row!(Pod, PrivilegeEscalation, privilege_escalation),
+    row!(Pod, RootUser, root_user),
+    row!(Pod, Capabilities, capabilities),
+    row!(Pod, ProcMount, proc_mount),
+    row!(Pod, ReadOnlyRootFilesystem, read_only_root_filesystem),
+    row!(Images, Registries, registries),
+    row!(Images, ImagePinning, image_pinning),
 ];
 
 impl Control {

@@ -8,7 +8,7 @@ use crate::admission;
 /// Called once by the host when an instance is made; makes the functions known.
 #[expect(unsafe_code, reason = "waPC finds this function by its name")]
 #[unsafe(no_mangle)]
-pub extern "C" fn wapc_init() {
+pub(crate) extern "C" fn wapc_init() {
     register_function("validate", validate);
     register_function("validate_settings", validate_settings);
     register_function("protocol_version", protocol_version_guest);

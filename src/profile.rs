@@ -129,7 +129,7 @@ impl ProfileAnnotation<'_> {
         match self.value() {
             "" | "localhost/" => Ok(None),
             "runtime/default" => Ok(Some(Profile::RuntimeDefault)),
-            value => self.localhost_or_unconfined(value).map(Some),
+            value => localhost_or_unconfined(value).map(Some),
         }
     }
 
@@ -137,20 +137,19 @@ impl ProfileAnnotation<'_> {
     pub(crate) fn seccomp(&self) -> Result<Profile<'_>, Malformed> {
         match self.value() {
             "runtime/default" | "docker/default" => Ok(Profile::RuntimeDefault),
-            value => self.localhost_or_unconfined(value),
-        }
-    }
-
-    fn localhost_or_unconfined<'v>(&self, value: &'v str) -> Result<Profile<'v>, Malformed> {
-        match (value, value.strip_prefix("localhost/")) {
-            ("unconfined", _) => Ok(Profile::Unconfined),
-            (_, Some("")) => Err(Malformed::LocalhostWithoutName),
-            (_, Some(name)) => Ok(Profile::Localhost(name)),
-            (_, None) => Err(Malformed::UnknownType),
+            value => localhost_or_unconfined(value),
         }
     }
 }
 
+fn localhost_or_unconfined(value: &str) -> Result<Profile<'_>, Malformed> {
+    match (value, value.strip_prefix("localhost/")) {
+        ("unconfined", _) => Ok(Profile::Unconfined),
+        (_, Some("")) => Err(Malformed::LocalhostWithoutName),
+        (_, Some(name)) => Ok(Profile::Localhost(name)),
+        (_, None) => Err(Malformed::UnknownType),
+    }
+}
 impl<'a> Target<'a> {
     fn of_key(key: &'a str) -> Option<Self> {
         if let Some(container) = key.strip_prefix(APP_ARMOR_OF_CONTAINER) {

@@ -9,10 +9,16 @@ mod exemption;
 pub(crate) use self::decode::{Check, Decode, Node, Problems, section, words};
 pub(crate) use self::exemption::Exemption;
 use crate::controls::app_armor::AppArmor;
+use crate::controls::capabilities::Capabilities;
 use crate::controls::host_namespaces::HostNamespaces;
 use crate::controls::host_ports::HostPorts;
 use crate::controls::image_pinning::ImagePinning;
+use crate::controls::privilege_escalation::PrivilegeEscalation;
+use crate::controls::privileged::Privileged;
+use crate::controls::proc_mount::ProcMount;
+use crate::controls::read_only_root_filesystem::ReadOnlyRootFilesystem;
 use crate::controls::registries::Registries;
+use crate::controls::root_user::RootUser;
 use crate::controls::seccomp::Seccomp;
 use crate::controls::share_process_namespace::ShareProcessNamespace;
 use crate::json;
@@ -27,6 +33,14 @@ section! {
         "hostPorts" host_ports: HostPorts = HostPorts::default(),
         "shareProcessNamespace" share_process_namespace: ShareProcessNamespace
             = ShareProcessNamespace::default(),
+        "privileged" privileged: Privileged = Privileged::default(),
+        "privilegeEscalation" privilege_escalation: PrivilegeEscalation
+            = PrivilegeEscalation::default(),
+        "rootUser" root_user: RootUser = RootUser::default(),
+        "capabilities" capabilities: Capabilities = Capabilities::default(),
+        "procMount" proc_mount: ProcMount = ProcMount::default(),
+        "readOnlyRootFilesystem" read_only_root_filesystem: ReadOnlyRootFilesystem
+            = ReadOnlyRootFilesystem::default(),
         "registries" registries: Registries = Registries::default(),
         "imagePinning" image_pinning: ImagePinning = ImagePinning::default(),
         "exemptions" exemptions: Vec<Exemption> = Vec::new(),

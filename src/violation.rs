@@ -56,12 +56,15 @@ impl<'a> Violation<'a> {
 
     /// Whether `other`, found in the stored object, is this same violation.
     ///
-    /// Members are compared by kind and name, not by position: inserting a container before a
-    /// legacy one moves its index and changes nothing else.
+    /// Positions are not compared, of containers (their kind and name are) as little as of list
+    /// elements: inserting one before a legacy one moves its index and changes nothing else.
     pub(crate) fn is_same_as(&self, other: &Violation<'_>) -> bool {
         self.control == other.control
             && self.subject.is_same_as(&other.subject)
-            && self.path.within_subject() == other.path.within_subject()
+            && self
+                .path
+                .keys_within_subject()
+                .eq(other.path.keys_within_subject())
             && self.found == other.found
     }
 
@@ -215,6 +218,15 @@ impl<'a> FieldPath<'a> {
 
     fn within_subject(&self) -> &[Segment<'a>] {
         self.segments.get(self.subject..).unwrap_or_default()
+    }
+
+    fn keys_within_subject(&self) -> impl Iterator<Item = &'a str> {
+        self.within_subject()
+            .iter()
+            .filter_map(|segment| match segment {
+                Segment::Key(key) => Some(*key),
+                Segment::Index(_) => None,
+            })
     }
 
     /// The path as a JSON pointer (RFC 6901) into the admitted object.

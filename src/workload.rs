@@ -97,7 +97,7 @@ pub(crate) struct Workload<'a> {
     pub(crate) pod: PodSpec<'a>,
 }
 
-impl<'a> Workload<'a> {
+impl Workload<'_> {
     /// The object's own name, or the prefix from which the API server makes one.
     pub(crate) fn name(&self) -> Option<&str> {
         [&self.name, &self.generate_name]
@@ -121,6 +121,11 @@ impl<'a> Workload<'a> {
     /// selector.
     pub(crate) fn is_windows(&self) -> bool {
         self.pod.os.as_ref().is_some_and(|os| os.name == "windows")
+    }
+
+    /// Whether root in the pod is nobody on the node.
+    pub(crate) fn has_own_user_namespace(&self) -> bool {
+        self.pod.host_users == Some(false)
     }
 
     pub(crate) fn security_context(&self) -> Option<&PodSecurityContext> {

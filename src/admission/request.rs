@@ -81,7 +81,8 @@ impl<'de> Deserialize<'de> for Operation {
 pub(super) enum Object<'a> {
     #[default]
     Absent,
-    Workload(Workload<'a>),
+    // Boxed because the other two are pointers.
+    Workload(Box<Workload<'a>>),
     Raw(&'a RawValue),
 }
 
@@ -92,7 +93,7 @@ impl<'a> Object<'a> {
     pub(super) fn into_workload(self, kind: Kind) -> Result<Workload<'a>, String> {
         match self {
             Self::Absent => Err("the request has no object".to_owned()),
-            Self::Workload(workload) => Ok(workload),
+            Self::Workload(workload) => Ok(*workload),
             Self::Raw(raw) => {
                 let mut deserializer = serde_json::Deserializer::from_slice(raw.get().as_bytes());
                 kind.deserialize(&mut deserializer)
@@ -223,7 +224,7 @@ impl<'de> Visitor<'de> for Seed<Request<'de>> {
                         .filter(|_| self.objects == Objects::Decode)
                         .and_then(|kind| Kind::recognise(&kind.group, &kind.kind));
                     request.object = match known {
-                        Some(kind) => Object::Workload(map.next_value_seed(kind)?),
+                        Some(kind) => Object::Workload(Box::new(map.next_value_seed(kind)?)),
                         None => map
                             .next_value::<Option<&'de RawValue>>()?
                             .map_or(Object::Absent, Object::Raw),

@@ -22,7 +22,11 @@ section! {
 
 impl Check for ShareProcessNamespace {}
 
-pub(super) fn judge<'w>(workload: &'w Workload<'w>, findings: &mut Findings<'w>) {
+pub(super) fn judge<'w>(
+    workload: &'w Workload<'w>,
+    _: &ShareProcessNamespace,
+    findings: &mut Findings<'w>,
+) {
     if workload.pod.share_process_namespace == Some(true) {
         findings.report(Violation::new(
             Control::ShareProcessNamespace,

@@ -241,18 +241,17 @@ fn means_registry(first: &str) -> bool {
 
 /// Whether this is `host[:port]`.
 pub(super) fn is_registry(text: &str) -> bool {
-    let (host_is_valid, after_host) = match text.strip_prefix('[') {
-        Some(rest) => match rest.split_once(']') {
-            Some((address, after)) => (is_ipv6(address), after),
-            None => return false,
-        },
-        None => {
-            let host = text.split_once(':').map_or(text, |(host, _)| host);
-            (
-                host.split('.').all(is_label),
-                text.get(host.len()..).unwrap_or_default(),
-            )
-        }
+    let (host_is_valid, after_host) = if let Some(rest) = text.strip_prefix('[') {
+        let Some((address, after)) = rest.split_once(']') else {
+            return false;
+        };
+        (is_ipv6(address), after)
+    } else {
+        let host = text.split_once(':').map_or(text, |(host, _)| host);
+        (
+            host.split('.').all(is_label),
+            text.get(host.len()..).unwrap_or_default(),
+        )
     };
     host_is_valid && (after_host.is_empty() || after_host.strip_prefix(':').is_some_and(is_port))
 }

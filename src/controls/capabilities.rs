@@ -1,0 +1,169 @@
+//! Containers must drop the capabilities of root, and add none that are not allowed.
+//!
+//! - **Reads** `securityContext.capabilities` of each container
+//! - **Unset** means the runtime's default set
+//! - **Allowed** `drop` with every entry of `capabilities.requiredDrop`, and `add` with no entry
+//!   outside `capabilities.allowedAdd`; both compare exactly, `*` in `allowedAdd` is any
+//! - **Not applicable** on Windows, where the field may not be set
+//! - **Differs from the Pod Security Standard** in nothing at its default
+//! - **Source** `check_capabilities_restricted.go` of pod-security-admission; that runtimes fold
+//!   the case and take a `CAP_` prefix for granted is containerd's `WithCapabilities`
+
+use super::{Control, Findings};
+use crate::container::Container;
+use crate::settings::{Check, Decode, Mode, Node, Problems, section};
+use crate::violation::{Found, List, Quoted, Remedy, Violation};
+use crate::workload::Workload;
+
+section! {
+    /// The section `capabilities`.
+    pub(crate) struct Capabilities {
+        "mode" mode: Mode = Mode::Enforce,
+        "allowedAdd" allowed_add: Vec<Capability> = vec![Capability("NET_BIND_SERVICE".to_owned())],
+        "requiredDrop" required_drop: Vec<Capability> = vec![Capability(ALL.to_owned())],
+    }
+}
+
+impl Check for Capabilities {
+    fn check(&self, problems: &mut Problems) {
+        for required in &self.required_drop {
+            if required.0 == ANY {
+                problems.within("requiredDrop", |problems| {
+                    problems.report("\"*\" cannot be dropped; did you mean ALL?");
+                });
+            } else if self.allowed_add.contains(required) {
+                problems.report(format_args!(
+                    "{} is both in allowedAdd and in requiredDrop",
+                    required.0
+                ));
+            }
+        }
+    }
+}
+
+/// A capability as Kubernetes writes it: upper case, without `CAP_`; `ALL` is all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Capability(String);
+
+impl Decode for Capability {
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let word = problems.text(node)?;
+        let kubernetes = normal(word);
+        if word == ANY || (word == kubernetes && !word.is_empty()) {
+            return Some(Self(word.to_owned()));
+        }
+        if word.trim().is_empty() {
+            problems.report("is empty");
+        } else {
+            // Compared exactly, it would never match what Kubernetes accepts.
+            problems.report(format_args!(
+                "{} is no capability; did you mean {kubernetes}?",
+                Quoted(word)
+            ));
+        }
+        None
+    }
+}
+
+pub(super) fn judge<'w>(
+    workload: &'w Workload<'w>,
+    settings: &Capabilities,
+    findings: &mut Findings<'w>,
+) {
+    if workload.is_windows() {
+        return;
+    }
+    for container in workload.containers() {
+        let own = container
+            .security_context()
+            .and_then(|own| own.capabilities.as_ref());
+        let add = own.and_then(|own| own.add.as_deref()).unwrap_or_default();
+        let drop = own.and_then(|own| own.drop.as_deref()).unwrap_or_default();
+        for (index, added) in add.iter().enumerate() {
+            if !settings
+                .allowed_add
+                .iter()
+                .any(|allowed| allowed.0 == ANY || allowed.0 == *added)
+            {
+                findings.report(not_allowed(&container, index, added, &settings.allowed_add));
+            }
+        }
+        for required in &settings.required_drop {
+            if !drop.contains(&required.0) {
+                findings.report(not_dropped(&container, drop, required));
+            }
+        }
+    }
+}
+
+fn not_allowed<'w>(
+    container: &Container<'w>,
+    index: usize,
+    added: &'w str,
+    allowed: &[Capability],
+) -> Violation<'w> {
+    let path = container
+        .security_field(&["capabilities", "add"])
+        .index(index);
+    let kubernetes = normal(added);
+    let effect = if kubernetes == ALL {
+        "which the runtime takes for every capability there is, and ".to_owned()
+    } else if kubernetes == added {
+        "which is ".to_owned()
+    } else {
+        format!("which the runtime takes for {kubernetes}, and ")
+    };
+    let allowed: Vec<&str> = allowed
+        .iter()
+        .map(|capability| capability.0.as_str())
+        .collect();
+    let found = Found::Text(added);
+    Violation::new(
+        Control::Capabilities,
+        container.subject(),
+        path,
+        found,
+        Remedy::Remove,
+    )
+    .because(format!("{effect}not one of: {}", List(&allowed)))
+}
+
+fn not_dropped<'w>(
+    container: &Container<'w>,
+    dropped: &[String],
+    required: &Capability,
+) -> Violation<'w> {
+    let path = container.security_field(&["capabilities", "drop"]);
+    let written = dropped.iter().find(|dropped| normal(dropped) == required.0);
+    let found = if dropped.is_empty() {
+        Found::Unset
+    } else {
+        Found::Phrase(format!("does not hold {}", required.0).into())
+    };
+    let remedy = Remedy::Append(required.0.as_str().into());
+    let violation = Violation::new(
+        Control::Capabilities,
+        container.subject(),
+        path,
+        found,
+        remedy,
+    );
+    match written {
+        Some(written) => violation.because(format!(
+            "and {} is not the same: the Pod Security Standard compares exactly",
+            Quoted(written)
+        )),
+        None => violation,
+    }
+}
+
+/// The capability that a runtime makes of a name.
+fn normal(name: &str) -> String {
+    let upper = name.trim().to_ascii_uppercase();
+    upper
+        .strip_prefix("CAP_")
+        .map_or(upper.clone(), ToOwned::to_owned)
+}
+
+const ALL: &str = "ALL";
+const ANY: &str = "*";

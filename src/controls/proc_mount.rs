@@ -1,0 +1,71 @@
+//! Containers must see `/proc` as the runtime masks it.
+//!
+//! - **Reads** `securityContext.procMount` of each container, and `hostUsers`
+//! - **Unset** means `Default`
+//! - **Allowed** the values in `procMount.allowed`, compared exactly
+//! - **Not applicable** with `relaxForUserNamespaces` to pods with `hostUsers: false`
+//! - **Differs from the Pod Security Standard** in nothing at its default; the standard's baseline
+//!   level relaxes for user namespaces by itself since 1.35, its restricted level does not
+//! - **Source** `check_procMount_baseline.go` and `check_procMount_restricted.go` of
+//!   pod-security-admission
+
+use super::{Control, Findings};
+use crate::settings::{Check, Mode, section, words};
+use crate::violation::{Found, Remedy, Violation};
+use crate::workload::Workload;
+
+section! {
+    /// The section `procMount`.
+    pub(crate) struct ProcMount {
+        "mode" mode: Mode = Mode::Enforce,
+        "allowed" allowed: Vec<ProcMountType> = vec![ProcMountType::Default],
+        /// Whether pods in a user namespace of their own are not judged.
+        "relaxForUserNamespaces" relax_for_user_namespaces: bool = false,
+    }
+}
+
+impl Check for ProcMount {}
+
+words! {
+    /// How `/proc` is mounted.
+    pub(crate) enum ProcMountType {
+        /// With the paths masked and read-only that the runtime masks and protects.
+        Default = "Default",
+        /// As the kernel has it.
+        Unmasked = "Unmasked",
+    }
+}
+
+pub(super) fn judge<'w>(
+    workload: &'w Workload<'w>,
+    settings: &ProcMount,
+    findings: &mut Findings<'w>,
+) {
+    if settings.relax_for_user_namespaces && workload.has_own_user_namespace() {
+        return;
+    }
+    for container in workload.containers() {
+        let written = container
+            .security_context()
+            .and_then(|own| own.proc_mount.as_deref());
+        let Some(written) = written else {
+            continue;
+        };
+        if settings
+            .allowed
+            .iter()
+            .all(|allowed| allowed.name() != written)
+        {
+            findings.report(Violation::new(
+                Control::ProcMount,
+                container.subject(),
+                container.security_field(&["procMount"]),
+                Found::Text(written),
+                Remedy::OneOf {
+                    allowed: settings.allowed.iter().map(ToString::to_string).collect(),
+                    suggestion: settings.allowed.first().map(|first| first.name().into()),
+                },
+            ));
+        }
+    }
+}

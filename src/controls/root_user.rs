@@ -1,0 +1,119 @@
+//! Containers must not run as root.
+//!
+//! - **Reads** `securityContext.runAsNonRoot` and `.runAsUser` of the pod and of each container,
+//!   and `hostUsers`
+//! - **Unset** means the pod's value; unset there too, the user that the image names
+//! - **Allowed** no `runAsUser: 0` anywhere, and with `require: runAsNonRoot` an effective
+//!   `runAsNonRoot: true` for each container and `false` nowhere, also where it is overridden.
+//!   With `require: nonRootUser` an effective `runAsUser` other than 0 is as good
+//! - **Not applicable** with `relaxForUserNamespaces` to pods with `hostUsers: false`, whose root
+//!   is nobody on the node. Windows pods are judged
+//! - **Differs from the Pod Security Standard** in nothing at its default, but that the standard
+//!   relaxes for user namespaces by itself since 1.35
+//! - **Source** `check_runAsNonRoot.go` and `check_runAsUser.go` of pod-security-admission
+
+use super::{Control, Findings};
+use crate::settings::{Check, Mode, section, words};
+use crate::violation::{FieldPath, Found, Remedy, Subject, Violation};
+use crate::workload::Workload;
+
+section! {
+    /// The section `rootUser`.
+    pub(crate) struct RootUser {
+        "mode" mode: Mode = Mode::Enforce,
+        "require" require: Requirement = Requirement::RunAsNonRoot,
+        /// Whether pods in a user namespace of their own are not judged.
+        "relaxForUserNamespaces" relax_for_user_namespaces: bool = false,
+    }
+}
+
+impl Check for RootUser {}
+
+words! {
+    /// What shows that a container does not run as root.
+    pub(crate) enum Requirement {
+        /// `runAsNonRoot: true`, which the kubelet holds the image to.
+        RunAsNonRoot = "runAsNonRoot",
+        /// That, or a `runAsUser` other than 0.
+        NonRootUser = "nonRootUser",
+    }
+}
+
+pub(super) fn judge<'w>(
+    workload: &'w Workload<'w>,
+    settings: &RootUser,
+    findings: &mut Findings<'w>,
+) {
+    if settings.relax_for_user_namespaces && workload.has_own_user_namespace() {
+        return;
+    }
+    let strict = settings.require == Requirement::RunAsNonRoot;
+    let of_pod = workload.security_context();
+    let non_root_of_pod = of_pod.and_then(|pod| pod.run_as_non_root);
+    let user_of_pod = of_pod.and_then(|pod| pod.run_as_user);
+    let field_of_pod = |field| workload.field(&["securityContext", field]);
+    if user_of_pod == Some(0) {
+        findings.report(root(Subject::Workload, field_of_pod(RUN_AS_USER)));
+    }
+    if strict && non_root_of_pod == Some(false) {
+        let found = Found::Flag(false);
+        findings.report(not_non_root(
+            Subject::Workload,
+            field_of_pod(RUN_AS_NON_ROOT),
+            found,
+        ));
+    }
+    for container in workload.containers() {
+        let own = container.security_context();
+        let own_non_root = own.and_then(|own| own.run_as_non_root);
+        let own_user = own.and_then(|own| own.run_as_user);
+        if own_user == Some(0) {
+            findings.report(root(
+                container.subject(),
+                container.security_field(&[RUN_AS_USER]),
+            ));
+        }
+        let is_non_root = own_non_root.or(non_root_of_pod) == Some(true);
+        let has_other_user = own_user.or(user_of_pod).is_some_and(|user| user != 0);
+        if is_non_root || (!strict && has_other_user) {
+            continue;
+        }
+        // The pod's own `false` is reported once, for the pod; here it would be no news.
+        if strict && own_non_root.is_none() && non_root_of_pod == Some(false) {
+            continue;
+        }
+        let found = own_non_root.map_or(Found::Unset, Found::Flag);
+        let path = container.security_field(&[RUN_AS_NON_ROOT]);
+        let violation = not_non_root(container.subject(), path, found);
+        findings.report(match (own_non_root, strict) {
+            (None, true) => violation.because("neither here nor for the pod"),
+            (None, false) => violation.because("and there is no runAsUser other than 0"),
+            (Some(_), _) => violation,
+        });
+    }
+}
+
+/// Uid 0. Without it the user is the image's, which `runAsNonRoot` keeps from being root.
+fn root<'w>(subject: Subject<'w>, path: FieldPath<'w>) -> Violation<'w> {
+    Violation::new(
+        Control::RootUser,
+        subject,
+        path,
+        Found::Number(0),
+        Remedy::Remove,
+    )
+    .because("which is root")
+}
+
+fn not_non_root<'w>(subject: Subject<'w>, path: FieldPath<'w>, found: Found<'w>) -> Violation<'w> {
+    Violation::new(
+        Control::RootUser,
+        subject,
+        path,
+        found,
+        Remedy::Set(true.into()),
+    )
+}
+
+const RUN_AS_NON_ROOT: &str = "runAsNonRoot";
+const RUN_AS_USER: &str = "runAsUser";

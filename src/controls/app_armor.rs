@@ -136,13 +136,13 @@ impl<'w> Findings<'w> {
     ) {
         let (found, reason) = match written.parse() {
             Ok(profile) if allowed.iter().any(|entry| entry.allows(profile)) => return,
+            // Escaped, as all input is, but not cut: what is found tells an old violation from a
+            // new one.
             Ok(Profile::Localhost(name)) => {
-                (Found::Phrase(format!("is Localhost/{name}").into()), None)
+                let profile = format!("Localhost/{name}");
+                (Found::Phrase(format!("is {profile:?}").into()), None)
             }
-            Ok(_) => (
-                Found::Phrase(format!("is {}", written.type_()).into()),
-                None,
-            ),
+            Ok(_) => (Found::Text(written.type_()), None),
             Err(malformed) => (Found::Text(written.type_()), Some(malformed.reason())),
         };
         let mut violation = Violation::new(control, subject, path, found, set_profile(allowed));

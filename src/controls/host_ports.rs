@@ -4,11 +4,14 @@
 //! - **Unset**, and 0, mean none; but in a pod on its node's network every declared
 //!   `containerPort` becomes a host port when the Pod is created, so it is judged as one
 //! - **Allowed** the ranges in `hostPorts.allowed`
-//! - **Not applicable** to ephemeral containers, which may not declare ports
+//! - **Not applicable** never; ephemeral containers may not declare ports, but those of one that
+//!   does are judged
 //! - **Differs from the Pod Security Standard** in nothing at its default; the standard has no
 //!   ranges, and sees a template's ports only in its Pods
 //! - **Source** `check_hostPorts.go` of pod-security-admission; `SetDefaults_Pod` of the API
 //!   server (`pkg/apis/core/v1/defaults.go`)
+
+use std::fmt;
 
 use super::{Control, Findings};
 use crate::settings::{Check, Decode, Mode, Node, Problems, section};
@@ -25,44 +28,47 @@ section! {
 
 impl Check for HostPorts {}
 
-section! {
-    /// Ports from `min` to `max`, both included.
-    pub(crate) struct PortRange {
-        "min" min: Port = Port(0),
-        "max" max: Port = Port(0),
-    }
+/// Ports from `min` to `max`, both included.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PortRange {
+    min: u16,
+    max: u16,
 }
 
-impl Check for PortRange {
-    fn check(&self, problems: &mut Problems) {
-        for (key, port) in [("min", self.min), ("max", self.max)] {
-            if port == Port(0) {
-                problems.report(format_args!("has no valid {key}"));
-            }
-        }
-        if self.min > self.max && self.max != Port(0) {
-            problems.report(format_args!(
-                "min {} is above max {}",
-                self.min.0, self.max.0
-            ));
-        }
-    }
-}
-
-/// A port number; 0 where none is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Port(u16);
-
-impl Decode for Port {
+impl Decode for PortRange {
     fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
-        let number = i64::decode(node, problems)?;
-        match u16::try_from(number) {
-            Ok(port) if port > 0 => Some(Self(port)),
-            _ => {
-                problems.report(format_args!("{number} is no port (1 to 65535)"));
+        let entries = problems.entries(node, &["min", "max"])?;
+        let mut port = |key| match entries.get(key) {
+            Some(node) => problems.within(key, |problems| decode_port(node, problems)),
+            None => {
+                problems.report(format_args!("has no {key}"));
                 None
             }
+        };
+        let (min, max) = (port("min"), port("max"));
+        let range = Self {
+            min: min?,
+            max: max?,
+        };
+        if range.min > range.max {
+            problems.report(format_args!("min {} is above max {}", range.min, range.max));
         }
+        Some(range)
+    }
+}
+
+fn decode_port(node: &Node<'_>, problems: &mut Problems) -> Option<u16> {
+    let number = i64::decode(node, problems)?;
+    let port = u16::try_from(number).ok().filter(|port| *port > 0);
+    if port.is_none() {
+        problems.report(format_args!("{number} is no port (1 to 65535)"));
+    }
+    port
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.min, self.max)
     }
 }
 
@@ -90,13 +96,13 @@ pub(super) fn judge<'w>(
                 .field(&[field]);
             let found = Found::Number(number.into());
             let subject = container.subject();
-            let violation = if written.is_some() && settings.allowed.is_empty() && !on_host_network
-            {
-                Violation::new(Control::HostPorts, subject, path, found, Remedy::Remove)
-            } else {
-                let must = Remedy::Must(settings.must());
-                Violation::new(Control::HostPorts, subject, path, found, must)
+            let remedy = match (settings.allowed.as_slice(), on_host_network) {
+                ([], false) => Remedy::Remove,
+                // Kubernetes writes a host port of its own beside each port that is declared.
+                ([], true) => Remedy::Must("not be declared while hostNetwork is true".to_owned()),
+                (ranges, _) => Remedy::Must(format!("be within: {}", List(ranges))),
             };
+            let violation = Violation::new(Control::HostPorts, subject, path, found, remedy);
             findings.report(if written.is_some() {
                 violation
             } else {
@@ -111,19 +117,7 @@ impl HostPorts {
         u16::try_from(number).is_ok_and(|port| {
             self.allowed
                 .iter()
-                .any(|range| (range.min.0..=range.max.0).contains(&port))
+                .any(|range| (range.min..=range.max).contains(&port))
         })
-    }
-
-    fn must(&self) -> String {
-        if self.allowed.is_empty() {
-            return "go, or hostNetwork".to_owned();
-        }
-        let ranges: Vec<String> = self
-            .allowed
-            .iter()
-            .map(|range| format!("{}-{}", range.min.0, range.max.0))
-            .collect();
-        format!("be within: {}", List(&ranges))
     }
 }

@@ -16,7 +16,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::reference::{
-    DOCKER_HUB, DOCKER_HUB_LEGACY, Reference, is_component, is_registry, is_tag, parse_digest,
+    DOCKER_HUB, DOCKER_HUB_LEGACY, OFFICIAL, Reference, is_component, is_registry, is_tag,
+    parse_digest, split_port,
 };
 use crate::settings::{Decode, Node, Problems};
 use crate::violation::Quoted;
@@ -93,10 +94,15 @@ impl ImagePattern {
             None => (None, None),
             Some(rest) => split_version(rest)?,
         };
-        let segments = path
+        let mut segments: Vec<Segment> = path
             .map(|path| path.split('/').map(Segment::parse).collect())
             .transpose()?
             .unwrap_or_default();
+        // A pattern for one exact image means what the same reference means.
+        if host == Host::Exactly(DOCKER_HUB.to_owned()) && version.is_some() && segments.len() == 1
+        {
+            segments.insert(0, Segment::Exactly(OFFICIAL.to_owned()));
+        }
         Ok(Self {
             host,
             segments,
@@ -144,7 +150,8 @@ impl ImagePattern {
             let below = domain
                 .strip_suffix(shared)
                 .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-            below && (*tenant == Tenant::Host || self.segments.is_empty())
+            let names_tenant = matches!(self.segments.first(), Some(Segment::Exactly(_)));
+            below && (*tenant == Tenant::Host || !names_tenant)
         });
         (is_top_level || is_shared)
             .then(|| format!("anyone can push to some registry below {domain}; name your own"))
@@ -174,18 +181,28 @@ impl Host {
     }
 
     fn matches(&self, registry: &str) -> bool {
+        let (host, port) = split_port(registry);
         match self {
-            Self::Exactly(host) => {
-                registry.eq_ignore_ascii_case(host)
-                    || (host == DOCKER_HUB && registry.eq_ignore_ascii_case(DOCKER_HUB_LEGACY))
+            Self::Exactly(expected) => {
+                let (expected, expected_port) = split_port(expected);
+                port == expected_port
+                    && (host.eq_ignore_ascii_case(expected)
+                        || (expected == DOCKER_HUB
+                            && registry.eq_ignore_ascii_case(DOCKER_HUB_LEGACY)))
             }
-            Self::AnyLabelBefore(suffix) => registry
-                .len()
-                .checked_sub(suffix.len())
-                .and_then(|label| registry.split_at_checked(label))
-                .is_some_and(|(label, rest)| {
-                    !label.is_empty() && !label.contains('.') && rest.eq_ignore_ascii_case(suffix)
-                }),
+            Self::AnyLabelBefore(suffix) => {
+                let (suffix, expected_port) = split_port(suffix);
+                port == expected_port
+                    && host
+                        .len()
+                        .checked_sub(suffix.len())
+                        .and_then(|label| host.split_at_checked(label))
+                        .is_some_and(|(label, rest)| {
+                            !label.is_empty()
+                                && !label.contains('.')
+                                && rest.eq_ignore_ascii_case(suffix)
+                        })
+            }
         }
     }
 }

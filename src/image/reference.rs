@@ -179,9 +179,12 @@ impl<'a> Reference<'a> {
     /// The same image with the port left out where it is the one that HTTPS has anyway.
     #[must_use]
     pub fn without_default_port(&self) -> Self {
-        Self {
-            registry: self.registry.strip_suffix(":443").unwrap_or(self.registry),
-            ..*self
+        match split_port(self.registry) {
+            (host, Some("443")) => Self {
+                registry: host,
+                ..*self
+            },
+            _ => *self,
         }
     }
 }
@@ -240,7 +243,7 @@ fn means_registry(first: &str) -> bool {
 }
 
 /// Whether this is `host[:port]`.
-pub(super) fn is_registry(text: &str) -> bool {
+pub(crate) fn is_registry(text: &str) -> bool {
     let (host_is_valid, after_host) = if let Some(rest) = text.strip_prefix('[') {
         let Some((address, after)) = rest.split_once(']') else {
             return false;
@@ -261,6 +264,14 @@ fn is_ipv6(address: &str) -> bool {
         && address
             .bytes()
             .all(|byte| byte.is_ascii_hexdigit() || byte == b':')
+}
+
+/// Host and port of a registry. The port is without leading zeros: whoever pulls reads a number.
+pub(super) fn split_port(registry: &str) -> (&str, Option<&str>) {
+    match registry.rsplit_once(':') {
+        Some((host, port)) if is_port(port) => (host, Some(port.trim_start_matches('0'))),
+        _ => (registry, None),
+    }
 }
 
 fn is_port(port: &str) -> bool {
@@ -345,7 +356,7 @@ fn is_identifier(text: &str) -> bool {
 
 pub(super) const DOCKER_HUB: &str = "docker.io";
 pub(super) const DOCKER_HUB_LEGACY: &str = "index.docker.io";
-const OFFICIAL: &str = "library";
+pub(super) const OFFICIAL: &str = "library";
 const DEFAULT_TAG: &str = "latest";
 const MAX_REPOSITORY_BYTES: usize = 255;
 const MAX_TAG_BYTES: usize = 128;

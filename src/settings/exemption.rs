@@ -3,7 +3,7 @@
 //! They come from the settings only. A label, an annotation or a container's name is written by
 //! whoever is to be judged.
 
-use super::{Check, Problems, section};
+use super::{Check, Decode, Node, Problems, section};
 use crate::controls::Control;
 use crate::image::Image;
 use crate::image::pattern::AllowedImage;
@@ -12,9 +12,31 @@ use crate::violation::Subject;
 section! {
     /// One entry of `exemptions`.
     pub(crate) struct Exemption {
-        "controls" controls: Vec<Control> = Vec::new(),
-        "images" images: Vec<AllowedImage> = Vec::new(),
-        "namespaces" namespaces: Vec<String> = Vec::new(),
+        "controls" controls: Option<Given<Control>> = None,
+        "images" images: Option<Given<AllowedImage>> = None,
+        "namespaces" namespaces: Option<Given<String>> = None,
+    }
+}
+
+/// A list that says something. An empty one does not limit an exemption, which is not what
+/// whoever has commented out its last entry means.
+#[derive(Debug, Clone)]
+pub(crate) struct Given<T>(Vec<T>);
+
+impl<T: Decode> Decode for Given<T> {
+    const NULL_IS_UNSET: bool = false;
+
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let is_empty = match node {
+            Node::Null => true,
+            Node::List(entries) => entries.is_empty(),
+            _ => false,
+        };
+        if is_empty {
+            problems.report("is empty; leave it out where it does not matter");
+            return Some(Self(Vec::new()));
+        }
+        Some(Self(Vec::decode(node, problems).unwrap_or_default()))
     }
 }
 
@@ -29,36 +51,47 @@ impl Exemption {
         namespace: Option<&str>,
         images: &[Image<'_>],
     ) -> bool {
-        self.controls.contains(&control)
-            && (self.namespaces.is_empty()
-                || namespace.is_some_and(|own| self.namespaces.iter().any(|name| name == own)))
-            && (self.images.is_empty() || self.covers_image_of(subject, images))
+        let names_control = self
+            .controls
+            .as_ref()
+            .is_some_and(|controls| controls.0.contains(&control));
+        let names_namespace = self.namespaces.as_ref().is_none_or(|namespaces| {
+            namespace.is_some_and(|own| namespaces.0.iter().any(|name| name == own))
+        });
+        let names_image = self
+            .images
+            .as_ref()
+            .is_none_or(|patterns| runs_one_of(&patterns.0, subject, images));
+        names_control && names_namespace && names_image
     }
+}
 
-    fn covers_image_of(&self, subject: Subject<'_>, images: &[Image<'_>]) -> bool {
-        images
-            .iter()
-            .find(|image| image.subject == subject)
-            .is_some_and(|image| {
-                image.reference.as_ref().is_ok_and(|reference| {
-                    self.images.iter().any(|pattern| pattern.matches(reference))
-                })
-            })
-    }
+/// Whether the image of `subject` matches one of the patterns.
+fn runs_one_of(patterns: &[AllowedImage], subject: Subject<'_>, images: &[Image<'_>]) -> bool {
+    images
+        .iter()
+        .find(|image| image.subject == subject)
+        .is_some_and(|image| {
+            image
+                .reference
+                .as_ref()
+                .is_ok_and(|reference| patterns.iter().any(|pattern| pattern.matches(reference)))
+        })
 }
 
 impl Check for Exemption {
     fn check(&self, problems: &mut Problems) {
-        if self.controls.is_empty() {
+        let controls = self.controls.as_ref().map(|controls| controls.0.as_slice());
+        if controls.is_none() {
             problems.report("names no control; list them in controls");
         }
-        if self.images.is_empty() && self.namespaces.is_empty() {
+        if self.images.is_none() && self.namespaces.is_none() {
             problems.report("exempts everything; give images, namespaces or both");
         }
-        if !self.images.is_empty()
-            && !self.controls.is_empty()
-            && self.controls.iter().all(|control| control.is_pod_wide())
-        {
+        let are_pod_wide = controls.is_some_and(|controls| {
+            !controls.is_empty() && controls.iter().all(|control| control.is_pod_wide())
+        });
+        if self.images.is_some() && are_pod_wide {
             problems.report(
                 "has images, but its controls judge the pod as a whole and would never be exempted",
             );

@@ -7,7 +7,9 @@
 //!   why: optional, where the sentence does not say it
 //!   kinds: [Pod, Deployment, CronJob]   # one request for each; [Pod] where left out
 //!   containers: each                    # once for each kind of container; see below
+//!   values: [evil.io/x, "evil.io/x:1"]  # once for each; see below
 //!   settings: {registries: {allow: [myacr.azurecr.io]}}
+//!   add: {containers: [proxy]}          # more valid containers, by name
 //!   set: {/spec/hostNetwork: true}      # JSON pointers into the pod, parents are made
 //!   remove: [/spec/securityContext]
 //!   stored: {set: {}, remove: []}       # makes it an UPDATE of the valid workload, so changed
@@ -18,6 +20,9 @@
 //!
 //! `rejects` are the lines of the message below its title; without it the request must be
 //! accepted. `message` and `code` are for answers of another form. Everything is compared whole.
+//!
+//! With `values`, `{value}` anywhere in the case stands for each of them in turn, and `{quoted}` for
+//! how messages quote it. A case of `tests/settings/` can have `values` and a `why`, too.
 //!
 //! `{spec}` and `{metadata}` stand for the path of the pod's spec and metadata in the object. With
 //! `containers: each`, `{container}` is the pointer of the container in `set` and `remove`, its
@@ -31,23 +36,23 @@ use serde_json::{Map, Value, json};
 
 /// A case that is ready to run.
 #[derive(Debug, Clone)]
-pub struct Case {
+pub(crate) struct Case {
     /// File, sentence, and what the case was multiplied by.
-    pub name: String,
+    pub(crate) name: String,
     /// What the host sends: `{"request": ..., "settings": ...}`.
-    pub payload: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
     /// What the policy must answer, apart from its annotations for machines.
-    pub expected: Expected,
+    pub(crate) expected: Expected,
 }
 
 /// The part of an answer that people read.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Expected {
-    pub accepted: bool,
-    pub message: Option<String>,
-    pub code: Option<u16>,
+pub(crate) struct Expected {
+    pub(crate) accepted: bool,
+    pub(crate) message: Option<String>,
+    pub(crate) code: Option<u16>,
     #[serde(default)]
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -77,6 +82,8 @@ struct Written {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 struct Difference {
+    #[serde(default)]
+    add: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     set: BTreeMap<String, Value>,
     #[serde(default)]
@@ -118,14 +125,14 @@ const MEMBERS: [Member; 3] = [
 ];
 
 /// Every case below `tests/cases/`.
-pub fn cases(tests: &Path) -> Vec<Case> {
+pub(crate) fn cases(tests: &Path) -> Vec<Case> {
     let mut cases = Vec::new();
     for file in yaml_files(&tests.join("cases")) {
         let label = file
             .strip_prefix(tests.join("cases"))
             .unwrap()
             .with_extension("");
-        for written in read::<Vec<Written>>(&file) {
+        for written in read::<Written>(&file) {
             for kind in &written.kinds {
                 match written.containers {
                     Containers::Asis => cases.push(case(&label, &written, kind, None)),
@@ -146,17 +153,19 @@ pub fn cases(tests: &Path) -> Vec<Case> {
 /// A settings case: what `validate_settings` must say of `settings`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SettingsCase {
-    pub case: String,
-    pub settings: Value,
+pub(crate) struct SettingsCase {
+    pub(crate) case: String,
+    #[expect(dead_code, reason = "it is for whoever reads the case")]
+    why: Option<String>,
+    pub(crate) settings: Value,
     /// The lines below the title; none means that the settings are valid.
     #[serde(default)]
-    pub problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 impl SettingsCase {
     /// The whole message, where the settings have problems.
-    pub fn message(&self) -> Option<String> {
+    pub(crate) fn message(&self) -> Option<String> {
         let noun = if self.problems.len() == 1 {
             "problem"
         } else {
@@ -171,32 +180,21 @@ impl SettingsCase {
 }
 
 /// Every case below `tests/settings/`.
-pub fn settings_cases(tests: &Path) -> Vec<SettingsCase> {
+pub(crate) fn settings_cases(tests: &Path) -> Vec<SettingsCase> {
     yaml_files(&tests.join("settings"))
         .iter()
-        .flat_map(|file| read::<Vec<_>>(file))
+        .flat_map(|file| read(file))
         .collect()
 }
 
 /// A pod that every control accepts with its default settings, with one container of each kind.
-pub fn valid_pod() -> Value {
-    let container = |name: &str| {
-        json!({
-            "name": name,
-            "image": format!("myacr.azurecr.io/shop/{name}:1.4.2"),
-            "securityContext": {
-                "allowPrivilegeEscalation": false,
-                "capabilities": {"drop": ["ALL"]},
-                "readOnlyRootFilesystem": true,
-            },
-        })
-    };
+pub(crate) fn valid_pod() -> Value {
     json!({
         "metadata": {"name": "web", "namespace": "shop"},
         "spec": {
-            "containers": [container("app")],
-            "ephemeralContainers": [container("debug")],
-            "initContainers": [container("setup")],
+            "containers": [valid_container("app")],
+            "ephemeralContainers": [valid_container("debug")],
+            "initContainers": [valid_container("setup")],
             "securityContext": {
                 "appArmorProfile": {"type": "RuntimeDefault"},
                 "runAsNonRoot": true,
@@ -206,8 +204,21 @@ pub fn valid_pod() -> Value {
     })
 }
 
+/// A container that every control accepts with its default settings.
+pub(crate) fn valid_container(name: &str) -> Value {
+    json!({
+        "name": name,
+        "image": format!("myacr.azurecr.io/shop/{name}:1.4.2"),
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+        },
+    })
+}
+
 /// The valid workload of a kind: the valid pod where the kind keeps its template.
-pub fn workload(kind: &str, pod: Value) -> Value {
+pub(crate) fn workload(kind: &str, pod: Value) -> Value {
     let (group, version, path) = shape(kind);
     let api_version = if group.is_empty() {
         version.to_owned()
@@ -236,7 +247,7 @@ pub fn workload(kind: &str, pod: Value) -> Value {
 }
 
 /// An AdmissionRequest that creates this object.
-pub fn create_request(kind: &str, object: Value) -> Value {
+pub(crate) fn create_request(kind: &str, object: Value) -> Value {
     let (group, version, _) = shape(kind);
     json!({
         "uid": "0b4c6f1e-0000-4000-8000-000000000001",
@@ -250,13 +261,13 @@ pub fn create_request(kind: &str, object: Value) -> Value {
 }
 
 /// The payload of `validate`, keys sorted, as the host sends it.
-pub fn payload(request: &Value, settings: &Value) -> Vec<u8> {
+pub(crate) fn payload(request: &Value, settings: &Value) -> Vec<u8> {
     serde_json::to_vec(&json!({"request": request, "settings": settings})).unwrap()
 }
 
 /// Sets the value at a JSON pointer; parents that are missing are made, and `-` is the place
 /// behind the last element of a list.
-pub fn set(target: &mut Value, pointer: &str, value: Value) {
+pub(crate) fn set(target: &mut Value, pointer: &str, value: Value) {
     let mut place = target;
     for token in pointer.split('/').skip(1) {
         let token = token.replace("~1", "/").replace("~0", "~");
@@ -376,6 +387,11 @@ fn changed(kind: &str, difference: &Difference, member: Option<Member>) -> Value
         Some(member) => pointer.replace("{container}", &format!("/spec/{}/0", member.list)),
         None => pointer.to_owned(),
     };
+    for (list, names) in &difference.add {
+        for name in names {
+            set(&mut pod, &format!("/spec/{list}/-"), valid_container(name));
+        }
+    }
     for place in &difference.remove {
         remove(&mut pod, &pointer(place));
     }
@@ -451,9 +467,55 @@ fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn read<T: for<'de> Deserialize<'de>>(file: &Path) -> T {
+/// The cases of a file, once for each of their `values`.
+fn read<T: for<'de> Deserialize<'de>>(file: &Path) -> Vec<T> {
     let text = std::fs::read_to_string(file).unwrap();
-    yaml_serde::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    let written: Vec<Value> =
+        yaml_serde::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    written
+        .into_iter()
+        .flat_map(for_each_value)
+        .map(|case| {
+            serde_json::from_value(case)
+                .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+        })
+        .collect()
+}
+
+fn for_each_value(mut case: Value) -> Vec<Value> {
+    let Some(values) = case.as_object_mut().unwrap().remove("values") else {
+        return vec![case];
+    };
+    values
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|value| {
+            let mut of_value = with_value(&case, value);
+            let sentence = of_value["case"].as_str().unwrap();
+            of_value["case"] = format!("{sentence}: {value}").into();
+            of_value
+        })
+        .collect()
+}
+
+fn with_value(node: &Value, value: &Value) -> Value {
+    let in_text = |text: &str| match value {
+        Value::String(value) => text
+            .replace("{value}", value)
+            .replace("{quoted}", &format!("{value:?}")),
+        other => text.replace("{value}", &other.to_string()),
+    };
+    match node {
+        Value::String(text) if text == "{value}" => value.clone(),
+        Value::String(text) => in_text(text).into(),
+        Value::Array(list) => list.iter().map(|node| with_value(node, value)).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, node)| (in_text(key), with_value(node, value)))
+            .collect(),
+        other => other.clone(),
+    }
 }
 
 fn pod_only() -> Vec<String> {

@@ -6,6 +6,7 @@
 //!   a kind that carries no pod             -> accept, with a warning
 //!   workload -> controls -> findings
 //!   UPDATE: minus what the stored object has already
+//!   images left -> host calls -> findings
 //! -> verdict -> response
 //! ```
 //!
@@ -16,20 +17,19 @@ mod request;
 mod response;
 mod update;
 
-use serde_json::value::RawValue;
-
 use self::request::{Object, Operation, Payload, Request};
 use self::response::Response;
-use crate::controls::{self, Findings};
-use crate::json;
+use crate::controls::Review;
+use crate::host_calls::Host;
+use crate::json::{self, Text};
 use crate::settings::{OnUpdate, Settings};
 use crate::violation::Quoted;
-use crate::workload::{Kind, Workload};
+use crate::workload::Kind;
 
 /// Judges one request. The answer is always a response that Kubewarden can decode.
 #[must_use]
-pub fn validate(payload: &[u8]) -> Vec<u8> {
-    respond(payload).to_json()
+pub fn validate(payload: &[u8], host: &dyn Host) -> Vec<u8> {
+    respond(payload, host).to_json()
 }
 
 /// Checks settings. The answer is a `SettingsValidationResponse` of the SDK.
@@ -38,7 +38,7 @@ pub fn validate_settings(payload: &[u8]) -> Vec<u8> {
     response::of_settings(Settings::from_json(payload).map(|_| ()))
 }
 
-fn respond(payload: &[u8]) -> Response {
+fn respond(payload: &[u8], host: &dyn Host) -> Response {
     // The common way decodes the object where it stands. Only when that fails is the payload read
     // again with the object left aside, to learn which of its parts is at fault.
     let payload = match Payload::decode(payload).or_else(|_| Payload::decode_envelope(payload)) {
@@ -55,10 +55,10 @@ fn respond(payload: &[u8]) -> Response {
         Some(Ok(settings)) => settings,
         Some(Err(problems)) => return Response::invalid_settings(&problems),
     };
-    judge(payload.request, &settings)
+    judge(payload.request, &settings, host)
 }
 
-fn judge(request: Request<'_>, settings: &Settings) -> Response {
+fn judge(request: Request<'_>, settings: &Settings, host: &dyn Host) -> Response {
     if request.is_out_of_scope() {
         return Response::accept();
     }
@@ -75,25 +75,32 @@ fn judge(request: Request<'_>, settings: &Settings) -> Response {
             return Response::undecodable(&format!("the {}", kind.name()), &problem);
         }
     };
+    // A stored object that cannot be read excuses nothing.
+    let stored = request
+        .old_object
+        .filter(|_| request.operation == Operation::Update)
+        .filter(|_| settings.on_update == OnUpdate::NewViolations)
+        .and_then(|raw| Object::Raw(raw).into_workload(kind).ok());
     let namespace = request
         .namespace
         .as_ref()
-        .map(json::Text::as_str)
+        .map(Text::as_str)
         .or(workload.namespace());
-    let mut findings = controls::judge(&workload, namespace, settings);
-    if request.operation == Operation::Update && settings.on_update == OnUpdate::NewViolations {
-        drop_legacy(
-            &mut findings,
-            &workload,
-            request.old_object,
-            namespace,
-            settings,
-        );
+    let review = Review::new(&workload, namespace, settings);
+    let mut findings = review.judge();
+    if let Some(stored) = &stored
+        && !findings.violations.is_empty()
+    {
+        let legacy = Review::new(stored, namespace, settings).judge();
+        findings
+            .violations
+            .retain(|violation| update::counts(violation, &workload, stored, &legacy.violations));
     }
+    review.judge_supply_chain(stored.as_ref(), host, &mut findings);
     let name = request
         .name
         .as_ref()
-        .map(json::Text::as_str)
+        .map(Text::as_str)
         .filter(|name| !name.is_empty());
     let title = Title {
         kind,
@@ -101,27 +108,6 @@ fn judge(request: Request<'_>, settings: &Settings) -> Response {
         namespace,
     };
     Response::of_findings(&title, &findings, settings)
-}
-
-/// Drops the violations that the stored object has already. A stored object that is absent or
-/// cannot be read has none, so that everything counts.
-fn drop_legacy(
-    findings: &mut Findings<'_>,
-    workload: &Workload<'_>,
-    stored: Option<&RawValue>,
-    namespace: Option<&str>,
-    settings: &Settings,
-) {
-    if findings.violations.is_empty() {
-        return;
-    }
-    let Some(Ok(stored)) = stored.map(|raw| Object::Raw(raw).into_workload(workload.kind)) else {
-        return;
-    };
-    let legacy = controls::judge(&stored, namespace, settings);
-    findings
-        .violations
-        .retain(|violation| update::counts(violation, workload, &stored, &legacy.violations));
 }
 
 /// How a message names the workload.

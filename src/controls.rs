@@ -8,6 +8,7 @@ pub(crate) mod app_armor;
 pub(crate) mod capabilities;
 pub(crate) mod host_namespaces;
 pub(crate) mod host_ports;
+pub(crate) mod image_freshness;
 pub(crate) mod image_pinning;
 pub(crate) mod privilege_escalation;
 pub(crate) mod privileged;
@@ -17,13 +18,16 @@ pub(crate) mod registries;
 pub(crate) mod root_user;
 pub(crate) mod seccomp;
 pub(crate) mod share_process_namespace;
+pub(crate) mod signatures;
+pub(crate) mod vulnerabilities;
 
 use std::collections::BTreeSet;
 
+use crate::host_calls::Host;
 use crate::image::Image;
 use crate::image::reference::{Reference, ReferenceError};
 use crate::settings::{Mode, Settings, words};
-use crate::violation::{Found, Remedy, Violation};
+use crate::violation::{Found, Remedy, Subject, Violation};
 use crate::workload::Workload;
 
 words! {
@@ -42,6 +46,9 @@ words! {
         ReadOnlyRootFilesystem = "readOnlyRootFilesystem",
         Registries = "registries",
         ImagePinning = "imagePinning",
+        Signatures = "signatures",
+        Vulnerabilities = "vulnerabilities",
+        ImageFreshness = "imageFreshness",
     }
 }
 
@@ -65,6 +72,8 @@ enum Judge {
     Pod(for<'w> fn(&'w Workload<'w>, &Settings, &mut Findings<'w>)),
     /// The image references.
     Images(for<'w> fn(&Images<'w>, &Settings, &mut Findings<'w>)),
+    /// What the host knows of the images.
+    SupplyChain(for<'l, 'w> fn(&Lookups<'l, 'w>, &Settings, &mut Findings<'w>)),
 }
 
 /// One row: how the control judges, its name, and its module and section.
@@ -81,7 +90,7 @@ macro_rules! row {
 }
 
 /// The table. Its order is the order of [`Control`].
-const TABLE: [Row; 13] = [
+const TABLE: [Row; 16] = [
     row!(Pod, AppArmor, app_armor),
     row!(Pod, Seccomp, seccomp),
     row!(Pod, HostNamespaces, host_namespaces),
@@ -95,6 +104,9 @@ const TABLE: [Row; 13] = [
     row!(Pod, ReadOnlyRootFilesystem, read_only_root_filesystem),
     row!(Images, Registries, registries),
     row!(Images, ImagePinning, image_pinning),
+    row!(SupplyChain, Signatures, signatures),
+    row!(SupplyChain, Vulnerabilities, vulnerabilities),
+    row!(SupplyChain, ImageFreshness, image_freshness),
 ];
 
 impl Control {
@@ -107,45 +119,107 @@ impl Control {
     }
 }
 
-/// Runs every control that is on, and leaves out what the settings exempt.
-///
-/// `namespace` is the one that the request names.
-pub(crate) fn judge<'w>(
+/// One workload on its way through the controls.
+pub(crate) struct Review<'w> {
     workload: &'w Workload<'w>,
-    namespace: Option<&str>,
-    settings: &Settings,
-) -> Findings<'w> {
-    let images = Images {
-        of_template: workload.is_template(),
-        images: workload.images(),
-    };
-    let mut findings = Findings::default();
-    for row in &TABLE {
-        if (row.mode)(settings) == Mode::Disabled {
-            continue;
-        }
-        match row.judge {
-            Judge::Pod(judge) => judge(workload, settings, &mut findings),
-            Judge::Images(judge) => judge(&images, settings, &mut findings),
+    /// The namespace that the request names.
+    namespace: Option<&'w str>,
+    settings: &'w Settings,
+    images: Images<'w>,
+}
+
+impl<'w> Review<'w> {
+    pub(crate) fn new(
+        workload: &'w Workload<'w>,
+        namespace: Option<&'w str>,
+        settings: &'w Settings,
+    ) -> Self {
+        let images = Images {
+            of_template: workload.is_template(),
+            list: workload.images(),
+        };
+        Self {
+            workload,
+            namespace,
+            settings,
+            images,
         }
     }
-    findings.violations.retain(|violation| {
-        !settings.exemptions.iter().any(|exemption| {
-            exemption.covers(
-                violation.control,
-                violation.subject,
-                namespace,
-                &images.images,
-            )
-        })
-    });
-    findings
-        .violations
-        .sort_by(|left, right| left.sort_key().cmp(&right.sort_key()));
-    findings
-        .violations
-        .dedup_by(|left, right| left.sort_key() == right.sort_key());
-    findings
+
+    /// Runs the controls that need nothing but the request.
+    pub(crate) fn judge(&self) -> Findings<'w> {
+        let mut findings = Findings::default();
+        for row in self.rows() {
+            match row.judge {
+                Judge::Pod(judge) => judge(self.workload, self.settings, &mut findings),
+                Judge::Images(judge) => judge(&self.images, self.settings, &mut findings),
+                Judge::SupplyChain(_) => {}
+            }
+        }
+        findings
+            .violations
+            .retain(|found| !self.is_exempt(found.control, found.subject));
+        findings.sort();
+        findings
+    }
+
+    /// Runs the controls that ask the host, and adds to what the others have found.
+    ///
+    /// Not asked about: images that `registries` refuses, that the settings exempt, or that the
+    /// `stored` object of an UPDATE has already.
+    pub(crate) fn judge_supply_chain(
+        &self,
+        stored: Option<&Workload<'_>>,
+        host: &dyn Host,
+        findings: &mut Findings<'w>,
+    ) {
+        let refused: Vec<Subject<'w>> = findings
+            .violations
+            .iter()
+            .filter(|found| found.control == Control::Registries)
+            .filter(|found| found.control.mode(self.settings) == Mode::Enforce)
+            .map(|found| found.subject)
+            .collect();
+        let stored: Vec<Image<'_>> = stored.map(Workload::images).unwrap_or_default();
+        for row in self.rows() {
+            if let Judge::SupplyChain(judge) = row.judge {
+                let wanted = |image: &Image<'w>| {
+                    !refused.contains(&image.subject)
+                        && !stored
+                            .iter()
+                            .any(|old| old.text.is_some() && old.text == image.text)
+                        && !self.is_exempt(row.control, image.subject)
+                };
+                let images = self
+                    .images
+                    .list
+                    .iter()
+                    .filter(|image| wanted(image))
+                    .collect();
+                let lookups = Lookups {
+                    of_template: self.images.of_template,
+                    images,
+                    namespace: self.namespace,
+                    host,
+                };
+                judge(&lookups, self.settings, findings);
+            }
+        }
+        findings.sort();
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &'static Row> {
+        TABLE
+            .iter()
+            .filter(|row| (row.mode)(self.settings) != Mode::Disabled)
+    }
+
+    fn is_exempt(&self, control: Control, subject: Subject<'_>) -> bool {
+        self.settings
+            .exemptions
+            .iter()
+            .any(|exemption| exemption.covers(control, subject, self.namespace, &self.images.list))
+    }
 }
 
 /// What the controls have found.
@@ -161,6 +235,15 @@ impl<'w> Findings<'w> {
         self.violations.push(violation);
     }
 
+    /// By control and place in the manifest, each once.
+    fn sort(&mut self) {
+        self.violations
+            .sort_by(|left, right| left.sort_key().cmp(&right.sort_key()));
+        self.violations.dedup_by(|left, right| {
+            left.sort_key() == right.sort_key() && left.because == right.because
+        });
+    }
+
     pub(crate) fn notice(&mut self, notice: impl Into<String>) {
         self.notices.insert(notice.into());
     }
@@ -170,29 +253,81 @@ impl<'w> Findings<'w> {
 #[derive(Debug)]
 pub(crate) struct Images<'w> {
     of_template: bool,
-    images: Vec<Image<'w>>,
+    list: Vec<Image<'w>>,
 }
 
 impl<'w> Images<'w> {
-    /// The images whose reference can be judged. One that cannot be read is a violation of
-    /// `control`; one that is not there yet, in a template, is a notice.
+    /// The images whose reference can be judged.
     pub(crate) fn readable<'i>(
         &'i self,
         control: Control,
         findings: &mut Findings<'w>,
     ) -> Vec<(&'i Image<'w>, &'i Reference<'w>)> {
-        let mut readable = Vec::with_capacity(self.images.len());
-        for image in &self.images {
-            match &image.reference {
-                Ok(reference) => readable.push((image, reference)),
-                Err(ReferenceError::Empty) if self.of_template => findings.notice(format!(
-                    "{}: has no image yet; it is judged when its Pods are created",
-                    image.subject
-                )),
-                Err(error) => findings.report(unreadable(control, image, *error)),
+        let read = |image| findings.read(control, image, self.of_template);
+        self.list.iter().filter_map(read).collect()
+    }
+}
+
+/// The images that are to be looked up, for the controls that ask the host.
+pub(crate) struct Lookups<'l, 'w> {
+    of_template: bool,
+    images: Vec<&'l Image<'w>>,
+    pub(crate) namespace: Option<&'l str>,
+    pub(crate) host: &'l dyn Host,
+}
+
+/// One image, and everything in the workload that uses it.
+pub(crate) struct Uses<'l, 'w> {
+    /// The reference as it is written first.
+    pub(crate) text: &'w str,
+    pub(crate) reference: &'l Reference<'w>,
+    pub(crate) images: Vec<&'l Image<'w>>,
+}
+
+impl<'l, 'w> Lookups<'l, 'w> {
+    /// Each image once, in the order in which they stand in the workload, so that the host is
+    /// asked the same questions in the same order every time.
+    pub(crate) fn distinct(
+        &self,
+        control: Control,
+        findings: &mut Findings<'w>,
+    ) -> Vec<Uses<'l, 'w>> {
+        let mut distinct: Vec<Uses<'l, 'w>> = Vec::new();
+        for image in self.images.iter().copied() {
+            let Some((_, reference)) = findings.read(control, image, self.of_template) else {
+                continue;
+            };
+            match distinct.iter_mut().find(|uses| uses.reference == reference) {
+                Some(uses) => uses.images.push(image),
+                None => distinct.push(Uses {
+                    text: image.text.unwrap_or_default(),
+                    reference,
+                    images: vec![image],
+                }),
             }
         }
-        readable
+        distinct
+    }
+}
+
+impl<'w> Findings<'w> {
+    /// The reference of an image. One that cannot be read is a violation of `control`; one that is
+    /// not there yet, in a template, is a notice.
+    fn read<'i>(
+        &mut self,
+        control: Control,
+        image: &'i Image<'w>,
+        of_template: bool,
+    ) -> Option<(&'i Image<'w>, &'i Reference<'w>)> {
+        match &image.reference {
+            Ok(reference) => return Some((image, reference)),
+            Err(ReferenceError::Empty) if of_template => self.notice(format!(
+                "{}: has no image yet; it is judged when its Pods are created",
+                image.subject
+            )),
+            Err(error) => self.report(unreadable(control, image, *error)),
+        }
+        None
     }
 }
 

@@ -1,8 +1,10 @@
 //! JSON as Kubernetes writes it: text borrowed from the payload, and `null` where a list is empty.
 
 use std::borrow::Cow;
+use std::fmt::{self, Formatter};
 use std::ops::Deref;
 
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// Text that borrows from the payload wherever the payload has no escapes in it.
@@ -46,6 +48,131 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let list = Option::<Vec<T>>::deserialize(deserializer)?;
         Ok(Self(list.unwrap_or_default()))
+    }
+}
+
+/// A JSON value, its keys in the order of writing.
+#[derive(Debug)]
+pub(crate) enum Node<'a> {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    /// Any other number.
+    Number(f64),
+    Text(Text<'a>),
+    List(Vec<Node<'a>>),
+    Map(Vec<(Text<'a>, Node<'a>)>),
+}
+
+impl<'a> Node<'a> {
+    /// Reads a JSON text, which the node borrows from.
+    pub(crate) fn from_slice(json: &'a [u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(json)
+    }
+
+    /// The value of a key; `None` where this is no map, has no such key, or has `null` there.
+    pub(crate) fn get(&self, key: &str) -> Option<&Node<'a>> {
+        let Self::Map(entries) = self else {
+            return None;
+        };
+        let found = entries.iter().rfind(|(name, _)| name.as_str() == key);
+        found
+            .map(|(_, node)| node)
+            .filter(|node| !matches!(node, Self::Null))
+    }
+
+    /// The text of a key.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        match self.get(key)? {
+            Self::Text(text) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The elements of the list of a key; none where there is no such key, and `None` where it
+    /// holds something other than a list.
+    pub(crate) fn items(&self, key: &str) -> Option<&[Node<'a>]> {
+        match self.get(key) {
+            None => Some(&[]),
+            Some(Self::List(items)) => Some(items),
+            Some(_) => None,
+        }
+    }
+
+    /// What the node is, for a message. The value itself may be a secret put in a wrong place.
+    pub(crate) fn article(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Integer(_) | Self::Number(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Node<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyNode;
+
+        impl<'de> Visitor<'de> for AnyNode {
+            type Value = Node<'de>;
+
+            fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Node::Null)
+            }
+
+            fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+                Ok(Node::Bool(flag))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Node::Integer(number))
+            }
+
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "no setting is that large a number"
+            )]
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(i64::try_from(number).map_or(Node::Number(number as f64), Node::Integer))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(Node::Number(number))
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Node::Text(Text::from(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Node::Text(Text::from(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut nodes = Vec::new();
+                while let Some(node) = list.next_element()? {
+                    nodes.push(node);
+                }
+                Ok(Node::List(nodes))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Node::Map(entries))
+            }
+        }
+
+        deserializer.deserialize_any(AnyNode)
     }
 }
 

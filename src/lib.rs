@@ -14,6 +14,7 @@
 //! | `profile` | AppArmor and seccomp profiles |
 //! | [`image`] | image references and the patterns of allow lists |
 //! | `settings` | what can be configured |
+//! | [`host_calls`](Host) | the one door to host capabilities and the clock |
 //! | `controls` | the controls, one file each, and the table that runs them |
 //! | `violation` | what a control finds, and its text |
 //!
@@ -25,13 +26,16 @@ mod container;
 mod controls;
 #[cfg(target_family = "wasm")]
 mod guest;
+mod host_calls;
 mod image;
 mod json;
 mod profile;
 mod settings;
+mod timestamp;
 mod violation;
 mod workload;
 
 pub use admission::{validate, validate_settings};
+pub use host_calls::{Host, NoHost};
 pub use image::pattern::{ImagePattern, PatternError};
 pub use image::reference::{Reference, ReferenceError};

@@ -4,14 +4,17 @@
 //! and adds what holds for all of them. `decode.rs` reads them and reports every problem at once.
 
 mod decode;
+mod duration;
 mod exemption;
 
-pub(crate) use self::decode::{Check, Decode, Node, Problems, section, words};
+pub(crate) use self::decode::{Check, Decode, Problems, section, words};
+pub(crate) use self::duration::Duration;
 pub(crate) use self::exemption::Exemption;
 use crate::controls::app_armor::AppArmor;
 use crate::controls::capabilities::Capabilities;
 use crate::controls::host_namespaces::HostNamespaces;
 use crate::controls::host_ports::HostPorts;
+use crate::controls::image_freshness::ImageFreshness;
 use crate::controls::image_pinning::ImagePinning;
 use crate::controls::privilege_escalation::PrivilegeEscalation;
 use crate::controls::privileged::Privileged;
@@ -21,7 +24,10 @@ use crate::controls::registries::Registries;
 use crate::controls::root_user::RootUser;
 use crate::controls::seccomp::Seccomp;
 use crate::controls::share_process_namespace::ShareProcessNamespace;
+use crate::controls::signatures::Signatures;
+use crate::controls::vulnerabilities::Vulnerabilities;
 use crate::json;
+pub(crate) use crate::json::Node;
 
 section! {
     /// Everything that can be configured. The default asks of a pod what the *restricted* Pod
@@ -43,6 +49,9 @@ section! {
             = ReadOnlyRootFilesystem::default(),
         "registries" registries: Registries = Registries::default(),
         "imagePinning" image_pinning: ImagePinning = ImagePinning::default(),
+        "signatures" signatures: Signatures = Signatures::default(),
+        "vulnerabilities" vulnerabilities: Vulnerabilities = Vulnerabilities::default(),
+        "imageFreshness" image_freshness: ImageFreshness = ImageFreshness::default(),
         "exemptions" exemptions: Vec<Exemption> = Vec::new(),
         "onUpdate" on_update: OnUpdate = OnUpdate::NewViolations,
     }

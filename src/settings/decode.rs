@@ -5,40 +5,11 @@
 //! [`section!`] and [`words!`] write that code for structs and for enums, from one declaration of
 //! keys, types and defaults.
 
-use std::borrow::Cow;
-use std::fmt::{self, Formatter, Write as _};
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-
-use crate::json::Text;
+use crate::json::{Node, Text};
 use crate::violation::{List, Quoted};
-
-/// A JSON value, its keys in the order of writing.
-#[derive(Debug)]
-pub(crate) enum Node<'a> {
-    Null,
-    Bool(bool),
-    Integer(i64),
-    /// Any other number.
-    Number(f64),
-    Text(Text<'a>),
-    List(Vec<Node<'a>>),
-    Map(Vec<(Text<'a>, Node<'a>)>),
-}
-
-impl Node<'_> {
-    /// What the node is, for a message. The value itself may be a secret put in a wrong place.
-    fn article(&self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Integer(_) | Self::Number(_) => "a number",
-            Self::Text(_) => "a string",
-            Self::List(_) => "a list",
-            Self::Map(_) => "a map",
-        }
-    }
-}
 
 /// A type that settings are made of.
 pub(crate) trait Decode: Sized {
@@ -347,70 +318,26 @@ impl<T: Decode> Decode for Vec<T> {
     }
 }
 
-impl<'de> Deserialize<'de> for Node<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyNode;
-
-        impl<'de> Visitor<'de> for AnyNode {
-            type Value = Node<'de>;
-
-            fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON value")
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Node::Null)
-            }
-
-            fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
-                Ok(Node::Bool(flag))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-                Ok(Node::Integer(number))
-            }
-
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "no setting is that large a number"
-            )]
-            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-                Ok(i64::try_from(number).map_or(Node::Number(number as f64), Node::Integer))
-            }
-
-            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-                Ok(Node::Number(number))
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Node::Text(Text::from(Cow::Borrowed(text))))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Node::Text(Text::from(Cow::Owned(text.to_owned()))))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut nodes = Vec::new();
-                while let Some(node) = list.next_element()? {
-                    nodes.push(node);
+impl Decode for BTreeMap<String, String> {
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let Node::Map(entries) = node else {
+            problems.expected("a map", node);
+            return None;
+        };
+        let mut map = Self::new();
+        for (key, value) in entries {
+            match value {
+                Node::Text(value) => {
+                    map.insert(key.as_str().to_owned(), value.as_str().to_owned());
                 }
-                Ok(Node::List(nodes))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                    if entries.len() > MAX_KEYS {
-                        return Err(A::Error::custom("too many keys"));
-                    }
-                }
-                Ok(Node::Map(entries))
+                other => problems.report(format_args!(
+                    "{}: expected a string, found {}",
+                    Quoted(key.as_str()),
+                    other.article()
+                )),
             }
         }
-
-        deserializer.deserialize_any(AnyNode)
+        Some(map)
     }
 }
 
@@ -453,8 +380,6 @@ fn edit_distance(left: &str, right: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-/// No section has more; a map that has is not worth comparing key by key.
-const MAX_KEYS: usize = 1000;
 const MAX_WORD_CHARS: usize = 64;
 
 #[cfg(test)]

@@ -1,0 +1,186 @@
+//! Images must be rebuilt: not be older than allowed, nor built on a base that has moved on.
+//!
+//! - **Reads** `image` of every container and `image.reference` of every volume, and of the image
+//!   itself when it was `created`, and the annotations (or labels)
+//!   `org.opencontainers.image.base.name` and `.base.digest` (host capability
+//!   `oci/v1/oci_manifest_config`); of its base image the current digest (`oci/v1/manifest_digest`,
+//!   and `oci/v1/oci_manifest` where that is an index)
+//! - **Unset** `created` that is absent, 1970 (a reproducible build) or in the future is an unknown
+//!   age; without both annotations the base image is unknown
+//! - **Allowed** an age up to `imageFreshness.maximumAge`, an unknown one by `unknownAge`; with
+//!   `baseImage: current` an image whose recorded base digest is what the base name resolves to
+//! - **Not applicable** where neither key is given, and to an image that `registries` has refused
+//! - **Differs from the Pod Security Standard**, which never looks at images
+//! - **Source** the AKS article, "Automatically build new images on base image update"
+
+use std::collections::BTreeMap;
+
+use super::{Control, Findings, Lookups};
+use crate::host_calls::{self, Answer, BaseImage, Host, ImageConfig};
+use crate::image::Image;
+use crate::settings::{Check, Duration, Mode, section, words};
+use crate::timestamp;
+use crate::violation::{Found, Quoted, Remedy, Violation};
+
+section! {
+    /// The section `imageFreshness`.
+    pub(crate) struct ImageFreshness {
+        "mode" mode: Mode = Mode::Warn,
+        "maximumAge" maximum_age: Option<Duration> = None,
+        /// What becomes of an image whose age cannot be told.
+        "unknownAge" unknown_age: UnknownAge = UnknownAge::Reject,
+        "baseImage" base_image: BaseImageRule = BaseImageRule::Ignore,
+    }
+}
+
+impl Check for ImageFreshness {}
+
+words! {
+    /// What becomes of an image whose age cannot be told.
+    pub(crate) enum UnknownAge {
+        Reject = "reject",
+        Accept = "accept",
+    }
+}
+
+words! {
+    /// What is asked of the base image.
+    pub(crate) enum BaseImageRule {
+        /// That it is still what its name resolves to.
+        Current = "current",
+        /// Nothing.
+        Ignore = "ignore",
+    }
+}
+
+pub(super) fn judge<'w>(
+    lookups: &Lookups<'_, 'w>,
+    settings: &ImageFreshness,
+    findings: &mut Findings<'w>,
+) {
+    if settings.maximum_age.is_none() && settings.base_image == BaseImageRule::Ignore {
+        return;
+    }
+    let mut bases = Bases {
+        host: lookups.host,
+        digests: BTreeMap::new(),
+        platforms: BTreeMap::new(),
+    };
+    for uses in lookups.distinct(Control::ImageFreshness, findings) {
+        let reasons = match host_calls::image_config(lookups.host, uses.text) {
+            Answer::Found(config) => {
+                let of_age = settings.judge_age(&config, lookups.host.now());
+                let of_base = settings.judge_base(config.base.as_ref(), &mut bases);
+                of_age.into_iter().chain(of_base).collect()
+            }
+            Answer::Absent => vec!["which its registry does not have".to_owned()],
+            Answer::Failed(failure) => vec![failure.describe("which cannot be looked up")],
+        };
+        for image in &uses.images {
+            for reason in &reasons {
+                findings.report(violation(image, reason.clone()));
+            }
+        }
+    }
+}
+
+impl ImageFreshness {
+    fn judge_age(&self, config: &ImageConfig, now: i64) -> Option<String> {
+        let maximum = self.maximum_age?;
+        let created = config
+            .created
+            .as_deref()
+            .and_then(timestamp::parse)
+            .filter(|created| *created > 0);
+        // Clocks differ: a minute or two ahead is not "in the future".
+        let age = created
+            .and_then(|created| now.checked_sub(created))
+            .filter(|age| *age >= -CLOCK_SKEW_SECONDS)
+            .map(|age| Duration::from_seconds(age.max(0)));
+        match age {
+            Some(age) if age > maximum => Some(format!(
+                "which was built {age} ago, and {maximum} is allowed"
+            )),
+            None if self.unknown_age == UnknownAge::Reject => {
+                Some("whose age is unknown: it does not say when it was built".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn judge_base(&self, base: Option<&BaseImage>, bases: &mut Bases<'_>) -> Option<String> {
+        if self.base_image == BaseImageRule::Ignore {
+            return None;
+        }
+        let Some(base) = base else {
+            return Some(
+                "whose base image is unknown: it has no annotations \
+                 org.opencontainers.image.base.name and .base.digest"
+                    .to_owned(),
+            );
+        };
+        let name = Quoted(&base.name);
+        match bases.has_moved(base) {
+            Answer::Found(None) => None,
+            Answer::Found(Some(current)) => Some(format!(
+                "whose base image {name} has moved on, from {} to {}",
+                Quoted(&base.digest),
+                Quoted(&current)
+            )),
+            Answer::Absent => Some(format!("whose base image {name} is gone from its registry")),
+            Answer::Failed(failure) => {
+                Some(failure.describe(&format!("whose base image {name} cannot be looked up")))
+            }
+        }
+    }
+}
+
+/// What base names resolve to, each looked up once.
+struct Bases<'l> {
+    host: &'l dyn Host,
+    digests: BTreeMap<String, Answer<String>>,
+    platforms: BTreeMap<String, Answer<Vec<String>>>,
+}
+
+impl Bases<'_> {
+    /// The digest that the base's name means now, where that is not the recorded one.
+    fn has_moved(&mut self, base: &BaseImage) -> Answer<Option<String>> {
+        let host = self.host;
+        let digest = self
+            .digests
+            .entry(base.name.clone())
+            .or_insert_with_key(|name| host_calls::manifest_digest(host, name));
+        let current = match digest {
+            Answer::Found(digest) if *digest == base.digest => return Answer::Found(None),
+            Answer::Found(digest) => digest.clone(),
+            Answer::Absent => return Answer::Absent,
+            Answer::Failed(failure) => return Answer::Failed(failure.clone()),
+        };
+        // A builder may record the digest of the platform it built for, and the name may mean an
+        // index: then the image is as current as the index.
+        let platforms = self
+            .platforms
+            .entry(base.name.clone())
+            .or_insert_with_key(|name| host_calls::platform_digests(host, name));
+        match platforms {
+            Answer::Found(platforms) if platforms.contains(&base.digest) => Answer::Found(None),
+            Answer::Found(_) | Answer::Absent => Answer::Found(Some(current)),
+            Answer::Failed(failure) => Answer::Failed(failure.clone()),
+        }
+    }
+}
+
+fn violation<'w>(image: &Image<'w>, reason: String) -> Violation<'w> {
+    let found = Found::Text(image.text.unwrap_or_default());
+    let must = Remedy::Must("name an image that was rebuilt since".to_owned());
+    Violation::new(
+        Control::ImageFreshness,
+        image.subject,
+        image.path.clone(),
+        found,
+        must,
+    )
+    .because(reason)
+}
+
+const CLOCK_SKEW_SECONDS: i64 = 300;

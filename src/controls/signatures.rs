@@ -1,0 +1,410 @@
+//! Images must be signed by an authority that the cluster trusts.
+//!
+//! - **Reads** `image` of every container and `image.reference` of every volume, and asks the host
+//!   to verify the signatures (host capability `oci/v2/verify`)
+//! - **Unset** in a template, an image is judged when its Pods are created; in a Pod it is a
+//!   violation
+//! - **Allowed** an image for which every rule whose `images` match it has one authority in
+//!   `anyOf` that verifies; inside an authority everything must. What no rule matches is judged by
+//!   `unmatched`. The digest that was verified must be the digest of the reference, if it has one;
+//!   if it has none, a warning names the verified digest, because the tag can move
+//! - **Not applicable** without rules, and to an image that `registries` has refused
+//! - **Differs from the Pod Security Standard**, which never looks at images
+//! - **Source** the AKS article, "Use a trusted registry"; `verify` of Kubewarden's host
+//!   capabilities
+
+use std::collections::BTreeMap;
+
+use kubewarden_policy_sdk::host_capabilities::SigstoreVerificationInputV2 as Request;
+use kubewarden_policy_sdk::host_capabilities::verification::{KeylessInfo, KeylessPrefixInfo};
+
+use super::{Control, Findings, Lookups};
+use crate::host_calls::{self, Answer, Failure, Host, Verification};
+use crate::image::Image;
+use crate::image::pattern::ImagePattern;
+use crate::image::reference::Reference;
+use crate::settings::{Check, Decode, Mode, Node, Problems, section, words};
+use crate::violation::{Found, Quoted, Remedy, Violation};
+
+section! {
+    /// The section `signatures`.
+    pub(crate) struct Signatures {
+        "mode" mode: Mode = Mode::Enforce,
+        /// What becomes of an image that no rule matches.
+        "unmatched" unmatched: Unmatched = Unmatched::Reject,
+        "rules" rules: Vec<Rule> = Vec::new(),
+    }
+}
+
+impl Check for Signatures {}
+
+words! {
+    /// What becomes of an image that no rule matches.
+    pub(crate) enum Unmatched {
+        Reject = "reject",
+        Accept = "accept",
+    }
+}
+
+section! {
+    /// Who must have signed which images.
+    pub(crate) struct Rule {
+        "images" images: Vec<ImagePattern> = Vec::new(),
+        /// One of these must verify.
+        "anyOf" any_of: Vec<Authority> = Vec::new(),
+        /// Annotations that the signature must carry.
+        "annotations" annotations: BTreeMap<String, String> = BTreeMap::new(),
+    }
+}
+
+impl Check for Rule {
+    fn check(&self, problems: &mut Problems) {
+        if self.images.is_empty() {
+            problems.report("names no image; list patterns in images");
+        }
+        if self.any_of.is_empty() {
+            problems.report("names no authority; list them in anyOf");
+        }
+    }
+}
+
+section! {
+    /// Who must have signed: everything that is given here.
+    pub(crate) struct Authority {
+        "publicKeys" public_keys: Vec<Pem> = Vec::new(),
+        "keyless" keyless: Option<Keyless> = None,
+        "githubActions" github_actions: Option<GithubActions> = None,
+        "certificate" certificate: Option<Certificate> = None,
+    }
+}
+
+impl Check for Authority {
+    fn check(&self, problems: &mut Problems) {
+        let is_empty = self.public_keys.is_empty()
+            && self.keyless.is_none()
+            && self.github_actions.is_none()
+            && self.certificate.is_none();
+        if is_empty {
+            problems.report("needs publicKeys, keyless, githubActions or certificate");
+        }
+    }
+}
+
+section! {
+    /// A certificate that Fulcio has issued to this identity.
+    pub(crate) struct Keyless {
+        "issuer" issuer: Url = Url::default(),
+        /// The identity itself.
+        "subject" subject: Option<String> = None,
+        /// Or what its URL begins with; it ends in `/`, so that no other name can begin with it.
+        "subjectPrefix" subject_prefix: Option<Url> = None,
+    }
+}
+
+impl Check for Keyless {
+    fn check(&self, problems: &mut Problems) {
+        if self.issuer.0.is_empty() {
+            problems.report("needs a valid issuer");
+        }
+        match (&self.subject, &self.subject_prefix) {
+            (None, None) => problems.report("needs a subject or a subjectPrefix"),
+            (Some(_), Some(_)) => problems.report("takes a subject or a subjectPrefix, not both"),
+            (None, Some(prefix)) if !prefix.0.ends_with('/') => {
+                problems.within("subjectPrefix", |problems| {
+                    problems.report(format_args!(
+                        "{} would also match what only begins like it; end it with a /",
+                        Quoted(&prefix.0)
+                    ));
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+section! {
+    /// A workflow of GitHub Actions.
+    pub(crate) struct GithubActions {
+        "owner" owner: String = String::new(),
+        "repo" repo: Option<String> = None,
+    }
+}
+
+impl Check for GithubActions {
+    fn check(&self, problems: &mut Problems) {
+        if self.owner.is_empty() {
+            problems.report("needs an owner");
+        }
+    }
+}
+
+section! {
+    /// The owner of a certificate.
+    pub(crate) struct Certificate {
+        "pem" pem: Option<Pem> = None,
+        /// The certificates that lead to the root; none means that this one is trusted as it is.
+        "chain" chain: Option<Vec<Pem>> = None,
+        /// Whether the signature must be recorded in Rekor, which shows that it was made while the
+        /// certificate was valid.
+        "requireRekorBundle" require_rekor_bundle: bool = true,
+    }
+}
+
+impl Check for Certificate {
+    fn check(&self, problems: &mut Problems) {
+        if self.pem.is_none() {
+            problems.report("needs a valid pem");
+        }
+    }
+}
+
+/// A PEM text with one block.
+#[derive(Debug, Clone)]
+pub(crate) struct Pem(String);
+
+impl Decode for Pem {
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let text = problems.text(node)?;
+        if !is_pem(text) {
+            problems.report("is no PEM text (-----BEGIN ...-----, base64, -----END ...-----)");
+            return None;
+        }
+        Some(Self(text.to_owned()))
+    }
+}
+
+fn is_pem(text: &str) -> bool {
+    let mut lines = text.trim().lines().map(str::trim);
+    let label = |line: Option<&str>, mark: &str| {
+        line.and_then(|line| {
+            line.strip_prefix(mark)?
+                .strip_suffix("-----")
+                .map(ToOwned::to_owned)
+        })
+    };
+    let begin = label(lines.next(), "-----BEGIN ");
+    let end = label(lines.next_back(), "-----END ");
+    let body: String = lines.collect();
+    let digits = body.trim_end_matches('=');
+    begin.is_some()
+        && begin == end
+        && !digits.is_empty()
+        && body.len().is_multiple_of(4)
+        && body.len().saturating_sub(digits.len()) <= 2
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+/// A URL with a host. The host's verifier panics on one that does not parse.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Url(String);
+
+impl Decode for Url {
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let text = problems.text(node)?;
+        let host = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"))
+            .and_then(|rest| rest.split('/').next());
+        let is_url = host.is_some_and(crate::image::reference::is_registry)
+            && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_url {
+            problems.report(format_args!("{} is no URL (https://...)", Quoted(text)));
+            return None;
+        }
+        Some(Self(text.to_owned()))
+    }
+}
+
+pub(super) fn judge<'w>(
+    lookups: &Lookups<'_, 'w>,
+    settings: &Signatures,
+    findings: &mut Findings<'w>,
+) {
+    if settings.rules.is_empty() {
+        return;
+    }
+    for uses in lookups.distinct(Control::Signatures, findings) {
+        let outcome = settings.verify(lookups.host, uses.text, uses.reference);
+        for image in uses.images {
+            match &outcome {
+                Outcome::Accepted => {}
+                Outcome::Tag(digest) => findings.notice(format!(
+                    "signatures: {}: verified {digest}, but a tag can move: write that digest \
+                     into {}",
+                    image.subject, image.path
+                )),
+                Outcome::Rejected(reason) => findings.report(violation(image, reason.clone())),
+            }
+        }
+    }
+}
+
+/// What is to be said of an image.
+enum Outcome {
+    Accepted,
+    /// Accepted by a tag that now means this digest.
+    Tag(String),
+    Rejected(String),
+}
+
+impl Signatures {
+    fn verify(&self, host: &dyn Host, image: &str, reference: &Reference<'_>) -> Outcome {
+        let mut verified: Option<String> = None;
+        let mut matched = false;
+        for rule in &self.rules {
+            if !rule.images.iter().any(|pattern| pattern.matches(reference)) {
+                continue;
+            }
+            matched = true;
+            let digest = match rule.verify(host, image) {
+                Ok(digest) => digest,
+                Err(reason) => return Outcome::Rejected(reason),
+            };
+            if let Some(expected) = reference.digest().or(verified.as_deref())
+                && expected != digest
+            {
+                return Outcome::Rejected(format!(
+                    "whose verified digest is another one: {}",
+                    Quoted(&digest)
+                ));
+            }
+            verified = Some(digest);
+        }
+        match (matched, verified) {
+            (false, _) if self.unmatched == Unmatched::Reject => {
+                Outcome::Rejected("which no rule of signatures.rules matches".to_owned())
+            }
+            (_, Some(digest)) if reference.digest().is_none() => Outcome::Tag(digest),
+            _ => Outcome::Accepted,
+        }
+    }
+}
+
+impl Rule {
+    /// The digest that one of the authorities has signed, or why none has.
+    fn verify(&self, host: &dyn Host, image: &str) -> Result<String, String> {
+        for authority in &self.any_of {
+            match authority.verify(host, image, &self.annotations) {
+                Answer::Found(Some(digest)) => return Ok(digest),
+                Answer::Found(None) => {}
+                // The other authorities would get the same answer.
+                Answer::Absent => return Err("which is not signed".to_owned()),
+                Answer::Failed(failure) => {
+                    return Err(failure.describe("whose signatures cannot be verified"));
+                }
+            }
+        }
+        Err("which is not signed by a trusted authority".to_owned())
+    }
+}
+
+impl Authority {
+    /// Asks for everything that the authority consists of, one call each. `None` is a signature
+    /// that is not this authority's.
+    fn verify(
+        &self,
+        host: &dyn Host,
+        image: &str,
+        annotations: &BTreeMap<String, String>,
+    ) -> Answer<Option<String>> {
+        let mut verified: Option<String> = None;
+        for request in self.requests(image, annotations) {
+            let digest = match host_calls::verify(host, &request) {
+                Answer::Found(Verification::Trusted { digest }) => digest,
+                Answer::Found(Verification::Untrusted) => return Answer::Found(None),
+                Answer::Absent => return Answer::Absent,
+                Answer::Failed(failure) => return Answer::Failed(failure),
+            };
+            if verified.as_ref().is_some_and(|earlier| *earlier != digest) {
+                return Answer::Failed(Failure::Error(
+                    "the image changed while it was verified".to_owned(),
+                ));
+            }
+            verified = Some(digest);
+        }
+        Answer::Found(verified)
+    }
+
+    fn requests(&self, image: &str, annotations: &BTreeMap<String, String>) -> Vec<Request> {
+        let image = || image.to_owned();
+        let annotations = || (!annotations.is_empty()).then(|| annotations.clone());
+        let mut requests = Vec::new();
+        if !self.public_keys.is_empty() {
+            requests.push(Request::SigstorePubKeyVerify {
+                image: image(),
+                pub_keys: self.public_keys.iter().map(|key| key.0.clone()).collect(),
+                annotations: annotations(),
+            });
+        }
+        if let Some(Keyless {
+            issuer,
+            subject,
+            subject_prefix,
+        }) = &self.keyless
+        {
+            let issuer = issuer.0.clone();
+            requests.extend(
+                subject
+                    .clone()
+                    .map(|subject| Request::SigstoreKeylessVerify {
+                        image: image(),
+                        keyless: vec![KeylessInfo {
+                            issuer: issuer.clone(),
+                            subject,
+                        }],
+                        annotations: annotations(),
+                    }),
+            );
+            requests.extend(subject_prefix.clone().map(|Url(url_prefix)| {
+                Request::SigstoreKeylessPrefixVerify {
+                    image: image(),
+                    keyless_prefix: vec![KeylessPrefixInfo {
+                        issuer: issuer.clone(),
+                        url_prefix,
+                    }],
+                    annotations: annotations(),
+                }
+            }));
+        }
+        if let Some(GithubActions { owner, repo }) = &self.github_actions {
+            requests.push(Request::SigstoreGithubActionsVerify {
+                image: image(),
+                owner: owner.clone(),
+                repo: repo.clone(),
+                annotations: annotations(),
+            });
+        }
+        if let Some(Certificate {
+            pem: Some(pem),
+            chain,
+            require_rekor_bundle,
+        }) = &self.certificate
+        {
+            requests.push(Request::SigstoreCertificateVerify {
+                image: image(),
+                certificate: pem.0.clone().into_bytes(),
+                certificate_chain: chain
+                    .as_ref()
+                    .map(|chain| chain.iter().map(|pem| pem.0.clone().into_bytes()).collect()),
+                require_rekor_bundle: *require_rekor_bundle,
+                annotations: annotations(),
+            });
+        }
+        requests
+    }
+}
+
+fn violation<'w>(image: &Image<'w>, reason: String) -> Violation<'w> {
+    let found = Found::Text(image.text.unwrap_or_default());
+    let must = Remedy::Must("name an image signed as signatures.rules asks".to_owned());
+    Violation::new(
+        Control::Signatures,
+        image.subject,
+        image.path.clone(),
+        found,
+        must,
+    )
+    .because(reason)
+}

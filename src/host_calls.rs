@@ -1,0 +1,395 @@
+//! The one door to what lies outside the request: host capabilities and the clock.
+//!
+//! Every answer is [`Answer::Found`], [`Answer::Absent`] or [`Answer::Failed`], and the three never
+//! merge: "there is no report" and "the reports may not be read" are different facts, and only the
+//! first may be configured to be harmless.
+//!
+//! What is asked, and what comes back, is Kubewarden's host capability protocol. The SDK's request
+//! types are used where it has them apart from their callers; its callers are not, because they
+//! drag OCI types (and their regular expressions) into the module. Answers are read down to the
+//! fields that are used.
+
+use kubewarden_policy_sdk::host_capabilities::SigstoreVerificationInputV2;
+use serde::Serialize;
+
+use crate::json::{self, Node};
+
+/// Whoever runs the policy: Kubewarden, or a test in its place.
+pub trait Host {
+    /// Makes one host call: `namespace` and `operation` as in `oci`, `v2/verify`.
+    ///
+    /// # Errors
+    ///
+    /// The host's own text.
+    fn call(&self, namespace: &str, operation: &str, payload: &[u8]) -> Result<Vec<u8>, String>;
+
+    /// Seconds since 1970-01-01T00:00:00Z; negative where the clock is set before that.
+    fn now(&self) -> i64;
+}
+
+/// A host that grants nothing and has no clock to speak of: for what is judged from the request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoHost;
+
+impl Host for NoHost {
+    fn call(&self, namespace: &str, operation: &str, _: &[u8]) -> Result<Vec<u8>, String> {
+        Err(format!(
+            "{DENIED} to the '{namespace}/{operation}' host capability."
+        ))
+    }
+
+    fn now(&self) -> i64 {
+        0
+    }
+}
+
+/// What a host call tells.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Answer<T> {
+    Found(T),
+    Absent,
+    Failed(Failure),
+}
+
+/// Why a host call told nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The policy server does not let this policy make the call.
+    Denied(String),
+    /// Anything else: an unreachable registry, a forbidden list, an answer that is not one.
+    Error(String),
+}
+
+impl Failure {
+    /// The failure as words after "which".
+    pub(crate) fn describe(&self, what: &str) -> String {
+        match self {
+            Self::Denied(text) => {
+                format!("{what} because the policy server does not allow it: {text}")
+            }
+            Self::Error(text) => format!("{what}: {text}"),
+        }
+    }
+}
+
+/// The outcome of a signature verification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verification {
+    /// Signed as asked for; the digest is what was verified.
+    Trusted { digest: String },
+    /// There are signatures, and not the ones asked for.
+    Untrusted,
+}
+
+/// What is read of an image's manifest and configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ImageConfig {
+    /// When the image was built (RFC 3339), if it says so.
+    pub(crate) created: Option<String>,
+    /// Name and digest of the image it was built from, if it says so.
+    pub(crate) base: Option<BaseImage>,
+}
+
+/// The base image that an image records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BaseImage {
+    pub(crate) name: String,
+    pub(crate) digest: String,
+}
+
+/// Verifies the signatures of an image: [`Answer::Absent`] where it has none.
+pub(crate) fn verify(
+    host: &dyn Host,
+    request: &SigstoreVerificationInputV2,
+) -> Answer<Verification> {
+    let answer = ask(
+        host,
+        "oci",
+        "v2/verify",
+        serde_json::to_vec(request),
+        |answer| {
+            let digest = answer.text("digest")?.to_owned();
+            match answer.get("is_trusted")? {
+                Node::Bool(true) => Some(Verification::Trusted { digest }),
+                Node::Bool(false) => Some(Verification::Untrusted),
+                _ => None,
+            }
+        },
+    );
+    match answer {
+        Ok(verification) => Answer::Found(verification),
+        Err(Failure::Error(text)) if text.contains(NOT_SIGNED) => Answer::Absent,
+        Err(Failure::Error(text)) if UNTRUSTED.iter().any(|marker| text.contains(marker)) => {
+            Answer::Found(Verification::Untrusted)
+        }
+        Err(failure) => Answer::Failed(failure),
+    }
+}
+
+/// The digest that a name resolves to now.
+pub(crate) fn manifest_digest(host: &dyn Host, image: &str) -> Answer<String> {
+    or_absent(ask(
+        host,
+        "oci",
+        "v1/manifest_digest",
+        serde_json::to_vec(image),
+        |answer| answer.text("digest").map(ToOwned::to_owned),
+    ))
+}
+
+/// The digests that an image index lists for its platforms; none for an image that is no index.
+pub(crate) fn platform_digests(host: &dyn Host, image: &str) -> Answer<Vec<String>> {
+    or_absent(ask(
+        host,
+        "oci",
+        "v1/oci_manifest",
+        serde_json::to_vec(image),
+        |answer| {
+            let entries = answer.items("manifests")?.iter();
+            entries
+                .map(|entry| entry.text("digest").map(ToOwned::to_owned))
+                .collect()
+        },
+    ))
+}
+
+/// When an image was built, and from what.
+pub(crate) fn image_config(host: &dyn Host, image: &str) -> Answer<ImageConfig> {
+    or_absent(ask(
+        host,
+        "oci",
+        "v1/oci_manifest_config",
+        serde_json::to_vec(image),
+        |answer| {
+            let config = answer.get("config");
+            // Builders write annotations of the manifest; Dockerfiles can write labels only.
+            let annotations = answer.get("manifest")?.get("annotations");
+            let labels = config.and_then(|config| config.get("config")?.get("Labels"));
+            Some(ImageConfig {
+                created: config
+                    .and_then(|config| config.text("created"))
+                    .map(ToOwned::to_owned),
+                base: [annotations, labels]
+                    .into_iter()
+                    .flatten()
+                    .find_map(|found| {
+                        Some(BaseImage {
+                            name: found.text("org.opencontainers.image.base.name")?.to_owned(),
+                            digest: found
+                                .text("org.opencontainers.image.base.digest")?
+                                .to_owned(),
+                        })
+                    }),
+            })
+        },
+    ))
+}
+
+/// Lists resources of one kind in a namespace, reading each with `read`. One that cannot be read is
+/// a failure of the whole: what it would have said is not known.
+///
+/// A list that the policy server may not make never returns and holds one of its workers for good.
+/// A get of the same kind is answered at once, so it is asked first, for a name that nobody uses.
+pub(crate) fn list<T>(
+    host: &dyn Host,
+    query: &ListQuery<'_>,
+    read: fn(&Node<'_>) -> Option<T>,
+) -> Answer<Vec<T>> {
+    #[derive(Serialize)]
+    struct Get<'q> {
+        api_version: &'q str,
+        kind: &'q str,
+        name: &'q str,
+        namespace: &'q str,
+        disable_cache: bool,
+        field_masks: &'q [&'q str],
+    }
+
+    let probe = serde_json::to_vec(&Get {
+        api_version: query.api_version,
+        kind: query.kind,
+        name: "container-security-may-i-read",
+        namespace: query.namespace,
+        disable_cache: false,
+        field_masks: &["metadata.name"],
+    });
+    match ask(host, "kubernetes", "get_resource", probe, |_| Some(())) {
+        Ok(()) => {}
+        Err(Failure::Error(text)) if text.contains(NO_SUCH_RESOURCE) => {}
+        Err(failure) => return Answer::Failed(failure),
+    }
+    let query = serde_json::to_vec(query);
+    let answer = ask(
+        host,
+        "kubernetes",
+        "list_resources_by_namespace",
+        query,
+        |answer| {
+            // Without items it is no list.
+            answer.get("items")?;
+            answer.items("items")?.iter().map(read).collect()
+        },
+    );
+    match answer {
+        Ok(items) => Answer::Found(items),
+        Err(failure) => Answer::Failed(failure),
+    }
+}
+
+/// Which resources to list, and which of their fields to send.
+#[derive(Debug, Serialize)]
+pub(crate) struct ListQuery<'q> {
+    pub(crate) api_version: &'q str,
+    pub(crate) kind: &'q str,
+    pub(crate) namespace: &'q str,
+    pub(crate) label_selector: Option<&'q str>,
+    pub(crate) field_selector: Option<&'q str>,
+    pub(crate) field_masks: &'q [&'q str],
+}
+
+fn or_absent<T>(outcome: Result<T, Failure>) -> Answer<T> {
+    match outcome {
+        Ok(found) => Answer::Found(found),
+        Err(Failure::Error(text)) if text.contains(MANIFEST_UNKNOWN) => Answer::Absent,
+        Err(failure) => Answer::Failed(failure),
+    }
+}
+
+/// Makes a call and reads its answer. `read` says `None` where the answer lacks what it must have.
+fn ask<A>(
+    host: &dyn Host,
+    namespace: &str,
+    operation: &str,
+    question: Result<Vec<u8>, serde_json::Error>,
+    read: impl FnOnce(&Node<'_>) -> Option<A>,
+) -> Result<A, Failure> {
+    let unreadable = |problem: &str| {
+        Failure::Error(format!(
+            "the answer of {namespace}/{operation} cannot be read: {problem}"
+        ))
+    };
+    let question = question.map_err(|error| Failure::Error(json::describe_error(&error)))?;
+    let answer = host
+        .call(namespace, operation, &question)
+        .map_err(|text| failure(&text))?;
+    let node =
+        Node::from_slice(&answer).map_err(|error| unreadable(&json::describe_error(&error)))?;
+    read(&node).ok_or_else(|| unreadable("it lacks what is asked for"))
+}
+
+/// The host's text up to its first line end, without what every text begins with: behind that may
+/// stand a stack trace.
+fn failure(text: &str) -> Failure {
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("Host error: ").unwrap_or(line);
+    let line = line
+        .strip_prefix("Callback evaluation failure: ")
+        .unwrap_or(line);
+    let line = line.trim_end().to_owned();
+    if line.contains(DENIED) {
+        Failure::Denied(line)
+    } else {
+        Failure::Error(line)
+    }
+}
+
+// The few phrases that tell the host's errors apart. It has no codes.
+const DENIED: &str = "has not been granted access";
+const NOT_SIGNED: &str = "no signatures found";
+const UNTRUSTED: [&str; 3] = [
+    "missing signatures",
+    "No Signature Layer passed verification",
+    "failed verification",
+];
+const MANIFEST_UNKNOWN: &str = "manifest unknown";
+const NO_SUCH_RESOURCE: &str = "Cannot find ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives one answer to every call.
+    struct Always(Result<&'static str, &'static str>);
+
+    impl Host for Always {
+        fn call(&self, _: &str, _: &str, _: &[u8]) -> Result<Vec<u8>, String> {
+            self.0
+                .map(|text| text.as_bytes().to_vec())
+                .map_err(ToOwned::to_owned)
+        }
+
+        fn now(&self) -> i64 {
+            0
+        }
+    }
+
+    fn request() -> SigstoreVerificationInputV2 {
+        SigstoreVerificationInputV2::SigstorePubKeyVerify {
+            image: "a".to_owned(),
+            pub_keys: Vec::new(),
+            annotations: None,
+        }
+    }
+
+    #[test]
+    fn unsigned_untrusted_denied_and_unreachable_are_told_apart() {
+        let outcome = |error| verify(&Always(Err(error)), &request());
+        assert_eq!(
+            outcome("Host error: Callback evaluation failure: no signatures found for image: a "),
+            Answer::Absent
+        );
+        assert_eq!(
+            outcome(
+                "Host error: Callback evaluation failure: Image verification failed: missing signatures\nThe following"
+            ),
+            Answer::Found(Verification::Untrusted)
+        );
+        assert_eq!(
+            outcome("Host error: Policy has not been granted access to the 'oci/v2/verify' host capability. The violation has been reported."),
+            Answer::Failed(Failure::Denied("Policy has not been granted access to the 'oci/v2/verify' host capability. The violation has been reported.".to_owned()))
+        );
+        assert_eq!(
+            outcome(
+                "Host error: Callback evaluation failure: failed to get image trusted layers: Cannot fetch manifest of a: down\n\nStack backtrace:\n 0: main"
+            ),
+            Answer::Failed(Failure::Error(
+                "failed to get image trusted layers: Cannot fetch manifest of a: down".to_owned()
+            ))
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_none_is_a_failure_and_never_trust() {
+        for answer in [
+            "",
+            "null",
+            "{}",
+            r#"{"is_trusted":true}"#,
+            r#"{"is_trusted":"yes","digest":""}"#,
+        ] {
+            assert!(
+                matches!(verify(&Always(Ok(answer)), &request()), Answer::Failed(_)),
+                "{answer}"
+            );
+        }
+        let untrusted = r#"{"is_trusted":false,"digest":"sha256:0"}"#;
+        assert_eq!(
+            verify(&Always(Ok(untrusted)), &request()),
+            Answer::Found(Verification::Untrusted)
+        );
+    }
+
+    #[test]
+    fn a_missing_manifest_is_absent_and_an_unreachable_registry_is_not() {
+        let missing = "Host error: Callback evaluation failure: Fail to interact with OCI registry: Registry error: url http://r/v2/a/manifests/1, envelope: OCI API errors: [OCI API error: manifest unknown]";
+        assert_eq!(
+            manifest_digest(&Always(Err(missing)), "r/a:1"),
+            Answer::Absent
+        );
+        let down = "Host error: Callback evaluation failure: Fail to interact with OCI registry: error sending request";
+        assert!(matches!(
+            manifest_digest(&Always(Err(down)), "r/a:1"),
+            Answer::Failed(_)
+        ));
+    }
+}

@@ -10,8 +10,6 @@
 //! - **Differs from the Pod Security Standard**, which never looks at images
 //! - **Source** the AKS article, "Use a trusted registry"
 
-use std::fmt;
-
 use super::{Control, Findings, Images};
 use crate::image::pattern::{AllowedImage, ImagePattern};
 use crate::image::reference::Reference;
@@ -65,14 +63,15 @@ pub(super) fn judge<'w>(images: &Images<'w>, settings: &Registries, findings: &m
         return;
     }
     for (image, reference) in images.readable(Control::Registries, findings) {
-        let Some(reason) = settings.refuse(reference) else {
+        let text = image.text.unwrap_or_default();
+        let Some(reason) = settings.refuse(reference, text) else {
             continue;
         };
         let remedy = match &settings.allow {
             Some(allow) => format!("come from: {}", List(&allow.0)),
             None => "name another image".to_owned(),
         };
-        let found = Found::Text(image.text.unwrap_or_default());
+        let found = Found::Text(text);
         findings.report(
             Violation::new(
                 Control::Registries,
@@ -88,7 +87,7 @@ pub(super) fn judge<'w>(images: &Images<'w>, settings: &Registries, findings: &m
 
 impl Registries {
     /// Why this reference is not allowed; `None` where it is.
-    fn refuse(&self, reference: &Reference<'_>) -> Option<String> {
+    fn refuse(&self, reference: &Reference<'_>, text: &str) -> Option<String> {
         if reference.registry().is_empty() {
             // containerd's grammar finds no registry here, and its resolver takes one all the
             // same: what would be pulled depends on who pulls.
@@ -105,19 +104,16 @@ impl Registries {
         }
         let allow = self.allow.as_ref()?;
         let is_allowed = allow.0.iter().any(|pattern| pattern.matches(reference));
-        (!is_allowed).then(|| NotAllowed(reference).to_string())
+        (!is_allowed).then(|| not_allowed(reference, text))
     }
 }
 
-struct NotAllowed<'r>(&'r Reference<'r>);
-
-impl fmt::Display for NotAllowed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "which is {}/{} and not allowed",
-            self.0.registry(),
-            self.0.repository()
-        )
+/// Why an image is not allowed: for a short name, what it is short for.
+fn not_allowed(reference: &Reference<'_>, text: &str) -> String {
+    let meant = reference.to_string();
+    if meant == text {
+        "which is not allowed".to_owned()
+    } else {
+        format!("which means {meant}, and that is not allowed")
     }
 }

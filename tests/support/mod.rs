@@ -24,9 +24,10 @@
 //! With `values`, `{value}` anywhere in the case stands for each of them in turn, and `{quoted}` for
 //! how messages quote it. A case of `tests/settings/` can have `values` and a `why`, too.
 //!
-//! `{spec}` and `{metadata}` stand for the path of the pod's spec and metadata in the object. With
-//! `containers: each`, `{container}` is the pointer of the container in `set` and `remove`, its
-//! path in messages, and `{subject}` is how messages name it.
+//! In messages `{kind}` is the workload kind, `{spec}` and `{metadata}` stand for the path of the
+//! pod's spec and metadata in the object. With `containers: each`, `{container}` is the pointer of
+//! the container in `set` and `remove`, its path in messages, and `{subject}` is how messages name
+//! it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -413,6 +414,7 @@ fn in_message(line: &str, kind: &str, member: Option<Member>) -> String {
     let (_, _, path) = shape(kind);
     let below = |field: &str| format!("{path}/{field}")[1..].replace('/', ".");
     let mut line = line
+        .replace("{kind}", kind)
         .replace("{spec}", &below("spec"))
         .replace("{metadata}", &below("metadata"));
     if let Some(member) = member {

@@ -1,0 +1,106 @@
+//! The verbs of the command line, and what they have in common.
+
+mod evaluate;
+mod report;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs the verb that the arguments name.
+pub(crate) fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help goes to stdout and may meet a closed pipe.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let status = match arguments.verb {
+        Verb::Evaluate(arguments) => evaluate::run(&arguments),
+    };
+    status
+        .unwrap_or_else(|error| {
+            print_error(&error);
+            Status::NotJudged
+        })
+        .into()
+}
+
+#[derive(Parser)]
+#[command(name = "container-security", version)]
+/// Judges Kubernetes manifests with the container-security policy, without a cluster
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Evaluate(evaluate::Arguments),
+}
+
+/// How a run ends, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Status {
+    Accepted,
+    Rejected,
+    NotJudged,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(match status {
+            Status::Accepted => 0,
+            Status::Rejected => 1,
+            Status::NotJudged => 2,
+        })
+    }
+}
+
+/// Writes to stderr. When nobody listens there, there is nobody to tell.
+fn print_error(message: &str) {
+    let lines: Vec<_> = message.lines().map(printable).collect();
+    drop(writeln!(io::stderr(), "error: {}", lines.join("\n")));
+}
+
+/// The text of one line without control characters but tabs: names and
+/// messages come from files that others wrote, and must neither steer a
+/// terminal nor look like a line of the report.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && character != '\t' {
+            printable.extend(character.escape_default());
+        } else {
+            printable.push(character);
+        }
+    }
+    printable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_and_not_obeyed() {
+        assert_eq!(
+            printable("a\n\tb\u{1b}[31m\u{9b}c"),
+            "a\\n\tb\\u{1b}[31m\\u{9b}c"
+        );
+    }
+
+    #[test]
+    fn the_arguments_make_sense_to_clap() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn the_worst_status_is_the_largest() {
+        assert!(Status::Accepted < Status::Rejected);
+        assert!(Status::Rejected < Status::NotJudged);
+    }
+}

@@ -1,0 +1,37 @@
+//! The embedded host of the container-security policy: runs the policy's
+//! WebAssembly module as policy-server does, without a cluster.
+//!
+//! | Module | What it holds |
+//! |---|---|
+//! | [`document`] | YAML and JSON text to JSON values, each with its place in the input |
+//! | [`request`] | those values to `AdmissionRequest`s, and a request to the guest's payload |
+//! | [`policy`] | the compiled module and its waPC functions, a fresh instance for each call |
+//! | [`host_capabilities`] | what a guest reaches through waPC host calls |
+//! | [`verdict`] | what the guest answers |
+//! | [`suggested_patch`] | the fixes of a verdict as one RFC 6902 patch |
+//! | [`error`] | why a request could not be judged, in policy-server's words |
+//!
+//! ```no_run
+//! use container_security_host::Policy;
+//! use serde_json::json;
+//!
+//! let policy = Policy::load(&std::fs::read("policy.wasm")?)?;
+//! let request = json!({"uid": "1", "operation": "CREATE", "object": {"kind": "Pod"}});
+//! let verdict = policy.validate(&request, &json!({}))?;
+//! assert!(verdict.accepted);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod document;
+pub mod error;
+pub mod host_capabilities;
+pub mod policy;
+pub mod request;
+pub mod suggested_patch;
+pub mod verdict;
+
+pub use error::Error;
+pub use host_capabilities::{Denied, HostCapabilities};
+pub use policy::{Limits, Policy};
+pub use request::{AdmissionRequest, Operation};
+pub use verdict::{SettingsVerdict, Verdict};

@@ -1,0 +1,466 @@
+//! `container-security evaluate`: exit status, stdout and stderr.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
+
+mod guest;
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+
+use assert_cmd::Command;
+use assert_cmd::assert::Assert;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const GOOD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: good}\n";
+const BAD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: bad, annotations: {a: '!'}}\n";
+
+/// A folder with a policy in it, in which the command runs.
+struct Folder(TempDir);
+
+impl Folder {
+    fn with_policy(validate: &str) -> Self {
+        let folder = Self(TempDir::new().unwrap());
+        fs::write(folder.path("policy.wasm"), guest::module(validate)).unwrap();
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: &str) -> &Self {
+        fs::write(self.path(name), text).unwrap();
+        self
+    }
+
+    fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::cargo_bin("container-security").unwrap();
+        command
+            .current_dir(self.0.path())
+            .env_remove("NO_COLOR")
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LIB_BACKTRACE")
+            .args(arguments.split_whitespace());
+        command
+    }
+
+    fn evaluate(&self, arguments: &str) -> Assert {
+        self.command(&format!("evaluate {arguments}")).assert()
+    }
+
+    fn json(&self, arguments: &str) -> Value {
+        let assert = self.evaluate(&format!("{arguments} --output json"));
+        serde_json::from_slice(&assert.get_output().stdout).unwrap()
+    }
+}
+
+#[test]
+fn an_accepted_object_ends_with_0() {
+    Folder::with_policy(guest::REJECT_MARKED)
+        .file("pod.yaml", GOOD)
+        .evaluate("-r pod.yaml")
+        .code(0)
+        .stdout("ACCEPTED  Pod default/good  (pod.yaml)\n  warning: beware\n")
+        .stderr("");
+}
+
+#[test]
+fn a_rejected_object_ends_with_1_and_says_why() {
+    Folder::with_policy(guest::REJECT_MARKED)
+        .file("pod.yaml", BAD)
+        .evaluate("--request-path pod.yaml")
+        .code(1)
+        .stdout("REJECTED  Pod default/bad  (pod.yaml)\n  marked\n  second line\n")
+        .stderr("");
+}
+
+#[test]
+fn several_files_and_documents_have_a_summary() {
+    Folder::with_policy(guest::REJECT_MARKED)
+        .file("a.yaml", &format!("---\n{GOOD}---\n---\n{BAD}"))
+        .file("b.yaml", BAD)
+        .evaluate("-r a.yaml -r b.yaml")
+        .code(1)
+        .stdout(
+            "ACCEPTED  Pod default/good  (a.yaml, document 1)\n  warning: beware\n\
+             REJECTED  Pod default/bad  (a.yaml, document 3)\n  marked\n  second line\n\
+             REJECTED  Pod default/bad  (b.yaml)\n  marked\n  second line\n\
+             3 objects: 1 accepted, 2 rejected\n",
+        );
+}
+
+#[test]
+fn the_items_of_a_list_are_judged_one_by_one() {
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"generateName": "b-"}},
+    ]});
+    Folder::with_policy(guest::ACCEPT)
+        .file("list.json", &list.to_string())
+        .evaluate("-r list.json --namespace staging")
+        .code(0)
+        .stdout(
+            "ACCEPTED  Pod shop/a  (list.json, document 1, item 1)\n\
+             ACCEPTED  Deployment staging/b-*  (list.json, document 1, item 2)\n\
+             2 objects: 2 accepted, 0 rejected\n",
+        );
+}
+
+#[test]
+fn standard_input_is_a_file() {
+    Folder::with_policy(guest::ACCEPT)
+        .command("evaluate -r -")
+        .write_stdin(GOOD)
+        .assert()
+        .code(0)
+        .stdout("ACCEPTED  Pod default/good  (-)\n");
+}
+
+#[test]
+fn the_policy_can_be_named_by_path_or_uri() {
+    let folder = Folder::with_policy(guest::ACCEPT);
+    folder.file("pod.yaml", GOOD);
+    fs::rename(folder.path("policy.wasm"), folder.path("other.wasm")).unwrap();
+    folder.evaluate("other.wasm -r pod.yaml").code(0);
+    folder
+        .evaluate(&format!(
+            "file://{} -r pod.yaml",
+            folder.path("other.wasm").display()
+        ))
+        .code(0);
+    folder
+        .evaluate("registry://ghcr.io/p:v1 -r pod.yaml")
+        .code(2)
+        .stderr("error: registry://ghcr.io/p:v1: a policy is a path or a file:// URI\n");
+}
+
+#[test]
+fn a_missing_policy_says_how_to_build_it() {
+    let folder = Folder(TempDir::new().unwrap());
+    folder.file("pod.yaml", GOOD).evaluate("-r pod.yaml").code(2).stdout("").stderr(
+        "error: policy.wasm: No such file or directory (os error 2); build it with: make policy.wasm\n",
+    );
+}
+
+#[test]
+fn a_policy_that_is_no_wasm_is_an_error() {
+    let folder = Folder(TempDir::new().unwrap());
+    folder
+        .file("policy.wasm", "(module)")
+        .file("pod.yaml", GOOD);
+    let assert = folder.evaluate("-r pod.yaml").code(2);
+    let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(
+        stderr.starts_with("error: policy.wasm: cannot load the policy: "),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_missing_file_does_not_hide_the_others() {
+    Folder::with_policy(guest::ACCEPT)
+        .file("pod.yaml", GOOD)
+        .evaluate("-r missing.yaml -r pod.yaml")
+        .code(2)
+        .stdout(
+            "ACCEPTED  Pod default/good  (pod.yaml)\n2 objects: 1 accepted, 0 rejected, 1 not judged\n",
+        )
+        .stderr("error: missing.yaml: No such file or directory (os error 2)\n");
+}
+
+#[test]
+fn a_document_that_does_not_parse_does_not_hide_those_before_it() {
+    Folder::with_policy(guest::ACCEPT)
+        .file("pod.yaml", &format!("{GOOD}---\na: [1\n"))
+        .evaluate("-r pod.yaml")
+        .code(2)
+        .stdout(
+            "ACCEPTED  Pod default/good  (pod.yaml, document 1)\n\
+             2 objects: 1 accepted, 0 rejected, 1 not judged\n",
+        )
+        .stderr(
+            "error: pod.yaml, document 2: did not find expected ',' or ']' at line 6 column 1, \
+             while parsing a flow sequence at line 5 column 4\n",
+        );
+}
+
+#[test]
+fn a_key_that_comes_twice_is_an_error_in_yaml_and_json() {
+    Folder::with_policy(guest::ACCEPT)
+        .file("pod.yaml", "kind: Pod\nspec:\n  hostPID: true\n  hostPID: false\n")
+        .file("pod.json", "{\"kind\": \"Pod\",\n \"kind\": \"Pod\"}")
+        .evaluate("-r pod.yaml -r pod.json")
+        .code(2)
+        .stdout("2 objects: 0 accepted, 0 rejected, 2 not judged\n")
+        .stderr(
+            "error: pod.yaml, document 1: spec: duplicate entry with key \"hostPID\" at line 3 column 3\n\
+             error: pod.json, document 1: duplicate entry with key \"kind\" at line 2 column 7\n",
+        );
+}
+
+#[test]
+fn what_is_no_object_is_an_error() {
+    Folder::with_policy(guest::ACCEPT)
+        .file("a.yaml", "- 1\n")
+        .file("b.yaml", "# nothing\n")
+        .evaluate("-r a.yaml -r b.yaml")
+        .code(2)
+        .stderr(
+            "error: a.yaml, document 1: neither an AdmissionReview nor a Kubernetes object: not a mapping\n\
+             error: b.yaml: no object to judge\n",
+        );
+}
+
+#[test]
+fn a_policy_that_fails_cannot_judge() {
+    let folder = Folder::with_policy(guest::FAIL);
+    folder.file("pod.yaml", GOOD).evaluate("-r pod.yaml").code(2).stdout("").stderr(
+        "error: pod.yaml, document 1: Pod default/good: internal server error: Guest call failure: I am no good\n",
+    );
+    let folder = Folder::with_policy(guest::TRAP);
+    let assert = folder
+        .file("pod.yaml", GOOD)
+        .evaluate("-r pod.yaml")
+        .code(2);
+    let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(
+        stderr.contains("error while executing at wasm backtrace"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_policy_that_does_not_end_is_interrupted() {
+    Folder::with_policy(guest::LOOP).file("pod.yaml", GOOD).evaluate("-r pod.yaml").code(2).stderr(
+        "error: pod.yaml, document 1: Pod default/good: Policy execution interrupted because it exceeded the allowed execution time\n",
+    );
+}
+
+#[test]
+fn invalid_settings_end_with_2() {
+    let folder = Folder::with_policy(guest::ACCEPT);
+    folder
+        .file("pod.yaml", GOOD)
+        .file("settings.yaml", "# why\na: '!'\n");
+    for settings in [
+        "-s settings.yaml",
+        "--settings-path settings.yaml",
+        "--settings-json {\"a\":\"!\"}",
+    ] {
+        folder
+            .evaluate(&format!("-r pod.yaml {settings}"))
+            .code(2)
+            .stdout("")
+            .stderr("error: Policy settings are invalid: marked\n");
+    }
+}
+
+#[test]
+fn settings_reach_the_policy() {
+    let folder = Folder::with_policy(guest::CALL_HOST);
+    folder
+        .file("pod.yaml", GOOD)
+        .file("null.yaml", "null\n")
+        .file("empty.yaml", "")
+        .file("list.yaml", "[1]")
+        .file("two.yaml", "a: 1\n---\nb: 1\n");
+    for settings in ["", "-s null.yaml", "-s empty.yaml", "--settings-json null"] {
+        let assert = folder.evaluate(&format!("-r pod.yaml {settings}")).code(2);
+        let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+        assert!(stderr.contains("has not been granted access"), "{stderr}");
+    }
+    folder
+        .evaluate("-r pod.yaml -s list.yaml")
+        .code(2)
+        .stderr("error: list.yaml: settings must be a mapping\n");
+    folder
+        .evaluate("-r pod.yaml -s two.yaml")
+        .code(2)
+        .stderr("error: two.yaml: settings must be one document\n");
+    folder
+        .evaluate("-r pod.yaml -s missing.yaml")
+        .code(2)
+        .stderr("error: missing.yaml: No such file or directory (os error 2)\n");
+}
+
+#[test]
+fn bad_arguments_end_with_2() {
+    let folder = Folder::with_policy(guest::ACCEPT);
+    folder.file("pod.yaml", GOOD);
+    folder.evaluate("").code(2);
+    folder.evaluate("-r pod.yaml --operation PATCH").code(2);
+    folder
+        .evaluate("-r pod.yaml -s a --settings-json {}")
+        .code(2);
+    folder
+        .evaluate("-r pod.yaml --old-object-path pod.yaml")
+        .code(2)
+        .stderr("error: --old-object-path needs --operation UPDATE\n");
+    folder.evaluate("--help").code(0).stderr("");
+}
+
+#[test]
+fn colour_is_for_terminals_or_on_demand() {
+    const COLOURED: &str = "\u{1b}[1m\u{1b}[32mACCEPTED\u{1b}[0m  Pod default/good  (pod.yaml)\n";
+    const PLAIN: &str = "ACCEPTED  Pod default/good  (pod.yaml)\n";
+    let folder = Folder::with_policy(guest::ACCEPT);
+    folder.file("pod.yaml", GOOD);
+    folder.evaluate("-r pod.yaml").stdout(PLAIN);
+    folder.evaluate("-r pod.yaml --color never").stdout(PLAIN);
+    folder
+        .evaluate("-r pod.yaml --color always")
+        .stdout(COLOURED);
+    folder
+        .evaluate("-r pod.yaml --color always --output json")
+        .stdout(predicates::function::function(|text: &str| {
+            !text.contains('\u{1b}')
+        }));
+    // What forces colour elsewhere does not override NO_COLOR.
+    folder
+        .command("evaluate -r pod.yaml")
+        .env("CLICOLOR_FORCE", "1")
+        .assert()
+        .stdout(COLOURED);
+    folder
+        .command("evaluate -r pod.yaml")
+        .env("CLICOLOR_FORCE", "1")
+        .env("NO_COLOR", "1")
+        .assert()
+        .stdout(PLAIN);
+}
+
+#[test]
+fn a_name_cannot_steer_the_terminal() {
+    Folder::with_policy(guest::ACCEPT)
+        .file(
+            "pod.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: \"\\e[2Ja\\nb\"}\n",
+        )
+        .evaluate("-r pod.yaml --color always")
+        .stdout("\u{1b}[1m\u{1b}[32mACCEPTED\u{1b}[0m  Pod default/\\u{1b}[2Ja\\nb  (pod.yaml)\n");
+}
+
+#[test]
+fn the_json_report_holds_each_object() {
+    let folder = Folder::with_policy(guest::REJECT_MARKED);
+    folder.file("a.yaml", &format!("{GOOD}---\n{BAD}"));
+    assert_eq!(
+        folder.json("-r a.yaml -r missing.yaml"),
+        json!([
+            {
+                "source": "a.yaml",
+                "document": 1,
+                "request": {
+                    "kind": {"group": "", "version": "v1", "kind": "Pod"},
+                    "name": "good",
+                    "namespace": "default",
+                    "operation": "CREATE",
+                },
+                "response": {"accepted": true, "warnings": ["beware"]},
+            },
+            {
+                "source": "a.yaml",
+                "document": 2,
+                "request": {
+                    "kind": {"group": "", "version": "v1", "kind": "Pod"},
+                    "name": "bad",
+                    "namespace": "default",
+                    "operation": "CREATE",
+                },
+                "response": {"accepted": false, "message": "marked\nsecond line", "code": 422},
+            },
+            {
+                "source": "missing.yaml",
+                "error": "missing.yaml: No such file or directory (os error 2)",
+            },
+        ])
+    );
+}
+
+#[test]
+fn the_json_report_suggests_a_patch() {
+    let folder = Folder::with_policy(guest::REPORT_VIOLATIONS);
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "app"}]}});
+    let report = folder
+        .file("pod.json", &pod.to_string())
+        .json("-r pod.json");
+    assert_eq!(
+        report[0]["suggestedPatch"],
+        json!([{
+            "op": "add",
+            "path": "/spec/securityContext",
+            "value": {"seccompProfile": {"type": "RuntimeDefault"}},
+        }])
+    );
+    let annotation = report[0]["response"]["auditAnnotations"]["violations"]
+        .as_str()
+        .unwrap();
+    assert!(annotation.starts_with(r#"[{"control":"seccomp""#));
+}
+
+#[test]
+fn the_operation_is_that_of_the_arguments_for_an_object_and_its_own_for_a_request() {
+    let folder = Folder::with_policy(guest::REJECT_MARKED);
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "u",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "operation": "CONNECT",
+        "userInfo": {},
+    }});
+    folder
+        .file("review.json", &review.to_string())
+        .file("good.yaml", GOOD)
+        .file("bad.yaml", BAD);
+    let operations = |arguments: &str| {
+        let report = folder.json(arguments);
+        let elements = report.as_array().unwrap().iter();
+        elements
+            .map(|element| element["request"]["operation"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        operations("-r good.yaml -r review.json"),
+        ["CREATE", "CONNECT"]
+    );
+    assert_eq!(
+        operations("-r good.yaml -r review.json --operation DELETE"),
+        ["DELETE", "CONNECT"]
+    );
+    assert_eq!(operations("-r good.yaml --operation update"), ["UPDATE"]);
+
+    // The mark is only in the old object, so it must have been sent.
+    folder.file("old.yaml", &BAD.replace("name: bad", "name: good"));
+    folder
+        .evaluate("-r good.yaml --operation UPDATE --old-object-path old.yaml")
+        .code(1);
+    folder.evaluate("-r good.yaml --operation UPDATE --old-object-path bad.yaml").code(2).stderr(
+        "error: good.yaml, document 1: no old object for Pod default/good: none has its kind, namespace and name\n",
+    );
+}
+
+#[test]
+fn a_closed_pipe_is_not_an_error() {
+    let folder = Folder::with_policy(guest::ACCEPT);
+    folder.file("pods.yaml", &format!("---\n{GOOD}").repeat(3000));
+    let mut process = Process::new(assert_cmd::cargo::cargo_bin!("container-security"))
+        .args(["evaluate", "policy.wasm", "-r", "pods.yaml"])
+        .current_dir::<&Path>(folder.0.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(process.stdout.take());
+    let mut stderr = String::new();
+    process
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+    assert_eq!(stderr, "");
+}

@@ -47,10 +47,7 @@ fn respond(payload: &[u8], host: &dyn Host) -> Response {
             return Response::undecodable("the admission request", &json::describe_error(&error));
         }
     };
-    let settings = match payload
-        .settings
-        .map(|raw| Settings::from_json(raw.get().as_bytes()))
-    {
+    let settings = match payload.settings.as_ref().map(Settings::from_node) {
         None => Settings::default(),
         Some(Ok(settings)) => settings,
         Some(Err(problems)) => return Response::invalid_settings(&problems),

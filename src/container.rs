@@ -4,11 +4,11 @@
 //! Controls ask [`Workload::containers`] and [`Workload::images`] and never name the lists, so a
 //! kind of container cannot be forgotten in one of them.
 
-use k8s_openapi::api::core::v1::{ContainerPort, SecurityContext};
 use serde::Deserialize;
 
 use crate::image::Image;
 use crate::json::{List, Text};
+use crate::security_context::SecurityContext;
 use crate::violation::{ContainerKind, FieldPath, Segment, Subject};
 use crate::workload::Workload;
 
@@ -21,7 +21,16 @@ pub(crate) struct ContainerSpec<'a> {
     #[serde(borrow)]
     pub(crate) image: Option<Text<'a>>,
     pub(crate) ports: List<ContainerPort>,
-    pub(crate) security_context: Option<Box<SecurityContext>>,
+    #[serde(borrow)]
+    pub(crate) security_context: Option<SecurityContext<'a>>,
+}
+
+/// The fields of a port that controls read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ContainerPort {
+    pub(crate) container_port: i32,
+    pub(crate) host_port: Option<i32>,
 }
 
 /// The fields of a volume that controls read.
@@ -69,8 +78,8 @@ impl<'w> Container<'w> {
         FieldPath::of_subject(segments)
     }
 
-    pub(crate) fn security_context(&self) -> Option<&'w SecurityContext> {
-        self.spec.security_context.as_deref()
+    pub(crate) fn security_context(&self) -> Option<&'w SecurityContext<'w>> {
+        self.spec.security_context.as_ref()
     }
 
     /// A field of this container's security context, for a violation.
@@ -102,11 +111,9 @@ impl Workload<'_> {
     /// Every image that the pod runs or mounts, parsed.
     pub(crate) fn images(&self) -> Vec<Image<'_>> {
         let of_containers = self.containers().map(|container| {
-            let text = container.spec.image.as_ref().map(Text::as_str);
             Image::new(
-                container.subject(),
-                container.path().field(&["image"]),
-                text,
+                ImagePlace::Container(container),
+                container.spec.image.as_ref(),
             )
         });
         let of_volumes = self
@@ -116,17 +123,47 @@ impl Workload<'_> {
             .enumerate()
             .filter_map(|(index, volume)| {
                 let image = volume.image.as_ref()?;
-                let mut segments = self.pod_spec_path();
-                segments.extend([Segment::Key("volumes"), Segment::Index(index)]);
-                Some(Image::new(
-                    Subject::Volume {
-                        index,
-                        name: volume.name.as_str(),
-                    },
-                    FieldPath::of_subject(segments).field(&["image", "reference"]),
-                    image.reference.as_ref().map(Text::as_str),
-                ))
+                let place = ImagePlace::Volume {
+                    workload: self,
+                    index,
+                    name: volume.name.as_str(),
+                };
+                Some(Image::new(place, image.reference.as_ref()))
             });
         of_containers.chain(of_volumes).collect()
+    }
+}
+
+/// Where an image is named.
+#[derive(Clone, Copy)]
+pub(crate) enum ImagePlace<'w> {
+    Container(Container<'w>),
+    Volume {
+        workload: &'w Workload<'w>,
+        index: usize,
+        name: &'w str,
+    },
+}
+
+impl<'w> ImagePlace<'w> {
+    pub(crate) fn subject(&self) -> Subject<'w> {
+        match *self {
+            Self::Container(container) => container.subject(),
+            Self::Volume { index, name, .. } => Subject::Volume { index, name },
+        }
+    }
+
+    /// The field that holds the reference.
+    pub(crate) fn path(&self) -> FieldPath<'w> {
+        match *self {
+            Self::Container(container) => container.path().field(&["image"]),
+            Self::Volume {
+                workload, index, ..
+            } => {
+                let mut segments = workload.pod_spec_path();
+                segments.extend([Segment::Key("volumes"), Segment::Index(index)]);
+                FieldPath::of_subject(segments).field(&["image", "reference"])
+            }
+        }
     }
 }

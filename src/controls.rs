@@ -21,6 +21,7 @@ pub(crate) mod share_process_namespace;
 pub(crate) mod signatures;
 pub(crate) mod vulnerabilities;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use crate::host_calls::Host;
@@ -134,15 +135,11 @@ impl<'w> Review<'w> {
         namespace: Option<&'w str>,
         settings: &'w Settings,
     ) -> Self {
-        let images = Images {
-            of_template: workload.is_template(),
-            list: workload.images(),
-        };
         Self {
             workload,
             namespace,
             settings,
-            images,
+            images: Images::new(workload),
         }
     }
 
@@ -173,35 +170,21 @@ impl<'w> Review<'w> {
         host: &dyn Host,
         findings: &mut Findings<'w>,
     ) {
-        let refused: Vec<Subject<'w>> = findings
+        let refused = findings
             .violations
             .iter()
             .filter(|found| found.control == Control::Registries)
             .filter(|found| found.control.mode(self.settings) == Mode::Enforce)
             .map(|found| found.subject)
             .collect();
-        let stored: Vec<Image<'_>> = stored.map(Workload::images).unwrap_or_default();
+        let lookups = Lookups {
+            review: self,
+            refused,
+            stored,
+            host,
+        };
         for row in self.rows() {
             if let Judge::SupplyChain(judge) = row.judge {
-                let wanted = |image: &Image<'w>| {
-                    !refused.contains(&image.subject)
-                        && !stored
-                            .iter()
-                            .any(|old| old.text.is_some() && old.text == image.text)
-                        && !self.is_exempt(row.control, image.subject)
-                };
-                let images = self
-                    .images
-                    .list
-                    .iter()
-                    .filter(|image| wanted(image))
-                    .collect();
-                let lookups = Lookups {
-                    of_template: self.images.of_template,
-                    images,
-                    namespace: self.namespace,
-                    host,
-                };
                 judge(&lookups, self.settings, findings);
             }
         }
@@ -218,7 +201,7 @@ impl<'w> Review<'w> {
         self.settings
             .exemptions
             .iter()
-            .any(|exemption| exemption.covers(control, subject, self.namespace, &self.images.list))
+            .any(|exemption| exemption.covers(control, subject, self.namespace, &self.images))
     }
 }
 
@@ -250,29 +233,44 @@ impl<'w> Findings<'w> {
 }
 
 /// The images of a workload, for the controls that judge them.
-#[derive(Debug)]
+///
+/// They are parsed when the first control asks for them: by default none does.
 pub(crate) struct Images<'w> {
-    of_template: bool,
-    list: Vec<Image<'w>>,
+    workload: &'w Workload<'w>,
+    parsed: OnceCell<Vec<Image<'w>>>,
 }
 
 impl<'w> Images<'w> {
+    fn new(workload: &'w Workload<'w>) -> Self {
+        Self {
+            workload,
+            parsed: OnceCell::new(),
+        }
+    }
+
+    pub(crate) fn all(&self) -> &[Image<'w>] {
+        self.parsed.get_or_init(|| self.workload.images())
+    }
+
     /// The images whose reference can be judged.
     pub(crate) fn readable<'i>(
         &'i self,
         control: Control,
         findings: &mut Findings<'w>,
     ) -> Vec<(&'i Image<'w>, &'i Reference<'w>)> {
-        let read = |image| findings.read(control, image, self.of_template);
-        self.list.iter().filter_map(read).collect()
+        let of_template = self.workload.is_template();
+        let read = |image| findings.read(control, image, of_template);
+        self.all().iter().filter_map(read).collect()
     }
 }
 
-/// The images that are to be looked up, for the controls that ask the host.
+/// The way to the host, for the controls that ask it about images.
 pub(crate) struct Lookups<'l, 'w> {
-    of_template: bool,
-    images: Vec<&'l Image<'w>>,
-    pub(crate) namespace: Option<&'l str>,
+    review: &'l Review<'w>,
+    /// Whose images `registries` has refused.
+    refused: Vec<Subject<'w>>,
+    /// The stored object of an UPDATE.
+    stored: Option<&'l Workload<'l>>,
     pub(crate) host: &'l dyn Host,
 }
 
@@ -292,9 +290,18 @@ impl<'l, 'w> Lookups<'l, 'w> {
         control: Control,
         findings: &mut Findings<'w>,
     ) -> Vec<Uses<'l, 'w>> {
+        let review = self.review;
+        let stored = self.stored.map(Workload::images).unwrap_or_default();
+        let is_wanted = |image: &&Image<'w>| {
+            let is_stored = stored.iter().any(|old| old.text == image.text);
+            !(self.refused.contains(&image.subject)
+                || (is_stored && image.text.is_some())
+                || review.is_exempt(control, image.subject))
+        };
         let mut distinct: Vec<Uses<'l, 'w>> = Vec::new();
-        for image in self.images.iter().copied() {
-            let Some((_, reference)) = findings.read(control, image, self.of_template) else {
+        for image in review.images.all().iter().filter(is_wanted) {
+            let Some((_, reference)) = findings.read(control, image, review.workload.is_template())
+            else {
                 continue;
             };
             match distinct.iter_mut().find(|uses| uses.reference == reference) {
@@ -307,6 +314,11 @@ impl<'l, 'w> Lookups<'l, 'w> {
             }
         }
         distinct
+    }
+
+    /// The namespace that the request names.
+    pub(crate) fn namespace(&self) -> Option<&'l str> {
+        self.review.namespace
     }
 }
 
@@ -335,7 +347,7 @@ fn unreadable<'w>(control: Control, image: &Image<'w>, error: ReferenceError) ->
     Violation::new(
         control,
         image.subject,
-        image.path.clone(),
+        image.path(),
         image.text.map_or(Found::Unset, Found::Text),
         Remedy::Must("be registry/repository:tag or registry/repository@sha256:...".to_owned()),
     )

@@ -4,27 +4,32 @@ pub(crate) mod pattern;
 pub(crate) mod reference;
 
 use self::reference::{Reference, ReferenceError};
+use crate::container::ImagePlace;
+use crate::json::Text;
 use crate::violation::{FieldPath, Subject};
 
 /// One use of an image in a workload.
-#[derive(Debug)]
 pub(crate) struct Image<'a> {
     pub(crate) subject: Subject<'a>,
-    pub(crate) path: FieldPath<'a>,
+    place: ImagePlace<'a>,
     /// The reference as it is written; `None` where none is.
     pub(crate) text: Option<&'a str>,
     pub(crate) reference: Result<Reference<'a>, ReferenceError>,
 }
 
 impl<'a> Image<'a> {
-    pub(crate) fn new(subject: Subject<'a>, path: FieldPath<'a>, text: Option<&'a str>) -> Self {
+    pub(crate) fn new(place: ImagePlace<'a>, text: Option<&'a Text<'a>>) -> Self {
         // Kubernetes writes "no image yet" as an empty string as often as by leaving the key out.
-        let text = text.filter(|text| !text.is_empty());
+        let text = text.map(Text::as_str).filter(|text| !text.is_empty());
         Self {
-            subject,
-            path,
+            subject: place.subject(),
+            place,
             text,
             reference: text.map_or(Err(ReferenceError::Empty), Reference::of_container),
         }
+    }
+
+    pub(crate) fn path(&self) -> FieldPath<'a> {
+        self.place.path()
     }
 }

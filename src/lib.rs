@@ -11,6 +11,7 @@
 //! | [`admission`](admission::validate) | payload, verdict, response; operations and the update rule |
 //! | `workload` | the admitted object: its kind, and the pod wherever it stands |
 //! | `container` | the one traversal over containers and image volumes |
+//! | `security_context` | the security context of a pod or a container |
 //! | `profile` | AppArmor and seccomp profiles |
 //! | [`image`] | image references and the patterns of allow lists |
 //! | `settings` | what can be configured |
@@ -30,6 +31,7 @@ mod host_calls;
 mod image;
 mod json;
 mod profile;
+mod security_context;
 mod settings;
 mod timestamp;
 mod violation;

@@ -9,8 +9,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use k8s_openapi::api::core::v1::{AppArmorProfile, SeccompProfile};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::json::Text;
 use crate::settings::{Decode, Node, Problems};
@@ -41,12 +41,26 @@ impl Malformed {
     }
 }
 
-/// The two fields that a written AppArmor and a written seccomp profile have in common.
-pub(crate) trait WrittenProfile {
-    fn type_(&self) -> &str;
-    fn localhost_profile(&self) -> Option<&str>;
+/// A profile field of a pod or a container, AppArmor's or seccomp's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct WrittenProfile<'a> {
+    #[serde(borrow, rename = "type")]
+    type_: Option<Text<'a>>,
+    #[serde(borrow)]
+    localhost_profile: Option<Text<'a>>,
+}
 
-    fn parse(&self) -> Result<Profile<'_>, Malformed> {
+impl WrittenProfile<'_> {
+    pub(crate) fn type_(&self) -> &str {
+        self.type_.as_ref().map(Text::as_str).unwrap_or_default()
+    }
+
+    pub(crate) fn localhost_profile(&self) -> Option<&str> {
+        self.localhost_profile.as_ref().map(Text::as_str)
+    }
+
+    pub(crate) fn parse(&self) -> Result<Profile<'_>, Malformed> {
         match (self.type_(), self.localhost_profile()) {
             ("RuntimeDefault", None) => Ok(Profile::RuntimeDefault),
             ("Unconfined", None) => Ok(Profile::Unconfined),
@@ -55,26 +69,6 @@ pub(crate) trait WrittenProfile {
             ("Localhost", _) => Err(Malformed::LocalhostWithoutName),
             _ => Err(Malformed::UnknownType),
         }
-    }
-}
-
-impl WrittenProfile for AppArmorProfile {
-    fn type_(&self) -> &str {
-        &self.type_
-    }
-
-    fn localhost_profile(&self) -> Option<&str> {
-        self.localhost_profile.as_deref()
-    }
-}
-
-impl WrittenProfile for SeccompProfile {
-    fn type_(&self) -> &str {
-        &self.type_
-    }
-
-    fn localhost_profile(&self) -> Option<&str> {
-        self.localhost_profile.as_deref()
     }
 }
 

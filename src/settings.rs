@@ -66,13 +66,18 @@ impl Settings {
     ///
     /// Every problem that there is, each with its path.
     pub(crate) fn from_json(json: &[u8]) -> Result<Self, Vec<String>> {
-        let node: Node<'_> = serde_json::from_slice(json)
+        let node = Node::from_slice(json)
             .map_err(|error| vec![format!("settings: {}", json::describe_error(&error))])?;
+        Self::from_node(&node)
+    }
+
+    /// The same from JSON that is read already.
+    pub(crate) fn from_node(node: &Node<'_>) -> Result<Self, Vec<String>> {
         if matches!(node, Node::Null) {
             return Ok(Self::default());
         }
         let mut problems = Problems::default();
-        let settings = Self::decode(&node, &mut problems);
+        let settings = Self::decode(node, &mut problems);
         match (settings, problems.into_messages()) {
             (Some(settings), messages) if messages.is_empty() => Ok(settings),
             (_, messages) => Err(messages),

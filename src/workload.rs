@@ -4,23 +4,22 @@
 //! PodTemplate. [`Kind`] is itself the decoder: it walks to the template and decodes only what is
 //! judged there; everything else in the object is skipped, not built.
 //!
-//! The structs hold just those fields, borrowed from the payload. The leaves (security contexts,
-//! ports) are k8s-openapi's types, so that their field names are Kubernetes' own.
+//! The structs hold just those fields, borrowed from the payload. The groups and names of the kinds
+//! are k8s-openapi's.
 
 use std::fmt;
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{
-    Pod, PodOS, PodSecurityContext, PodTemplate as PodTemplateResource, ReplicationController,
-};
+use k8s_openapi::api::core::v1::{Pod, PodTemplate as PodTemplateResource, ReplicationController};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
 
 use crate::container::{ContainerSpec, VolumeSpec};
 use crate::json::{List, Text};
 use crate::profile::ProfileAnnotations;
+use crate::security_context::SecurityContext;
 use crate::violation::{FieldPath, Segment, Subject};
 
 /// The kinds whose objects are, or carry, a pod.
@@ -120,7 +119,10 @@ impl Workload<'_> {
     /// Only `os.name` counts: a kubelet refuses a pod that lies there, but nobody checks a node
     /// selector.
     pub(crate) fn is_windows(&self) -> bool {
-        self.pod.os.as_ref().is_some_and(|os| os.name == "windows")
+        self.pod
+            .os
+            .as_ref()
+            .is_some_and(|os| os.name.as_str() == "windows")
     }
 
     /// Whether root in the pod is nobody on the node.
@@ -128,8 +130,8 @@ impl Workload<'_> {
         self.pod.host_users == Some(false)
     }
 
-    pub(crate) fn security_context(&self) -> Option<&PodSecurityContext> {
-        self.pod.security_context.as_deref()
+    pub(crate) fn security_context(&self) -> Option<&SecurityContext<'_>> {
+        self.pod.security_context.as_ref()
     }
 
     /// A field of the pod's spec, for a violation.
@@ -185,8 +187,17 @@ pub(crate) struct PodSpec<'a> {
     pub(crate) host_ipc: Option<bool>,
     pub(crate) host_users: Option<bool>,
     pub(crate) share_process_namespace: Option<bool>,
-    pub(crate) os: Option<PodOS>,
-    pub(crate) security_context: Option<Box<PodSecurityContext>>,
+    #[serde(borrow)]
+    os: Option<PodOs<'a>>,
+    #[serde(borrow)]
+    security_context: Option<SecurityContext<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PodOs<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
 }
 
 /// A PodTemplate; a Pod has the same two fields.

@@ -14,14 +14,14 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-use crate::json::{self, Text};
+use crate::json::{self, Node, Text};
 use crate::workload::{Kind, Workload};
 
 /// What the host sends.
 #[derive(Debug)]
 pub(super) struct Payload<'a> {
     pub(super) request: Request<'a>,
-    pub(super) settings: Option<&'a RawValue>,
+    pub(super) settings: Option<Node<'a>>,
 }
 
 /// The fields of an AdmissionRequest that decide something.
@@ -189,7 +189,7 @@ impl<'de> Visitor<'de> for Seed<Payload<'de>> {
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match key.as_str() {
                 "request" => request = Some(map.next_value_seed(Seed::new(self.objects))?),
-                "settings" => settings = map.next_value()?,
+                "settings" => settings = Some(map.next_value()?),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

@@ -45,7 +45,7 @@ pub(super) fn judge<'w>(
         .security_context()
         .and_then(|context| context.app_armor_profile.as_ref());
     if let Some(profile) = of_pod {
-        let path = workload.field(&["securityContext", FIELD]);
+        let path = || workload.field(&["securityContext", FIELD]);
         findings.report_profile(CONTROL, Subject::Workload, path, profile, &settings.allowed);
     }
     for container in workload.containers() {
@@ -53,7 +53,7 @@ pub(super) fn judge<'w>(
             .security_context()
             .and_then(|own| own.app_armor_profile.as_ref());
         if let Some(profile) = own {
-            let path = container.security_field(&[FIELD]);
+            let path = || container.security_field(&[FIELD]);
             findings.report_profile(
                 CONTROL,
                 container.subject(),
@@ -91,7 +91,7 @@ pub(super) fn judge<'w>(
     for annotation in workload.annotations.iter() {
         if let Some(Target::AppArmorOfContainer(name)) = annotation.target() {
             let subject = workload.subject_named(name);
-            let path = workload.annotation(annotation.key());
+            let path = || workload.annotation(annotation.key());
             let profile = annotation.app_armor();
             findings.report_annotation(
                 CONTROL,
@@ -130,8 +130,8 @@ impl<'w> Findings<'w> {
         &mut self,
         control: Control,
         subject: Subject<'w>,
-        path: FieldPath<'w>,
-        written: &'w impl WrittenProfile,
+        path: impl FnOnce() -> FieldPath<'w>,
+        written: &'w WrittenProfile<'w>,
         allowed: &[AllowedProfile],
     ) {
         let (found, reason) = match written.parse() {
@@ -145,7 +145,7 @@ impl<'w> Findings<'w> {
             Ok(_) => (Found::Text(written.type_()), None),
             Err(malformed) => (Found::Text(written.type_()), Some(malformed.reason())),
         };
-        let mut violation = Violation::new(control, subject, path, found, set_profile(allowed));
+        let mut violation = Violation::new(control, subject, path(), found, set_profile(allowed));
         if let Some(reason) = reason {
             violation = violation.because(reason);
         }
@@ -157,7 +157,7 @@ impl<'w> Findings<'w> {
         &mut self,
         control: Control,
         subject: Subject<'w>,
-        path: FieldPath<'w>,
+        path: impl FnOnce() -> FieldPath<'w>,
         annotation: &'w ProfileAnnotation<'w>,
         profile: Result<Option<Profile<'w>>, Malformed>,
         allowed: &[AllowedProfile],
@@ -171,6 +171,8 @@ impl<'w> Findings<'w> {
             }
         };
         let found = Found::Text(annotation.value());
-        self.report(Violation::new(control, subject, path, found, Remedy::Remove).because(reason));
+        self.report(
+            Violation::new(control, subject, path(), found, Remedy::Remove).because(reason),
+        );
     }
 }

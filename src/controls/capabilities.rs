@@ -11,6 +11,7 @@
 
 use super::{Control, Findings};
 use crate::container::Container;
+use crate::json::Text;
 use crate::settings::{Check, Decode, Mode, Node, Problems, section};
 use crate::violation::{Found, List, Quoted, Remedy, Violation};
 use crate::workload::Workload;
@@ -77,19 +78,19 @@ pub(super) fn judge<'w>(
         let own = container
             .security_context()
             .and_then(|own| own.capabilities.as_ref());
-        let add = own.and_then(|own| own.add.as_deref()).unwrap_or_default();
-        let drop = own.and_then(|own| own.drop.as_deref()).unwrap_or_default();
-        for (index, added) in add.iter().enumerate() {
+        let add = own.map(|own| &*own.add).unwrap_or_default();
+        let drop = own.map(|own| &*own.drop).unwrap_or_default();
+        for (index, added) in add.iter().map(Text::as_str).enumerate() {
             if !settings
                 .allowed_add
                 .iter()
-                .any(|allowed| allowed.0 == ANY || allowed.0 == *added)
+                .any(|allowed| allowed.0 == ANY || allowed.0 == added)
             {
                 findings.report(not_allowed(&container, index, added, &settings.allowed_add));
             }
         }
         for required in &settings.required_drop {
-            if !drop.contains(&required.0) {
+            if drop.iter().all(|dropped| dropped.as_str() != required.0) {
                 findings.report(not_dropped(&container, drop, required));
             }
         }
@@ -130,11 +131,14 @@ fn not_allowed<'w>(
 
 fn not_dropped<'w>(
     container: &Container<'w>,
-    dropped: &[String],
+    dropped: &[Text<'_>],
     required: &Capability,
 ) -> Violation<'w> {
     let path = container.security_field(&["capabilities", "drop"]);
-    let written = dropped.iter().find(|dropped| normal(dropped) == required.0);
+    let written = dropped
+        .iter()
+        .map(Text::as_str)
+        .find(|dropped| normal(dropped) == required.0);
     let found = if dropped.is_empty() {
         Found::Unset
     } else {

@@ -38,12 +38,12 @@ pub(crate) struct PortRange {
 impl Decode for PortRange {
     fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
         let entries = problems.entries(node, &["min", "max"])?;
-        let mut port = |key| match entries.get(key) {
-            Some(node) => problems.within(key, |problems| decode_port(node, problems)),
-            None => {
+        let mut port = |key| {
+            let Some(node) = entries.get(key) else {
                 problems.report(format_args!("has no {key}"));
-                None
-            }
+                return None;
+            };
+            problems.within(key, |problems| decode_port(node, problems))
         };
         let (min, max) = (port("min"), port("max"));
         let range = Self {

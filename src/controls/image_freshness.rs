@@ -176,7 +176,7 @@ fn violation<'w>(image: &Image<'w>, reason: String) -> Violation<'w> {
     Violation::new(
         Control::ImageFreshness,
         image.subject,
-        image.path.clone(),
+        image.path(),
         found,
         must,
     )

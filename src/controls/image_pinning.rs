@@ -70,7 +70,7 @@ pub(super) fn judge<'w>(images: &Images<'w>, settings: &ImagePinning, findings: 
             Violation::new(
                 Control::ImagePinning,
                 image.subject,
-                image.path.clone(),
+                image.path(),
                 Found::Text(image.text.unwrap_or_default()),
                 Remedy::Must(must.to_owned()),
             )

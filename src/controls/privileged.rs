@@ -10,9 +10,8 @@
 //!   that a privileged container runs without the profiles it asks for is containerd's
 //!   `GenerateSeccompSpecOpts` and `GenerateApparmorSpecOpts`
 
-use k8s_openapi::api::core::v1::SecurityContext;
-
 use super::{Control, Findings};
+use crate::security_context::SecurityContext;
 use crate::settings::{Check, Mode, section};
 use crate::violation::{FieldPath, Found, Remedy, Subject, Violation};
 use crate::workload::Workload;
@@ -28,7 +27,7 @@ impl Check for Privileged {}
 
 pub(super) fn judge<'w>(workload: &'w Workload<'w>, _: &Privileged, findings: &mut Findings<'w>) {
     let of_pod = workload.security_context();
-    if of_pod.and_then(|pod| pod.windows_options.as_ref()?.host_process) == Some(true) {
+    if of_pod.is_some_and(SecurityContext::is_host_process) {
         let path = workload.field(&["securityContext"]).field(&HOST_PROCESS);
         findings.report(violation(Subject::Workload, path));
     }
@@ -36,12 +35,7 @@ pub(super) fn judge<'w>(workload: &'w Workload<'w>, _: &Privileged, findings: &m
         let Some(own) = container.security_context() else {
             continue;
         };
-        if own
-            .windows_options
-            .as_ref()
-            .and_then(|windows| windows.host_process)
-            == Some(true)
-        {
+        if own.is_host_process() {
             findings.report(violation(
                 container.subject(),
                 container.security_field(&HOST_PROCESS),
@@ -76,7 +70,7 @@ fn violation<'w>(subject: Subject<'w>, path: FieldPath<'w>) -> Violation<'w> {
 
 /// Whether the container asks for a profile that, privileged, it will not get: any seccomp
 /// profile, or AppArmor's RuntimeDefault. (A Localhost AppArmor profile is applied.)
-fn asks_for_profile(workload: &Workload<'_>, own: &SecurityContext) -> bool {
+fn asks_for_profile(workload: &Workload<'_>, own: &SecurityContext<'_>) -> bool {
     let of_pod = workload.security_context();
     let seccomp = own
         .seccomp_profile
@@ -86,8 +80,8 @@ fn asks_for_profile(workload: &Workload<'_>, own: &SecurityContext) -> bool {
         .app_armor_profile
         .as_ref()
         .or(of_pod.and_then(|pod| pod.app_armor_profile.as_ref()));
-    seccomp.is_some_and(|profile| profile.type_ != "Unconfined")
-        || app_armor.is_some_and(|profile| profile.type_ == "RuntimeDefault")
+    seccomp.is_some_and(|profile| profile.type_() != "Unconfined")
+        || app_armor.is_some_and(|profile| profile.type_() == "RuntimeDefault")
 }
 
 const HOST_PROCESS: [&str; 2] = ["windowsOptions", "hostProcess"];

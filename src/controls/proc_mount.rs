@@ -10,6 +10,7 @@
 //!   pod-security-admission
 
 use super::{Control, Findings};
+use crate::json::Text;
 use crate::settings::{Check, Mode, section, words};
 use crate::violation::{Found, Remedy, Violation};
 use crate::workload::Workload;
@@ -47,8 +48,8 @@ pub(super) fn judge<'w>(
     for container in workload.containers() {
         let written = container
             .security_context()
-            .and_then(|own| own.proc_mount.as_deref());
-        let Some(written) = written else {
+            .and_then(|own| own.proc_mount.as_ref());
+        let Some(written) = written.map(Text::as_str) else {
             continue;
         };
         if settings

@@ -76,7 +76,7 @@ pub(super) fn judge<'w>(images: &Images<'w>, settings: &Registries, findings: &m
             Violation::new(
                 Control::Registries,
                 image.subject,
-                image.path.clone(),
+                image.path(),
                 found,
                 Remedy::Must(remedy),
             )

@@ -47,7 +47,7 @@ pub(super) fn judge<'w>(
         .security_context()
         .and_then(|context| context.seccomp_profile.as_ref());
     if let Some(profile) = of_pod {
-        let path = workload.field(&["securityContext", FIELD]);
+        let path = || workload.field(&["securityContext", FIELD]);
         findings.report_profile(CONTROL, Subject::Workload, path, profile, &settings.allowed);
     }
     for container in workload.containers() {
@@ -55,7 +55,7 @@ pub(super) fn judge<'w>(
             .security_context()
             .and_then(|own| own.seccomp_profile.as_ref());
         if let Some(profile) = own {
-            let path = container.security_field(&[FIELD]);
+            let path = || container.security_field(&[FIELD]);
             findings.report_profile(
                 CONTROL,
                 container.subject(),
@@ -93,7 +93,7 @@ pub(super) fn judge<'w>(
             _ => continue,
         };
         if honored {
-            let path = workload.annotation(annotation.key());
+            let path = || workload.annotation(annotation.key());
             let profile = annotation.seccomp().map(Some);
             findings.report_annotation(
                 CONTROL,

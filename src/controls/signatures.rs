@@ -233,7 +233,8 @@ pub(super) fn judge<'w>(
                 Outcome::Tag(digest) => findings.notice(format!(
                     "signatures: {}: verified {digest}, but a tag can move: write that digest \
                      into {}",
-                    image.subject, image.path
+                    image.subject,
+                    image.path()
                 )),
                 Outcome::Rejected(reason) => findings.report(violation(image, reason.clone())),
             }
@@ -402,7 +403,7 @@ fn violation<'w>(image: &Image<'w>, reason: String) -> Violation<'w> {
     Violation::new(
         Control::Signatures,
         image.subject,
-        image.path.clone(),
+        image.path(),
         found,
         must,
     )

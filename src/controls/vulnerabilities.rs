@@ -143,7 +143,7 @@ pub(super) fn judge<'w>(
         return;
     }
     let images = lookups.distinct(Control::Vulnerabilities, findings);
-    let Some(namespace) = settings.namespace.as_deref().or(lookups.namespace) else {
+    let Some(namespace) = settings.namespace.as_deref().or(lookups.namespace()) else {
         let reason = "whose reports cannot be found: the workload has no namespace";
         for uses in &images {
             report_violation(uses, reason, findings);
@@ -329,7 +329,7 @@ fn report_violation<'w>(uses: &Uses<'_, 'w>, reason: &str, findings: &mut Findin
             Violation::new(
                 Control::Vulnerabilities,
                 image.subject,
-                image.path.clone(),
+                image.path(),
                 found,
                 must,
             )

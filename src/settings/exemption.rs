@@ -4,8 +4,7 @@
 //! whoever is to be judged.
 
 use super::{Check, Decode, Node, Problems, section};
-use crate::controls::Control;
-use crate::image::Image;
+use crate::controls::{Control, Images};
 use crate::image::pattern::AllowedImage;
 use crate::violation::Subject;
 
@@ -49,7 +48,7 @@ impl Exemption {
         control: Control,
         subject: Subject<'_>,
         namespace: Option<&str>,
-        images: &[Image<'_>],
+        images: &Images<'_>,
     ) -> bool {
         let names_control = self
             .controls
@@ -67,8 +66,9 @@ impl Exemption {
 }
 
 /// Whether the image of `subject` matches one of the patterns.
-fn runs_one_of(patterns: &[AllowedImage], subject: Subject<'_>, images: &[Image<'_>]) -> bool {
+fn runs_one_of(patterns: &[AllowedImage], subject: Subject<'_>, images: &Images<'_>) -> bool {
     images
+        .all()
         .iter()
         .find(|image| image.subject == subject)
         .is_some_and(|image| {

@@ -172,7 +172,11 @@ impl Host {
             return Err(PatternError::Wildcard);
         }
         if !looks_like_host(&lower) {
-            return Err(PatternError::NoHost(on_docker_hub(text)));
+            let suggestion = on_docker_hub(text);
+            return Err(match ImagePattern::parse(&suggestion) {
+                Ok(_) => PatternError::NoHost(suggestion),
+                Err(_) => PatternError::Host,
+            });
         }
         if !is_registry(&lower) {
             return Err(PatternError::Host);

@@ -72,12 +72,6 @@ fn judge(request: Request<'_>, settings: &Settings, host: &dyn Host) -> Response
             return Response::undecodable(&format!("the {}", kind.name()), &problem);
         }
     };
-    // A stored object that cannot be read excuses nothing.
-    let stored = request
-        .old_object
-        .filter(|_| request.operation == Operation::Update)
-        .filter(|_| settings.on_update == OnUpdate::NewViolations)
-        .and_then(|raw| Object::Raw(raw).into_workload(kind).ok());
     let namespace = request
         .namespace
         .as_ref()
@@ -85,9 +79,14 @@ fn judge(request: Request<'_>, settings: &Settings, host: &dyn Host) -> Response
         .or(workload.namespace());
     let review = Review::new(&workload, namespace, settings);
     let mut findings = review.judge();
-    if let Some(stored) = &stored
-        && !findings.violations.is_empty()
-    {
+    // A stored object that cannot be read excuses nothing.
+    let stored = request
+        .old_object
+        .filter(|_| !findings.violations.is_empty() || settings.asks_host())
+        .filter(|_| request.operation == Operation::Update)
+        .filter(|_| settings.on_update == OnUpdate::NewViolations)
+        .and_then(|raw| Object::Raw(raw).into_workload(kind).ok());
+    if let Some(stored) = &stored {
         let legacy = Review::new(stored, namespace, settings).judge();
         findings
             .violations

@@ -83,6 +83,13 @@ impl Settings {
             (_, messages) => Err(messages),
         }
     }
+
+    /// Whether a control that asks the host has anything to ask.
+    pub(crate) fn asks_host(&self) -> bool {
+        self.signatures.is_configured()
+            || self.vulnerabilities.is_configured()
+            || self.image_freshness.is_configured()
+    }
 }
 
 words! {

@@ -9,6 +9,8 @@
 //! - **Source** `check_capabilities_restricted.go` of pod-security-admission; that runtimes fold
 //!   the case and take a `CAP_` prefix for granted is containerd's `WithCapabilities`
 
+use std::borrow::Cow;
+
 use super::{Control, Findings};
 use crate::container::Container;
 use crate::json::Text;
@@ -20,8 +22,8 @@ section! {
     /// The section `capabilities`.
     pub(crate) struct Capabilities {
         "mode" mode: Mode = Mode::Enforce,
-        "allowedAdd" allowed_add: Vec<Capability> = vec![Capability("NET_BIND_SERVICE".to_owned())],
-        "requiredDrop" required_drop: Vec<Capability> = vec![Capability(ALL.to_owned())],
+        "allowedAdd" allowed_add: Vec<Capability> = vec![Capability(Cow::Borrowed("NET_BIND_SERVICE"))],
+        "requiredDrop" required_drop: Vec<Capability> = vec![Capability(Cow::Borrowed(ALL))],
     }
 }
 
@@ -44,14 +46,14 @@ impl Check for Capabilities {
 
 /// A capability as Kubernetes writes it: upper case, without `CAP_`; `ALL` is all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Capability(String);
+pub(crate) struct Capability(Cow<'static, str>);
 
 impl Decode for Capability {
     fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
         let word = problems.text(node)?;
         let kubernetes = normal(word);
         if word == ANY || (word == kubernetes && !word.is_empty()) {
-            return Some(Self(word.to_owned()));
+            return Some(Self(Cow::Owned(word.to_owned())));
         }
         if word.trim().is_empty() {
             problems.report("is empty");
@@ -114,10 +116,7 @@ fn not_allowed<'w>(
     } else {
         format!("which the runtime takes for {kubernetes}, and ")
     };
-    let allowed: Vec<&str> = allowed
-        .iter()
-        .map(|capability| capability.0.as_str())
-        .collect();
+    let allowed: Vec<&str> = allowed.iter().map(|capability| &*capability.0).collect();
     let found = Found::Text(added);
     Violation::new(
         Control::Capabilities,
@@ -144,7 +143,7 @@ fn not_dropped<'w>(
     } else {
         Found::Phrase(format!("does not hold {}", required.0).into())
     };
-    let remedy = Remedy::Append(required.0.as_str().into());
+    let remedy = Remedy::Append((&*required.0).into());
     let violation = Violation::new(
         Control::Capabilities,
         container.subject(),

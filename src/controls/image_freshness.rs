@@ -58,7 +58,7 @@ pub(super) fn judge<'w>(
     settings: &ImageFreshness,
     findings: &mut Findings<'w>,
 ) {
-    if settings.maximum_age.is_none() && settings.base_image == BaseImageRule::Ignore {
+    if !settings.is_configured() {
         return;
     }
     let mut bases = Bases {
@@ -85,6 +85,11 @@ pub(super) fn judge<'w>(
 }
 
 impl ImageFreshness {
+    /// Whether there is anything to ask.
+    pub(crate) fn is_configured(&self) -> bool {
+        self.maximum_age.is_some() || self.base_image == BaseImageRule::Current
+    }
+
     fn judge_age(&self, config: &ImageConfig, now: i64) -> Option<String> {
         let maximum = self.maximum_age?;
         let created = config

@@ -222,7 +222,7 @@ pub(super) fn judge<'w>(
     settings: &Signatures,
     findings: &mut Findings<'w>,
 ) {
-    if settings.rules.is_empty() {
+    if !settings.is_configured() {
         return;
     }
     for uses in lookups.distinct(Control::Signatures, findings) {
@@ -251,6 +251,11 @@ enum Outcome {
 }
 
 impl Signatures {
+    /// Whether there is anything to ask.
+    pub(crate) fn is_configured(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
     fn verify(&self, host: &dyn Host, image: &str, reference: &Reference<'_>) -> Outcome {
         let mut verified: Option<String> = None;
         let mut matched = false;

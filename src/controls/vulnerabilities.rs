@@ -139,7 +139,7 @@ pub(super) fn judge<'w>(
     settings: &Vulnerabilities,
     findings: &mut Findings<'w>,
 ) {
-    if settings.source == Source::None {
+    if !settings.is_configured() {
         return;
     }
     let images = lookups.distinct(Control::Vulnerabilities, findings);
@@ -179,6 +179,11 @@ struct Refusal {
 }
 
 impl Vulnerabilities {
+    /// Whether there is anything to ask.
+    pub(crate) fn is_configured(&self) -> bool {
+        self.source != Source::None
+    }
+
     fn judge_missing<'w>(&self, uses: &Uses<'_, 'w>, findings: &mut Findings<'w>) {
         const REASON: &str = "for which there is no vulnerability report";
         match self.missing_report {

@@ -32,10 +32,11 @@ pub struct ImagePattern {
 
 /// Host and port in lower case, Docker Hub's old name replaced by its new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Host {
-    Exactly(String),
-    /// Any one label before this: `.corp.example:5000`.
-    AnyLabelBefore(String),
+struct Host {
+    /// Whether one label, any one, stands before the name.
+    any_label: bool,
+    name: String,
+    port: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +83,9 @@ impl ImagePattern {
         if text == "*" {
             return Err(PatternError::Everything);
         }
-        if let Some((_, rest)) = text.split_once("://") {
+        if let Some((_, rest)) = text.split_once(':')
+            && let Some(rest) = rest.strip_prefix("//")
+        {
             return Err(PatternError::Scheme(rest.trim_end_matches('/').to_owned()));
         }
         let (host, rest) = match text.split_once('/') {
@@ -99,8 +102,7 @@ impl ImagePattern {
             .transpose()?
             .unwrap_or_default();
         // A pattern for one exact image means what the same reference means.
-        if host == Host::Exactly(DOCKER_HUB.to_owned()) && version.is_some() && segments.len() == 1
-        {
+        if version.is_some() && segments.len() == 1 && host.is_docker_hub() {
             segments.insert(0, Segment::Exactly(OFFICIAL.to_owned()));
         }
         Ok(Self {
@@ -113,7 +115,7 @@ impl ImagePattern {
     /// Whether the pattern means this reference.
     #[must_use]
     pub fn matches(&self, reference: &Reference<'_>) -> bool {
-        if !self.host.matches(reference.registry()) {
+        if !self.host.matches(reference) {
             return false;
         }
         let mut segments = reference.segments();
@@ -138,13 +140,10 @@ impl ImagePattern {
     /// repository, that it matches.
     #[must_use]
     pub fn opens_to_everyone(&self) -> Option<String> {
-        let Host::AnyLabelBefore(suffix) = &self.host else {
+        if !self.host.any_label {
             return None;
-        };
-        let domain = suffix
-            .split_once(':')
-            .map_or(suffix.as_str(), |(domain, _)| domain);
-        let domain = domain.strip_prefix('.').unwrap_or(domain);
+        }
+        let domain = self.host.name.as_str();
         let is_top_level = !domain.contains('.');
         let is_shared = SHARED_REGISTRIES.iter().any(|(shared, tenant)| {
             let below = domain
@@ -161,53 +160,56 @@ impl ImagePattern {
 impl Host {
     fn parse(host: &str, text: &str) -> Result<Self, PatternError> {
         let lower = host.to_ascii_lowercase();
-        if let Some(suffix) = lower.strip_prefix("*.") {
-            return if is_registry(suffix) && !suffix.starts_with('[') {
-                Ok(Self::AnyLabelBefore(format!(".{suffix}")))
+        let (any_label, registry) = match lower.strip_prefix("*.") {
+            Some(suffix) if suffix.starts_with('[') => return Err(PatternError::Host),
+            Some(suffix) => (true, suffix),
+            None => (false, lower.as_str()),
+        };
+        if registry.contains('*') {
+            return Err(if any_label {
+                PatternError::Host
             } else {
-                Err(PatternError::Host)
-            };
+                PatternError::Wildcard
+            });
         }
-        if lower.contains('*') {
-            return Err(PatternError::Wildcard);
-        }
-        if !looks_like_host(&lower) {
+        if !any_label && !looks_like_host(registry) {
             let suggestion = on_docker_hub(text);
             return Err(match ImagePattern::parse(&suggestion) {
                 Ok(_) => PatternError::NoHost(suggestion),
                 Err(_) => PatternError::Host,
             });
         }
-        if !is_registry(&lower) {
+        if !is_registry(registry) {
             return Err(PatternError::Host);
         }
-        Ok(Self::Exactly(canonical(lower)))
+        let (name, port) = split_port(registry);
+        let is_legacy = !any_label && registry == DOCKER_HUB_LEGACY;
+        Ok(Self {
+            any_label,
+            name: if is_legacy { DOCKER_HUB } else { name }.to_owned(),
+            port: port.map(ToOwned::to_owned),
+        })
     }
 
-    fn matches(&self, registry: &str) -> bool {
-        let (host, port) = split_port(registry);
-        match self {
-            Self::Exactly(expected) => {
-                let (expected, expected_port) = split_port(expected);
-                port == expected_port
-                    && (host.eq_ignore_ascii_case(expected)
-                        || (expected == DOCKER_HUB
-                            && registry.eq_ignore_ascii_case(DOCKER_HUB_LEGACY)))
-            }
-            Self::AnyLabelBefore(suffix) => {
-                let (suffix, expected_port) = split_port(suffix);
-                port == expected_port
-                    && host
-                        .len()
-                        .checked_sub(suffix.len())
-                        .and_then(|label| host.split_at_checked(label))
-                        .is_some_and(|(label, rest)| {
-                            !label.is_empty()
-                                && !label.contains('.')
-                                && rest.eq_ignore_ascii_case(suffix)
-                        })
-            }
+    fn is_docker_hub(&self) -> bool {
+        !self.any_label && self.name == DOCKER_HUB && self.port.is_none()
+    }
+
+    fn matches(&self, reference: &Reference<'_>) -> bool {
+        let host = reference.host();
+        if reference.port() != self.port.as_deref() {
+            return false;
         }
+        if !self.any_label {
+            return host.eq_ignore_ascii_case(&self.name)
+                || (self.is_docker_hub() && host.eq_ignore_ascii_case(DOCKER_HUB_LEGACY));
+        }
+        let label = host.len().checked_sub(self.name.len());
+        label
+            .and_then(|label| host.split_at_checked(label))
+            .filter(|(_, rest)| rest.eq_ignore_ascii_case(&self.name))
+            .and_then(|(label, _)| label.strip_suffix('.'))
+            .is_some_and(|label| !label.is_empty() && !label.contains('.'))
     }
 }
 
@@ -221,14 +223,6 @@ fn looks_like_host(text: &str) -> bool {
                 || port.bytes().all(|byte| byte.is_ascii_digit())
         }
         None => text == "localhost" || text.contains('.'),
-    }
-}
-
-fn canonical(host: String) -> String {
-    if host == DOCKER_HUB_LEGACY {
-        DOCKER_HUB.to_owned()
-    } else {
-        host
     }
 }
 
@@ -273,9 +267,12 @@ impl Segment {
 
 impl Display for ImagePattern {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Exactly(host) => f.write_str(host)?,
-            Host::AnyLabelBefore(suffix) => write!(f, "*{suffix}")?,
+        if self.host.any_label {
+            f.write_str("*.")?;
+        }
+        f.write_str(&self.host.name)?;
+        if let Some(port) = &self.host.port {
+            write!(f, ":{port}")?;
         }
         for segment in &self.segments {
             match segment {

@@ -27,6 +27,9 @@ use std::fmt::{self, Display, Formatter};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reference<'a> {
     registry: &'a str,
+    /// The two parts of the registry; see [`split_port`].
+    host: &'a str,
+    port: Option<&'a str>,
     /// Whether the repository is below the `library/` that Docker Hub adds to short names.
     official: bool,
     path: &'a str,
@@ -116,17 +119,24 @@ impl<'a> Reference<'a> {
             parse_digest(digest)?;
         }
         let official = registry == DOCKER_HUB && !path.contains('/');
-        let reference = Self {
+        let prefix = if official {
+            OFFICIAL.len().saturating_add(1)
+        } else {
+            0
+        };
+        if path.len().saturating_add(prefix) > MAX_REPOSITORY_BYTES {
+            return Err(ReferenceError::TooLong);
+        }
+        let (host, port) = split_port(registry);
+        Ok(Self {
             registry,
+            host,
+            port,
             official,
             path,
             tag,
             digest,
-        };
-        if reference.repository().len() > MAX_REPOSITORY_BYTES {
-            return Err(ReferenceError::TooLong);
-        }
-        Ok(reference)
+        })
     }
 
     /// Host and port as they are written (case kept), or `""` where the first part is a host to
@@ -179,13 +189,22 @@ impl<'a> Reference<'a> {
     /// The same image with the port left out where it is the one that HTTPS has anyway.
     #[must_use]
     pub fn without_default_port(&self) -> Self {
-        match split_port(self.registry) {
-            (host, Some("443")) => Self {
-                registry: host,
+        match self.port {
+            Some("443") => Self {
+                registry: self.host,
+                port: None,
                 ..*self
             },
             _ => *self,
         }
+    }
+
+    pub(super) fn host(&self) -> &'a str {
+        self.host
+    }
+
+    pub(super) fn port(&self) -> Option<&'a str> {
+        self.port
     }
 }
 

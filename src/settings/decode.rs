@@ -163,16 +163,13 @@ impl<'n, 'a> Entries<'n, 'a> {
             .map(|(_, node)| node)
     }
 
-    /// Reads one key. What is left out, and what is wrong, stays as `value` has it.
-    pub(crate) fn read<T: Decode>(self, key: &'static str, value: &mut T, problems: &mut Problems) {
-        let node = match self.get(key) {
-            None => return,
-            Some(Node::Null) if T::NULL_IS_UNSET => return,
-            Some(node) => node,
-        };
-        if let Some(read) = problems.within(key, |problems| T::decode(node, problems)) {
-            *value = read;
+    /// Reads one key; `None` where it is left out, and where it is wrong.
+    pub(crate) fn read<T: Decode>(self, key: &'static str, problems: &mut Problems) -> Option<T> {
+        let node = self.get(key)?;
+        if T::NULL_IS_UNSET && matches!(node, Node::Null) {
+            return None;
         }
+        problems.within(key, |problems| T::decode(node, problems))
     }
 }
 
@@ -202,8 +199,10 @@ macro_rules! section {
                 problems: &mut $crate::settings::Problems,
             ) -> Option<Self> {
                 let entries = problems.entries(node, &[$( $key ),*])?;
-                let mut section = Self::default();
-                $( entries.read($key, &mut section.$field, problems); )*
+                // Each default is made only where it is needed.
+                let section = Self {
+                    $( $field: entries.read($key, problems).unwrap_or_else(|| $default), )*
+                };
                 $crate::settings::Check::check(&section, problems);
                 Some(section)
             }

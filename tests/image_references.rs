@@ -1,0 +1,312 @@
+//! Image references are parsed as containerd parses them.
+//!
+//! `image-references.jsonl` holds one reference a line, with the parts that
+//! `github.com/distribution/reference` finds in it, or the kind of its error. The vectors below
+//! are about lengths and borders.
+
+use container_security::{Reference, ReferenceError};
+use serde::Deserialize;
+
+/// A line of `image-references.jsonl`. A part that a reference does not have is empty.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vector {
+    input: String,
+    valid: bool,
+    #[serde(default)]
+    registry: String,
+    #[serde(default)]
+    repository: String,
+    #[serde(default)]
+    tag: String,
+    #[serde(default)]
+    digest: String,
+    #[serde(default)]
+    error: String,
+}
+
+#[test]
+fn every_vector_is_parsed_as_the_reference_implementation_parses_it() {
+    let vectors: Vec<Vector> = include_str!("image-references.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(vectors.len(), 64);
+    for vector in vectors {
+        let input = &vector.input;
+        match Reference::parse(input) {
+            Ok(found) => {
+                assert!(vector.valid, "{input:?} is no reference, but {found:?}");
+                assert_eq!(found.registry(), vector.registry, "registry of {input:?}");
+                assert_eq!(
+                    found.repository(),
+                    vector.repository,
+                    "repository of {input:?}"
+                );
+                assert_eq!(
+                    found.tag().unwrap_or_default(),
+                    vector.tag,
+                    "tag of {input:?}"
+                );
+                assert_eq!(
+                    found.digest().unwrap_or_default(),
+                    vector.digest,
+                    "digest of {input:?}"
+                );
+            }
+            Err(error) => {
+                assert!(!vector.valid, "{input:?} is a reference, but {error}");
+                assert_eq!(kind(error), vector.error, "error of {input:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_a_container_may_not_name_a_digest_alone() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    assert_eq!(
+        Reference::of_container(&digest),
+        Err(ReferenceError::NodeLocalId)
+    );
+    for text in [
+        "sha256",
+        "sha256:latest",
+        &digest[..70],
+        &digest.to_uppercase()["SHA256:".len()..],
+        "docker.io/library/sha256:a",
+    ] {
+        assert_eq!(
+            Reference::of_container(text),
+            Reference::parse(text),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_repository_has_at_most_255_bytes_with_what_is_added_to_it() {
+    let long = "a".repeat(255);
+    assert!(Reference::parse(&format!("ghcr.io/{long}")).is_ok());
+    assert!(Reference::parse(&format!("ghcr.io/{long}:tag")).is_ok());
+    assert_eq!(
+        Reference::parse(&format!("ghcr.io/{long}a")),
+        Err(ReferenceError::TooLong)
+    );
+    // `library/` is a part of the repository.
+    let official = "a".repeat(255 - "library/".len());
+    assert!(Reference::parse(&official).is_ok());
+    assert_eq!(
+        Reference::parse(&format!("{official}a")),
+        Err(ReferenceError::TooLong)
+    );
+    // The registry is not.
+    let host = format!("{}.io", "h".repeat(300));
+    assert!(Reference::parse(&format!("{host}/{long}")).is_ok());
+}
+
+#[test]
+fn a_tag_has_at_most_128_bytes() {
+    for tag in ["a".repeat(128), "_".to_owned(), "A.-_".to_owned()] {
+        let text = format!("nginx:{tag}");
+        assert_eq!(
+            Reference::parse(&text).unwrap().tag(),
+            Some(tag.as_str()),
+            "{text}"
+        );
+    }
+    for tag in ["a".repeat(129), ".a".to_owned(), "-a".to_owned()] {
+        let text = format!("nginx:{tag}");
+        assert_eq!(
+            Reference::parse(&text),
+            Err(ReferenceError::Format),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn separators_stand_between_words_and_in_four_forms() {
+    for repository in [
+        "a.b",
+        "a_b",
+        "a__b",
+        "a-b",
+        "a--b",
+        "a-----b",
+        "0/1/2",
+        "a.b_c__d-e",
+    ] {
+        let text = format!("ghcr.io/{repository}");
+        assert_eq!(
+            Reference::parse(&text).unwrap().repository(),
+            repository,
+            "{text}"
+        );
+    }
+    for repository in [
+        "a..b", "a___b", "a._b", "a-_b", "a_-b", "-a", "a-", ".a", "a.", "_a", "a_", "a//b", "/a",
+        "a/", "a/-b", "a+b", "a b", "a\tb", "a%20b", "a~b", "a=b",
+    ] {
+        let text = format!("ghcr.io/{repository}");
+        assert_eq!(
+            Reference::parse(&text),
+            Err(ReferenceError::Format),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_stands_before_the_first_slash_is_a_host_by_its_look() {
+    for (text, registry, repository) in [
+        ("localhost/a", "localhost", "a"),
+        ("localhost.x/a", "localhost.x", "a"),
+        ("localhosts/a", "docker.io", "localhosts/a"),
+        ("a.b/c", "a.b", "c"),
+        ("a:1/c", "a:1", "c"),
+        ("a:00443/c", "a:00443", "c"),
+        ("a:99999999/c", "a:99999999", "c"),
+        ("A/c", "A", "c"),
+        ("aB/c", "aB", "c"),
+        ("a-b/c", "docker.io", "a-b/c"),
+        ("1/c", "docker.io", "1/c"),
+        ("1.2/c", "1.2", "c"),
+        ("[::1]/c", "[::1]", "c"),
+        ("[::1]:5000/c/d", "[::1]:5000", "c/d"),
+        ("[2001:DB8::1]:443/c", "[2001:DB8::1]:443", "c"),
+        ("index.docker.io/a", "docker.io", "library/a"),
+        ("index.docker.io/a/b", "docker.io", "a/b"),
+        ("docker.io/library/a", "docker.io", "library/a"),
+        ("docker.io:443/a", "docker.io:443", "a"),
+        ("INDEX.docker.io/a", "INDEX.docker.io", "a"),
+    ] {
+        let found = Reference::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(
+            (found.registry(), found.repository().as_ref()),
+            (registry, repository),
+            "{text}"
+        );
+    }
+    for text in [
+        "a./b",
+        ".a/b",
+        "a..b/c",
+        "a-.b/c",
+        "a.-b/c",
+        "A_b/c",
+        "a:/b",
+        "a:b/c",
+        "a:-1/b",
+        "a:1:2/b",
+        "[]/b",
+        "[::1/b",
+        "::1]/b",
+        "[::g]/b",
+        "[::1]5000/b",
+        "[::1]:/b",
+        "[fe80::1%eth0]/b",
+        "[::ffff:1.2.3.4]/b",
+        "@/b",
+        "a@b.c/d",
+    ] {
+        assert_eq!(
+            Reference::parse(text),
+            Err(ReferenceError::Format),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_digest_has_the_length_of_its_algorithm() {
+    for (algorithm, digits) in [("sha256", 64), ("sha384", 96), ("sha512", 128)] {
+        let digest = |digits| format!("{algorithm}:{}", "0".repeat(digits));
+        let text = format!("nginx:1@{}", digest(digits));
+        let found = Reference::parse(&text).unwrap();
+        assert_eq!(found.digest(), Some(digest(digits).as_str()));
+        assert_eq!(found.tag(), Some("1"));
+        assert_eq!(found.pulled_tag(), None);
+        for wrong in [digits - 1, digits + 1, digits * 2, 32] {
+            assert_eq!(
+                Reference::parse(&format!("nginx@{}", digest(wrong))),
+                Err(ReferenceError::DigestLength),
+                "{algorithm}, {wrong} digits"
+            );
+        }
+        // Too short for the grammar, whatever the algorithm.
+        assert_eq!(
+            Reference::parse(&format!("nginx@{}", digest(31))),
+            Err(ReferenceError::Format)
+        );
+    }
+}
+
+#[test]
+fn a_digest_is_lower_case_hexadecimal_of_a_known_algorithm() {
+    let digits = "0".repeat(64);
+    for (digest, error) in [
+        (
+            format!("sha256:{}A", &digits[1..]),
+            ReferenceError::DigestFormat,
+        ),
+        (format!("sha256:{}g", &digits[1..]), ReferenceError::Format),
+        (
+            format!("sha224:{digits}"),
+            ReferenceError::DigestUnsupported,
+        ),
+        (
+            format!("blake3:{digits}"),
+            ReferenceError::DigestUnsupported,
+        ),
+        (
+            format!("sha256+b64:{digits}"),
+            ReferenceError::DigestUnsupported,
+        ),
+        (format!("sha256+64:{digits}"), ReferenceError::Format),
+        (format!("sha256:{digits}@"), ReferenceError::Format),
+        (
+            format!("sha256:{digits}@sha256:{digits}"),
+            ReferenceError::Format,
+        ),
+        (format!("sha256:{digits}:1"), ReferenceError::Format),
+        (format!(":{digits}"), ReferenceError::Format),
+        (digits.clone(), ReferenceError::Format),
+        (String::new(), ReferenceError::Format),
+    ] {
+        assert_eq!(
+            Reference::parse(&format!("nginx@{digest}")),
+            Err(error),
+            "{digest}"
+        );
+    }
+}
+
+#[test]
+fn the_tag_that_is_pulled_is_latest_where_nothing_is_written() {
+    let digest = format!("nginx@sha256:{}", "0".repeat(64));
+    for (text, pulled) in [
+        ("nginx", Some("latest")),
+        ("nginx:1", Some("1")),
+        ("ghcr.io:5000/x", Some("latest")),
+        (digest.as_str(), None),
+    ] {
+        assert_eq!(
+            Reference::parse(text).unwrap().pulled_tag(),
+            pulled,
+            "{text}"
+        );
+    }
+}
+
+/// The error as `image-references.jsonl` names it.
+fn kind(error: ReferenceError) -> &'static str {
+    match error {
+        ReferenceError::Empty | ReferenceError::Format | ReferenceError::TooLong => "format",
+        ReferenceError::Uppercase => "uppercase",
+        ReferenceError::Identifier | ReferenceError::NodeLocalId => "identifier",
+        ReferenceError::DigestUnsupported => "digest unsupported",
+        ReferenceError::DigestLength => "digest length",
+        ReferenceError::DigestFormat => "digest format",
+    }
+}

@@ -1,0 +1,74 @@
+# container-security: see `make help`.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+WASM_TARGET := wasm32-wasip1
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+MODULE := $(TARGET_DIR)/$(WASM_TARGET)/release/container_security.wasm
+HOST := $(TARGET_DIR)/debug/container-security
+BENCH := $(TARGET_DIR)/debug/container-security-bench
+
+# Everything that runs on this machine is selected by the same words and built in the same
+# profile, so that wasmtime, which is most of the build, is compiled once. The guests of the bench
+# are modules only.
+NATIVE := --locked --workspace --exclude bench-skip-only --exclude bench-sdk-style
+
+.PHONY: help
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: policy.wasm host ## Judge the examples and print each verdict
+	examples/run $(HOST) policy.wasm
+
+.PHONY: test
+test: lint policy.wasm ## Run everything that CI runs
+	$(CARGO) test $(NATIVE)
+	$(CARGO) build $(NATIVE)
+	$(BENCH) --check
+
+policy.wasm: toolchain FORCE ## Build the policy's WebAssembly module
+	$(CARGO) build --locked --release --target $(WASM_TARGET) --package container-security
+	@cmp --silent $(MODULE) $@ || cp $(MODULE) $@
+	@if command -v sha256sum > /dev/null; then sha256sum $@; else shasum --algorithm 256 $@; fi
+
+.PHONY: host
+host: toolchain ## Build the command line that judges manifests
+	$(CARGO) build $(NATIVE)
+
+.PHONY: fmt
+fmt: ## Format all code
+	$(CARGO) fmt --all
+
+.PHONY: lint
+lint: toolchain ## Check format and lints
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(NATIVE) --all-targets -- --deny warnings
+	$(CARGO) clippy --locked --release --target $(WASM_TARGET) --package container-security -- --deny warnings
+
+.PHONY: bench
+bench: toolchain ## Measure again and write docs/benchmarks.md (takes minutes)
+	$(CARGO) run --locked --release --package container-security-bench
+
+.PHONY: clean
+clean: ## Remove what was built
+	$(CARGO) clean
+	rm -f policy.wasm annotated-policy.wasm
+
+# rustup is needed only where something is missing.
+.PHONY: toolchain
+toolchain:
+	@command -v $(CARGO) > /dev/null || { \
+	  echo 'cargo is missing: install Rust 1.95 or later, see https://rustup.rs' >&2; exit 1; }
+	@if [[ ! -d $$(rustc --print target-libdir --target $(WASM_TARGET)) ]]; then \
+	  command -v rustup > /dev/null || { \
+	    echo 'the Rust target $(WASM_TARGET) is missing, and so is rustup to add it: see https://rustup.rs' >&2; \
+	    exit 1; }; \
+	  rustup target add $(WASM_TARGET); \
+	fi
+
+.PHONY: FORCE
+FORCE:

@@ -59,7 +59,7 @@ fn judge(request: Request<'_>, settings: &Settings, host: &dyn Host) -> Response
     if request.is_out_of_scope() {
         return Response::accept();
     }
-    let Some(kind) = Kind::recognise(&request.kind.group, &request.kind.kind) else {
+    let Some(kind) = request.kind.recognise() else {
         return Response::accept_with_warning(format!(
             "container-security does not know the kind {}; its Pods are judged when they are \
              created",

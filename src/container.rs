@@ -4,50 +4,42 @@
 //! Controls ask [`Workload::containers`] and [`Workload::images`] and never name the lists, so a
 //! kind of container cannot be forgotten in one of them.
 
-use serde::Deserialize;
-
 use crate::image::Image;
-use crate::json::{List, Text};
+use crate::json::{List, Text, object};
 use crate::security_context::SecurityContext;
 use crate::violation::{ContainerKind, FieldPath, Segment, Subject};
 use crate::workload::Workload;
 
-/// The fields of a container that controls read.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct ContainerSpec<'a> {
-    #[serde(borrow)]
-    pub(crate) name: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) image: Option<Text<'a>>,
-    pub(crate) ports: List<ContainerPort>,
-    #[serde(borrow)]
-    pub(crate) security_context: Option<SecurityContext<'a>>,
+object! {
+    /// The fields of a container that controls read.
+    pub(crate) struct ContainerSpec<'a> {
+        "name" pub(crate) name: Text<'a>,
+        "image" pub(crate) image: Option<Text<'a>>,
+        "ports" pub(crate) ports: List<ContainerPort>,
+        "securityContext" pub(crate) security_context: Option<SecurityContext<'a>>,
+    }
 }
 
-/// The fields of a port that controls read.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct ContainerPort {
-    pub(crate) container_port: i32,
-    pub(crate) host_port: Option<i32>,
+object! {
+    /// The fields of a port that controls read.
+    pub(crate) struct ContainerPort {
+        "containerPort" pub(crate) container_port: i32,
+        "hostPort" pub(crate) host_port: Option<i32>,
+    }
 }
 
-/// The fields of a volume that controls read.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct VolumeSpec<'a> {
-    #[serde(borrow)]
-    pub(crate) name: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) image: Option<ImageVolume<'a>>,
+object! {
+    /// The fields of a volume that controls read.
+    pub(crate) struct VolumeSpec<'a> {
+        "name" pub(crate) name: Text<'a>,
+        "image" pub(crate) image: Option<ImageVolume<'a>>,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct ImageVolume<'a> {
-    #[serde(borrow)]
-    pub(crate) reference: Option<Text<'a>>,
+object! {
+    pub(crate) struct ImageVolume<'a> {
+        "reference" pub(crate) reference: Option<Text<'a>>,
+    }
 }
 
 /// A container with its place in the workload.

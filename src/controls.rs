@@ -214,6 +214,8 @@ pub(crate) struct Findings<'w> {
 }
 
 impl<'w> Findings<'w> {
+    // Most requests come this way never.
+    #[cold]
     pub(crate) fn report(&mut self, violation: Violation<'w>) {
         self.violations.push(violation);
     }
@@ -221,12 +223,12 @@ impl<'w> Findings<'w> {
     /// By control and place in the manifest, each once.
     fn sort(&mut self) {
         self.violations
-            .sort_by(|left, right| left.sort_key().cmp(&right.sort_key()));
-        self.violations.dedup_by(|left, right| {
-            left.sort_key() == right.sort_key() && left.because == right.because
-        });
+            .sort_unstable_by(|left, right| left.sort_key().cmp(&right.sort_key()));
+        self.violations
+            .dedup_by(|left, right| left.sort_key() == right.sort_key());
     }
 
+    #[cold]
     pub(crate) fn notice(&mut self, notice: impl Into<String>) {
         self.notices.insert(notice.into());
     }
@@ -343,6 +345,7 @@ impl<'w> Findings<'w> {
     }
 }
 
+#[cold]
 fn unreadable<'w>(control: Control, image: &Image<'w>, error: ReferenceError) -> Violation<'w> {
     Violation::new(
         control,

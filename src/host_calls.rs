@@ -98,6 +98,7 @@ pub(crate) struct BaseImage {
 }
 
 /// Verifies the signatures of an image: [`Answer::Absent`] where it has none.
+#[inline(never)]
 pub(crate) fn verify(
     host: &dyn Host,
     request: &SigstoreVerificationInputV2,
@@ -127,6 +128,7 @@ pub(crate) fn verify(
 }
 
 /// The digest that a name resolves to now.
+#[inline(never)]
 pub(crate) fn manifest_digest(host: &dyn Host, image: &str) -> Answer<String> {
     or_absent(ask(
         host,
@@ -138,6 +140,7 @@ pub(crate) fn manifest_digest(host: &dyn Host, image: &str) -> Answer<String> {
 }
 
 /// The digests that an image index lists for its platforms; none for an image that is no index.
+#[inline(never)]
 pub(crate) fn platform_digests(host: &dyn Host, image: &str) -> Answer<Vec<String>> {
     or_absent(ask(
         host,
@@ -154,6 +157,7 @@ pub(crate) fn platform_digests(host: &dyn Host, image: &str) -> Answer<Vec<Strin
 }
 
 /// When an image was built, and from what.
+#[inline(never)]
 pub(crate) fn image_config(host: &dyn Host, image: &str) -> Answer<ImageConfig> {
     or_absent(ask(
         host,
@@ -263,18 +267,33 @@ fn ask<A>(
     question: Result<Vec<u8>, serde_json::Error>,
     read: impl FnOnce(&Node<'_>) -> Option<A>,
 ) -> Result<A, Failure> {
-    let unreadable = |problem: &str| {
-        Failure::Error(format!(
-            "the answer of {namespace}/{operation} cannot be read: {problem}"
-        ))
-    };
+    let answer = call(host, namespace, operation, question)?;
+    parse(&answer)
+        .and_then(|node| read(&node).ok_or_else(|| "it lacks what is asked for".to_owned()))
+        .map_err(|problem| {
+            Failure::Error(format!(
+                "the answer of {namespace}/{operation} cannot be read: {problem}"
+            ))
+        })
+}
+
+// Out of line, so that they are in the module once and not once for each kind of answer.
+
+#[inline(never)]
+fn call(
+    host: &dyn Host,
+    namespace: &str,
+    operation: &str,
+    question: Result<Vec<u8>, serde_json::Error>,
+) -> Result<Vec<u8>, Failure> {
     let question = question.map_err(|error| Failure::Error(json::describe_error(&error)))?;
-    let answer = host
-        .call(namespace, operation, &question)
-        .map_err(|text| failure(&text))?;
-    let node =
-        Node::from_slice(&answer).map_err(|error| unreadable(&json::describe_error(&error)))?;
-    read(&node).ok_or_else(|| unreadable("it lacks what is asked for"))
+    host.call(namespace, operation, &question)
+        .map_err(|text| failure(&text))
+}
+
+#[inline(never)]
+fn parse(answer: &[u8]) -> Result<Node<'_>, String> {
+    Node::from_slice(answer).map_err(|error| json::describe_error(&error))
 }
 
 /// The host's text up to its first line end, without what every text begins with: behind that may

@@ -26,6 +26,71 @@ impl Text<'_> {
     }
 }
 
+/// Declares a JSON object by the keys that are read; all others are skipped.
+///
+/// serde's derived decoders also take an array for a struct, which Kubernetes never does, and are
+/// twice the code for it.
+macro_rules! object {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident<$lifetime:lifetime> { $($fields:tt)* }
+    ) => {
+        $crate::json::object!(@ $(#[$meta])* $vis [$name<$lifetime>] [$name<'de>] { $($fields)* });
+    };
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident { $($fields:tt)* }
+    ) => {
+        $crate::json::object!(@ $(#[$meta])* $vis [$name] [$name] { $($fields)* });
+    };
+    (
+        @ $(#[$meta:meta])*
+        $vis:vis [$name:ident $(<$lifetime:lifetime>)?] [$decoded:ty] {
+            $( $(#[$field_meta:meta])* $key:literal $field_vis:vis $field:ident : $type:ty ),* $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Default)]
+        $vis struct $name $(<$lifetime>)? {
+            $( $(#[$field_meta])* $field_vis $field: $type, )*
+        }
+
+        impl<'de $(: $lifetime, $lifetime)?> ::serde::Deserialize<'de> for $name $(<$lifetime>)? {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Fields;
+
+                impl<'de> ::serde::de::Visitor<'de> for Fields {
+                    type Value = $decoded;
+
+                    fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: ::serde::de::MapAccess<'de>>(
+                        self,
+                        mut map: A,
+                    ) -> Result<Self::Value, A::Error> {
+                        let mut object = <$decoded>::default();
+                        while let Some(key) = map.next_key::<$crate::json::Text<'de>>()? {
+                            match key.as_str() {
+                                $( $key => object.$field = map.next_value()?, )*
+                                _ => {
+                                    map.next_value::<::serde::de::IgnoredAny>()?;
+                                }
+                            }
+                        }
+                        Ok(object)
+                    }
+                }
+
+                deserializer.deserialize_map(Fields)
+            }
+        }
+    };
+}
+
+pub(crate) use object;
+
 /// A list in which `null` means empty, as it does to the API server.
 #[derive(Debug)]
 pub(crate) struct List<T>(Vec<T>);

@@ -9,10 +9,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::json::Text;
+use crate::json::{Text, object};
 use crate::settings::{Decode, Node, Problems};
 
 /// A profile as a pod asks for it.
@@ -41,14 +40,12 @@ impl Malformed {
     }
 }
 
-/// A profile field of a pod or a container, AppArmor's or seccomp's.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct WrittenProfile<'a> {
-    #[serde(borrow, rename = "type")]
-    type_: Option<Text<'a>>,
-    #[serde(borrow)]
-    localhost_profile: Option<Text<'a>>,
+object! {
+    /// A profile field of a pod or a container, AppArmor's or seccomp's.
+    pub(crate) struct WrittenProfile<'a> {
+        "type" type_: Option<Text<'a>>,
+        "localhostProfile" localhost_profile: Option<Text<'a>>,
+    }
 }
 
 impl WrittenProfile<'_> {

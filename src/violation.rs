@@ -69,8 +69,14 @@ impl<'a> Violation<'a> {
     }
 
     /// What the violations are sorted by: the control, then the place in the manifest.
-    pub(crate) fn sort_key(&self) -> (Control, Subject<'a>, &FieldPath<'a>, &Found<'a>) {
-        (self.control, self.subject, &self.path, &self.found)
+    pub(crate) fn sort_key(&self) -> impl Ord {
+        (
+            self.control,
+            self.subject,
+            &self.path,
+            &self.found,
+            &self.because,
+        )
     }
 }
 

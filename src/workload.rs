@@ -13,11 +13,10 @@ use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, PodTemplate as PodTemplateResource, ReplicationController};
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, de};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::container::{ContainerSpec, VolumeSpec};
-use crate::json::{List, Text};
+use crate::json::{List, Text, object};
 use crate::profile::ProfileAnnotations;
 use crate::security_context::SecurityContext;
 use crate::violation::{FieldPath, Segment, Subject};
@@ -168,59 +167,44 @@ impl Workload<'_> {
     }
 }
 
-/// The fields of a PodSpec that controls read.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct PodSpec<'a> {
-    #[serde(borrow)]
-    pub(crate) containers: List<ContainerSpec<'a>>,
-    #[serde(borrow)]
-    pub(crate) init_containers: List<ContainerSpec<'a>>,
-    #[serde(borrow)]
-    pub(crate) ephemeral_containers: List<ContainerSpec<'a>>,
-    #[serde(borrow)]
-    pub(crate) volumes: List<VolumeSpec<'a>>,
-    pub(crate) host_network: Option<bool>,
-    #[serde(rename = "hostPID")]
-    pub(crate) host_pid: Option<bool>,
-    #[serde(rename = "hostIPC")]
-    pub(crate) host_ipc: Option<bool>,
-    pub(crate) host_users: Option<bool>,
-    pub(crate) share_process_namespace: Option<bool>,
-    #[serde(borrow)]
-    os: Option<PodOs<'a>>,
-    #[serde(borrow)]
-    security_context: Option<SecurityContext<'a>>,
+object! {
+    /// The fields of a PodSpec that controls read.
+    pub(crate) struct PodSpec<'a> {
+        "containers" pub(crate) containers: List<ContainerSpec<'a>>,
+        "initContainers" pub(crate) init_containers: List<ContainerSpec<'a>>,
+        "ephemeralContainers" pub(crate) ephemeral_containers: List<ContainerSpec<'a>>,
+        "volumes" pub(crate) volumes: List<VolumeSpec<'a>>,
+        "hostNetwork" pub(crate) host_network: Option<bool>,
+        "hostPID" pub(crate) host_pid: Option<bool>,
+        "hostIPC" pub(crate) host_ipc: Option<bool>,
+        "hostUsers" pub(crate) host_users: Option<bool>,
+        "shareProcessNamespace" pub(crate) share_process_namespace: Option<bool>,
+        "os" os: Option<PodOs<'a>>,
+        "securityContext" security_context: Option<SecurityContext<'a>>,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct PodOs<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
+object! {
+    struct PodOs<'a> {
+        "name" name: Text<'a>,
+    }
 }
 
-/// A PodTemplate; a Pod has the same two fields.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct PodTemplate<'a> {
-    #[serde(borrow)]
-    metadata: Option<ObjectMeta<'a>>,
-    #[serde(borrow)]
-    spec: Option<PodSpec<'a>>,
+object! {
+    /// A PodTemplate; a Pod has the same two fields.
+    struct PodTemplate<'a> {
+        "metadata" metadata: Option<ObjectMeta<'a>>,
+        "spec" spec: Option<PodSpec<'a>>,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ObjectMeta<'a> {
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-    #[serde(borrow)]
-    generate_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    namespace: Option<Text<'a>>,
-    #[serde(borrow)]
-    annotations: ProfileAnnotations<'a>,
+object! {
+    struct ObjectMeta<'a> {
+        "name" name: Option<Text<'a>>,
+        "generateName" generate_name: Option<Text<'a>>,
+        "namespace" namespace: Option<Text<'a>>,
+        "annotations" annotations: ProfileAnnotations<'a>,
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Kind {

@@ -6,7 +6,6 @@
 //!
 //! Source: `AdmissionRequest` of `k8s.io/api/admission/v1`.
 
-use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 use std::marker::PhantomData;
 
@@ -14,7 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-use crate::json::{self, Node, Text};
+use crate::json::{self, Node, Text, object};
 use crate::workload::{Kind, Workload};
 
 /// What the host sends.
@@ -36,20 +35,27 @@ pub(super) struct Request<'a> {
     pub(super) old_object: Option<&'a RawValue>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct GroupKind<'a> {
-    #[serde(borrow, default)]
-    pub(super) group: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(super) kind: Cow<'a, str>,
+object! {
+    /// The kind of the object; what it lacks is empty, and no kind that carries a pod.
+    pub(super) struct GroupKind<'a> {
+        "group" group: Text<'a>,
+        "kind" kind: Text<'a>,
+    }
+}
+
+impl GroupKind<'_> {
+    /// The workload kind that this is.
+    pub(super) fn recognise(&self) -> Option<Kind> {
+        Kind::recognise(self.group.as_str(), self.kind.as_str())
+    }
 }
 
 impl Display for GroupKind<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if !self.group.is_empty() {
-            write!(f, "{}/", self.group)?;
+        if !self.group.as_str().is_empty() {
+            write!(f, "{}/", self.group.as_str())?;
         }
-        f.write_str(&self.kind)
+        f.write_str(self.kind.as_str())
     }
 }
 
@@ -222,7 +228,7 @@ impl<'de> Visitor<'de> for Seed<Request<'de>> {
                     let known = kind
                         .as_ref()
                         .filter(|_| self.objects == Objects::Decode)
-                        .and_then(|kind| Kind::recognise(&kind.group, &kind.kind));
+                        .and_then(GroupKind::recognise);
                     request.object = match known {
                         Some(kind) => Object::Workload(Box::new(map.next_value_seed(kind)?)),
                         None => map

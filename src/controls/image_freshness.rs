@@ -175,6 +175,7 @@ impl Bases<'_> {
     }
 }
 
+#[inline(never)]
 fn violation<'w>(image: &Image<'w>, reason: String) -> Violation<'w> {
     let found = Found::Text(image.text.unwrap_or_default());
     let must = Remedy::Must("name an image that was rebuilt since".to_owned());

@@ -402,6 +402,7 @@ impl Authority {
     }
 }
 
+#[inline(never)]
 fn violation<'w>(image: &Image<'w>, reason: String) -> Violation<'w> {
     let found = Found::Text(image.text.unwrap_or_default());
     let must = Remedy::Must("name an image signed as signatures.rules asks".to_owned());

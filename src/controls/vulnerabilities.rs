@@ -326,6 +326,7 @@ impl fmt::Display for Worst<'_> {
     }
 }
 
+#[inline(never)]
 fn report_violation<'w>(uses: &Uses<'_, 'w>, reason: &str, findings: &mut Findings<'w>) {
     for image in &uses.images {
         let found = Found::Text(image.text.unwrap_or_default());

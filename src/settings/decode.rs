@@ -40,6 +40,12 @@ impl Problems {
 
     /// Notes a problem with what is being decoded.
     pub(crate) fn report(&mut self, problem: impl fmt::Display) {
+        self.report_text(&problem.to_string());
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn report_text(&mut self, problem: &str) {
         let mut message = String::new();
         for (position, step) in self.path.iter().enumerate() {
             // Writing to a String cannot fail.
@@ -73,6 +79,8 @@ impl Problems {
         answer
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn expected(&mut self, what: &str, node: &Node<'_>) {
         self.report(format_args!("expected {what}, found {}", node.article()));
     }
@@ -122,6 +130,8 @@ impl Problems {
         Some(Entries(entries))
     }
 
+    #[cold]
+    #[inline(never)]
     fn unknown_key(&mut self, key: &str, known: &[&'static str]) {
         match nearest(key, known) {
             Some(near) => {
@@ -139,6 +149,8 @@ impl Problems {
     }
 
     /// Notes that a word is none of those that may stand here.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn unknown_word(&mut self, word: &str, known: &[&'static str]) {
         match nearest(word, known) {
             Some(near) => self.report(format_args!(
@@ -346,10 +358,15 @@ fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
         .chars()
         .take(MAX_WORD_CHARS)
         .collect::<String>()
-        .to_lowercase();
+        .to_ascii_lowercase();
     let (distance, near) = known
         .iter()
-        .map(|candidate| (edit_distance(&word, &candidate.to_lowercase()), *candidate))
+        .map(|candidate| {
+            (
+                edit_distance(&word, &candidate.to_ascii_lowercase()),
+                *candidate,
+            )
+        })
         .min()?;
     (distance <= near.len().div_ceil(3)).then_some(near)
 }

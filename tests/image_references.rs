@@ -72,8 +72,8 @@ fn only_a_container_may_not_name_a_digest_alone() {
     for text in [
         "sha256",
         "sha256:latest",
-        &digest[..70],
-        &digest.to_uppercase()["SHA256:".len()..],
+        digest.strip_suffix('a').unwrap(),
+        &"A".repeat(64),
         "docker.io/library/sha256:a",
     ] {
         assert_eq!(
@@ -247,10 +247,13 @@ fn a_digest_is_lower_case_hexadecimal_of_a_known_algorithm() {
     let digits = "0".repeat(64);
     for (digest, error) in [
         (
-            format!("sha256:{}A", &digits[1..]),
+            format!("sha256:A{}", "0".repeat(63)),
             ReferenceError::DigestFormat,
         ),
-        (format!("sha256:{}g", &digits[1..]), ReferenceError::Format),
+        (
+            format!("sha256:g{}", "0".repeat(63)),
+            ReferenceError::Format,
+        ),
         (
             format!("sha224:{digits}"),
             ReferenceError::DigestUnsupported,

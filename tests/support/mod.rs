@@ -29,6 +29,13 @@
 //! the container in `set` and `remove`, its path in messages, and `{subject}` is how messages name
 //! it.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a case that is written wrongly must fail, and say where"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -250,15 +257,16 @@ pub(crate) fn workload(kind: &str, pod: Value) -> Value {
 /// An AdmissionRequest that creates this object.
 pub(crate) fn create_request(kind: &str, object: Value) -> Value {
     let (group, version, _) = shape(kind);
-    json!({
+    let mut request = json!({
         "uid": "0b4c6f1e-0000-4000-8000-000000000001",
         "kind": {"group": group, "version": version, "kind": kind},
         "name": "web",
         "namespace": "shop",
         "operation": "CREATE",
         "userInfo": {"username": "alice"},
-        "object": object,
-    })
+    });
+    request["object"] = object;
+    request
 }
 
 /// The payload of `validate`, keys sorted, as the host sends it.
@@ -412,7 +420,10 @@ fn changed(kind: &str, difference: &Difference, member: Option<Member>) -> Value
 
 fn in_message(line: &str, kind: &str, member: Option<Member>) -> String {
     let (_, _, path) = shape(kind);
-    let below = |field: &str| format!("{path}/{field}")[1..].replace('/', ".");
+    let below = |field: &str| {
+        let pointer = format!("{path}/{field}");
+        pointer.trim_start_matches('/').replace('/', ".")
+    };
     let mut line = line
         .replace("{kind}", kind)
         .replace("{spec}", &below("spec"))

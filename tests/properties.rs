@@ -1,0 +1,833 @@
+//! What holds for every pod, every list and every payload, not just for those of `tests/cases/`.
+//!
+//! The generator is seeded with a constant: the same cases in every run.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a generator that is wrong must fail, and say where"
+)]
+
+#[expect(
+    dead_code,
+    reason = "these tests need the valid workloads, not the cases"
+)]
+mod support;
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+use container_security::{ImagePattern, NoHost, Reference, validate, validate_settings};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use proptest::{collection, option, prop_assert, prop_assert_eq, sample};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use support::Expected;
+
+#[test]
+fn adding_a_container_never_turns_a_rejection_into_acceptance() {
+    check(
+        1,
+        (pod(), container("added"), sample::select(LISTS), settings()),
+        |(pod, added, list, settings)| {
+            let before = judge("Pod", &pod, &settings);
+            let mut more = pod;
+            support::set(&mut more, &format!("/spec/{list}/-"), added);
+            let after = judge("Pod", &more, &settings);
+            prop_assert!(
+                before.accepted || !after.accepted,
+                "{before:#?}\n{after:#?}"
+            );
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn widening_an_allow_list_never_turns_acceptance_into_a_rejection() {
+    let lists = prop_oneof![
+        (Just("/registries/allow"), values(ALLOWED_IMAGES)),
+        (Just("/appArmor/allowed"), values(PROFILES)),
+        (Just("/seccomp/allowed"), values(PROFILES)),
+        (
+            Just("/hostPorts/allowed"),
+            collection::vec(port_range(), 0..3)
+        ),
+    ];
+    check(
+        2,
+        (pod(), settings(), lists),
+        |(pod, settings, (list, more))| {
+            let before = judge("Pod", &pod, &settings);
+            let mut wider = settings;
+            for value in more {
+                // An allow list that is not written allows everything, and cannot be widened.
+                if wider.pointer(list).is_some() {
+                    support::set(&mut wider, &format!("{list}/-"), value);
+                }
+            }
+            let after = judge("Pod", &pod, &wider);
+            prop_assert!(
+                after.accepted || !before.accepted,
+                "{before:#?}\n{after:#?}"
+            );
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn the_order_of_containers_does_not_matter() {
+    check(
+        3,
+        (pod(), settings(), any::<u64>()),
+        |(pod, settings, salt)| {
+            let mut shuffled = pod.clone();
+            for list in LISTS {
+                let containers = shuffled["spec"][list].as_array_mut().unwrap();
+                containers.sort_by_key(|container| {
+                    hash(salt, container["name"].as_str().unwrap_or_default())
+                });
+            }
+            prop_assert_eq!(
+                without_positions(&judge("Pod", &pod, &settings)),
+                without_positions(&judge("Pod", &shuffled, &settings))
+            );
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn the_order_of_keys_does_not_matter() {
+    let kinds = sample::select(&["Pod", "Deployment", "CronJob"]);
+    check(
+        4,
+        (pod(), settings(), kinds, any::<u64>()),
+        |(pod, settings, kind, salt)| {
+            let request = support::create_request(kind, support::workload(kind, pod));
+            let sorted = support::payload(&request, &settings);
+            let mut shuffled = String::new();
+            write_shuffled(
+                &json!({"request": request, "settings": settings}),
+                salt,
+                &mut shuffled,
+            );
+            prop_assert_eq!(
+                answer(&validate(&sorted, &NoHost)),
+                answer(&validate(shuffled.as_bytes(), &NoHost))
+            );
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn one_template_has_the_same_violations_in_every_kind() {
+    check(5, (pod(), settings()), |(pod, settings)| {
+        let mut template = pod;
+        template["spec"]["ephemeralContainers"] = json!([]);
+        let [in_pod, in_deployment, in_cron_job] = [
+            ("Pod", ""),
+            ("Deployment", "spec.template."),
+            ("CronJob", "spec.jobTemplate.spec.template."),
+        ]
+        .map(|(kind, base)| {
+            let found = judge(kind, &template, &settings);
+            let lines = lines(&found).map(|line| {
+                line.replace(&format!("{base}spec."), "spec.")
+                    .replace(&format!("{base}metadata."), "metadata.")
+            });
+            (found.accepted, found.code, lines.collect::<Vec<_>>())
+        });
+        prop_assert_eq!(&in_pod, &in_deployment);
+        prop_assert_eq!(&in_pod, &in_cron_job);
+        Ok(())
+    });
+}
+
+#[test]
+fn what_nobody_reads_changes_no_verdict() {
+    let key = sample::select(&[
+        "exempt",
+        "policy.example.com/ignore",
+        "seccomp.security.alpha.kubernetes.io",
+        "container.apparmor.security.beta.kubernetes.io",
+        "pod-security.kubernetes.io/enforce",
+    ]);
+    let place = sample::select(&[
+        "/metadata/labels",
+        "/metadata/annotations",
+        "/metadata/finalizers",
+        "/spec/nodeSelector",
+        "/spec/unknown",
+        "/spec/containers/0/env",
+        "/status",
+    ]);
+    check(
+        6,
+        (pod(), settings(), place, key, json_value()),
+        |(pod, settings, place, key, value)| {
+            let mut more = pod.clone();
+            let pointer = format!("{place}/{}", key.replace('/', "~1"));
+            support::set(&mut more, &pointer, value);
+            prop_assert_eq!(
+                judge("Pod", &pod, &settings),
+                judge("Pod", &more, &settings)
+            );
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn an_update_is_accepted_where_a_creation_is() {
+    check(
+        7,
+        (pod(), pod(), settings()),
+        |(stored, pod, mut settings)| {
+            let created = judge("Pod", &pod, &settings);
+            let mut request = support::create_request("Pod", support::workload("Pod", pod.clone()));
+            request["operation"] = "UPDATE".into();
+            request["oldObject"] = support::workload("Pod", stored);
+            let updated = answer(&validate(&support::payload(&request, &settings), &NoHost));
+            prop_assert!(
+                updated.accepted || !created.accepted,
+                "{created:#?}\n{updated:#?}"
+            );
+            let found: BTreeSet<_> = lines(&created).collect();
+            prop_assert!(lines(&updated).all(|line| found.contains(&line)));
+            // Nothing changed: nothing is new.
+            request["oldObject"] = request["object"].clone();
+            let same = answer(&validate(&support::payload(&request, &settings), &NoHost));
+            prop_assert!(same.accepted, "{same:#?}");
+            settings["onUpdate"] = "allViolations".into();
+            let all = answer(&validate(&support::payload(&request, &settings), &NoHost));
+            prop_assert_eq!(all, created);
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn a_pattern_never_matches_another_registry() {
+    let matches = Cell::new(0);
+    check(8, image_and_pattern_text(), |(image, pattern_text)| {
+        let (Ok(reference), Ok(pattern)) =
+            (Reference::parse(&image), ImagePattern::parse(&pattern_text))
+        else {
+            return Ok(());
+        };
+        if pattern.matches(&reference) {
+            matches.set(matches.get() + 1);
+            let (host, port) = host_of_image(&image);
+            let (expected, expected_port) = host_of_pattern(&pattern_text);
+            prop_assert_eq!(port, expected_port);
+            match expected.strip_prefix("*.") {
+                None => prop_assert_eq!(host, expected),
+                Some(domain) => {
+                    prop_assert_eq!(host.split_once('.').map(|(_, rest)| rest), Some(domain));
+                }
+            }
+        }
+        Ok(())
+    });
+    assert!(
+        matches.get() > 50,
+        "{} matches prove nothing",
+        matches.get()
+    );
+}
+
+#[test]
+fn a_reference_survives_printing() {
+    let text = prop_oneof![4 => image_text(), 1 => any::<String>(), 1 => "[ -~]{0,40}"];
+    check(9, text, |text| {
+        let Ok(reference) = Reference::parse(&text) else {
+            return Ok(());
+        };
+        let printed = reference.to_string();
+        let again = Reference::parse(&printed).map_err(|error| fail(&printed, &error))?;
+        prop_assert_eq!(again.registry(), reference.registry());
+        prop_assert_eq!(again.repository(), reference.repository());
+        prop_assert!(again.segments().eq(reference.segments()));
+        prop_assert_eq!(
+            again.segments().collect::<Vec<_>>().join("/"),
+            reference.repository()
+        );
+        prop_assert_eq!(again.tag(), reference.tag());
+        prop_assert_eq!(again.pulled_tag(), reference.pulled_tag());
+        prop_assert_eq!(again.digest(), reference.digest());
+        prop_assert_eq!(again.to_string(), printed);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_pattern_survives_printing() {
+    let text = prop_oneof![4 => pattern_text(), 1 => any::<String>(), 1 => "[ -~]{0,40}"];
+    check(10, (text, image_text()), |(text, image)| {
+        let Ok(pattern) = ImagePattern::parse(&text) else {
+            return Ok(());
+        };
+        let printed = pattern.to_string();
+        let again = ImagePattern::parse(&printed).map_err(|error| fail(&printed, &error))?;
+        prop_assert_eq!(&again, &pattern);
+        if let Ok(reference) = Reference::parse(&image) {
+            prop_assert_eq!(again.matches(&reference), pattern.matches(&reference));
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn any_bytes_have_an_answer() {
+    check(11, collection::vec(any::<u8>(), 0..200), |bytes| {
+        let found = answer(&validate(&bytes, &NoHost));
+        prop_assert!(!found.accepted);
+        prop_assert!(serde_json::from_slice::<Value>(&validate_settings(&bytes)).is_ok());
+        Ok(())
+    });
+}
+
+#[test]
+fn any_damage_to_a_payload_has_an_answer() {
+    let damage = collection::vec((any::<sample::Index>(), any::<u8>(), 0..3_u8), 1..4);
+    check(
+        12,
+        (pod(), settings(), damage),
+        |(pod, settings, damage)| {
+            let request = support::create_request("Pod", support::workload("Pod", pod));
+            let mut payload = support::payload(&request, &settings);
+            for (place, byte, how) in damage {
+                let place = place.index(payload.len());
+                match how {
+                    0 => payload[place] = byte,
+                    1 => payload.insert(place, byte),
+                    _ => {
+                        payload.remove(place);
+                    }
+                }
+            }
+            answer(&validate(&payload, &NoHost));
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn any_json_has_an_answer() {
+    let place = sample::select(&[
+        "",
+        "/request",
+        "/request/kind",
+        "/request/operation",
+        "/request/object",
+        "/request/object/spec",
+        "/request/object/metadata",
+        "/request/object/metadata/annotations",
+        "/request/object/spec/containers",
+        "/request/object/spec/containers/0",
+        "/request/object/spec/containers/0/image",
+        "/request/object/spec/containers/0/ports",
+        "/request/object/spec/containers/0/securityContext",
+        "/request/object/spec/securityContext",
+        "/request/object/spec/securityContext/seccompProfile",
+        "/request/object/spec/volumes",
+        "/request/object/spec/os",
+        "/request/oldObject",
+        "/settings",
+    ]);
+    check(13, (pod(), place, json_value()), |(pod, place, value)| {
+        let request = support::create_request("Pod", support::workload("Pod", pod));
+        let mut payload = json!({"request": request, "settings": {}});
+        support::set(&mut payload, place, value);
+        answer(&validate(&serde_json::to_vec(&payload).unwrap(), &NoHost));
+        Ok(())
+    });
+}
+
+#[test]
+fn settings_are_judged_alike_when_they_are_loaded_and_when_they_are_used() {
+    let section = prop_oneof![
+        json_value(),
+        settings(),
+        Just(json!({"mode": "enforce", "allowed": [], "allow": ["ghcr.io"], "required": true})),
+    ];
+    let some_settings = prop_oneof![
+        1 => settings(),
+        1 => json_value(),
+        3 => collection::btree_map(sample::select(SECTIONS), section, 0..4)
+            .prop_map(|sections| sections.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into()),
+    ];
+    check(14, some_settings, |settings| {
+        let loaded = validate_settings(&serde_json::to_vec(&settings).unwrap());
+        let loaded: Value = serde_json::from_slice(&loaded).unwrap();
+        let used = judge("Pod", &support::valid_pod(), &settings);
+        prop_assert_eq!(
+            loaded["valid"] == true,
+            used.code != Some(500),
+            "{}",
+            loaded
+        );
+        if used.code == Some(500) {
+            prop_assert_eq!(loaded["message"].as_str(), used.message.as_deref());
+        }
+        Ok(())
+    });
+}
+
+/// Runs a property on the cases that `seed` gives.
+fn check<S: Strategy>(
+    seed: u8,
+    strategy: S,
+    property: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) {
+    let config = Config {
+        cases: 512,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    if let Err(error) = runner.run(&strategy, property) {
+        panic!("{error}");
+    }
+}
+
+fn fail(text: &str, error: &dyn std::error::Error) -> TestCaseError {
+    TestCaseError::fail(format!("{text}: {error}"))
+}
+
+// ---- answers
+
+fn judge(kind: &str, pod: &Value, settings: &Value) -> Expected {
+    let request = support::create_request(kind, support::workload(kind, pod.clone()));
+    answer(&validate(&support::payload(&request, settings), &NoHost))
+}
+
+fn answer(bytes: &[u8]) -> Expected {
+    let answer = Expected::deserialize(&mut serde_json::Deserializer::from_slice(bytes)).unwrap();
+    assert_eq!(answer.accepted, answer.message.is_none(), "{answer:#?}");
+    assert_eq!(answer.accepted, answer.code.is_none(), "{answer:#?}");
+    answer
+}
+
+/// The violations, each as its line.
+fn lines(answer: &Expected) -> impl Iterator<Item = String> {
+    let message = answer.message.as_deref().unwrap_or_default();
+    message
+        .split("\n- ")
+        .skip(1)
+        .map(ToOwned::to_owned)
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+/// The verdict, and the violations without the positions of their containers.
+fn without_positions(answer: &Expected) -> (bool, BTreeSet<String>) {
+    let lines = lines(answer).map(|line| {
+        (0..10).fold(line, |line, index| {
+            line.replace(&format!("ontainers[{index}]"), "ontainers[*]")
+        })
+    });
+    (answer.accepted, lines.collect())
+}
+
+/// JSON with its keys in an order that `salt` gives.
+fn write_shuffled(value: &Value, salt: u64, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| hash(salt, key));
+            out.push_str("{ ");
+            for (position, (key, value)) in entries.into_iter().enumerate() {
+                if position > 0 {
+                    out.push_str(",\n");
+                }
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push_str(" : ");
+                write_shuffled(value, salt, out);
+            }
+            out.push('}');
+        }
+        Value::Array(list) => {
+            out.push('[');
+            for (position, value) in list.iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                write_shuffled(value, salt, out);
+            }
+            out.push(']');
+        }
+        leaf => out.push_str(&leaf.to_string()),
+    }
+}
+
+/// FNV-1a, so that an order is the same in every run.
+fn hash(salt: u64, text: &str) -> u64 {
+    text.bytes()
+        .fold(salt ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+}
+
+// ---- the host of a reference and of a pattern, told without the policy's parser
+
+fn host_of_image(image: &str) -> (String, Option<u64>) {
+    let first = image.split('/').next().unwrap();
+    let is_host = image.contains('/')
+        && (first == "localhost"
+            || first.contains(['.', ':'])
+            || first.chars().any(char::is_uppercase));
+    canonical(if is_host { first } else { "docker.io" })
+}
+
+fn host_of_pattern(pattern: &str) -> (String, Option<u64>) {
+    canonical(pattern.split('/').next().unwrap())
+}
+
+fn canonical(host: &str) -> (String, Option<u64>) {
+    let host = host.to_lowercase();
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port.parse().unwrap())),
+        _ => (host.as_str(), None),
+    };
+    let name = if name == "index.docker.io" && port.is_none() {
+        "docker.io"
+    } else {
+        name
+    };
+    (name.to_owned(), port)
+}
+
+// ---- pods and settings
+
+const LISTS: &[&str] = &["initContainers", "containers", "ephemeralContainers"];
+
+const SECTIONS: &[&str] = &[
+    "appArmor",
+    "seccomp",
+    "hostNamespaces",
+    "hostPorts",
+    "shareProcessNamespace",
+    "registries",
+    "imagePinning",
+    "exemptions",
+    "onUpdate",
+];
+
+const PROFILES: &[&str] = &[
+    "RuntimeDefault",
+    "Localhost/*",
+    "Localhost/a.json",
+    "Localhost/b.json",
+    "Unconfined",
+];
+
+const IMAGES: &[&str] = &[
+    "nginx",
+    "library/nginx:1.27",
+    "myacr.azurecr.io/shop/app:1",
+    "myacr.azurecr.io.evil.io/app",
+    "evil.io/library/nginx",
+    "EVIL/x",
+    "ghcr.io/org/app",
+    "ghcr.io/org-evil/app:latest",
+    "GHCR.io:443/org/app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    "no reference",
+    "foo_bar.io/app",
+];
+
+const ALLOWED_IMAGES: &[&str] = &[
+    "docker.io/library",
+    "docker.io",
+    "myacr.azurecr.io",
+    "ghcr.io/org",
+    "ghcr.io/*/app",
+    "ghcr.io:443",
+    "*.evil.io",
+    "evil.io",
+];
+
+const REJECTED_IMAGES: &[&str] = &["ghcr.io/org/app", "docker.io/library/nginx:1.27", "*.io"];
+
+fn pod() -> impl Strategy<Value = Value> {
+    let containers = |list: &'static str, least| {
+        collection::vec(container(list), least..3).prop_map(move |mut containers| {
+            for (index, container) in containers.iter_mut().enumerate() {
+                container["name"] = format!("{list}-{index}").into();
+            }
+            containers
+        })
+    };
+    let annotation = (
+        sample::select(&[
+            "container.apparmor.security.beta.kubernetes.io/containers-0",
+            "container.apparmor.security.beta.kubernetes.io/initContainers-1",
+            "container.apparmor.security.beta.kubernetes.io/ghost",
+            "seccomp.security.alpha.kubernetes.io/pod",
+            "container.seccomp.security.alpha.kubernetes.io/containers-0",
+        ]),
+        sample::select(&["runtime/default", "localhost/a.json", "unconfined", "", "x"]),
+    );
+    (
+        containers("initContainers", 0),
+        containers("containers", 1),
+        containers("ephemeralContainers", 0),
+        option::of(profile()),
+        option::of(profile()),
+        collection::btree_map(
+            sample::select(&["hostPID", "hostIPC", "hostNetwork", "shareProcessNamespace"]),
+            any::<bool>(),
+            0..2,
+        ),
+        option::of(annotation),
+        option::of(sample::select(IMAGES)),
+    )
+        .prop_map(
+            |(init, regular, ephemeral, seccomp, app_armor, flags, annotation, volume)| {
+                let mut pod = support::valid_pod();
+                pod["spec"]["initContainers"] = init.into();
+                pod["spec"]["containers"] = regular.into();
+                pod["spec"]["ephemeralContainers"] = ephemeral.into();
+                let profiles = [("seccompProfile", seccomp), ("appArmorProfile", app_armor)];
+                for (field, profile) in profiles {
+                    if let Some(profile) = profile {
+                        pod["spec"]["securityContext"][field] = profile;
+                    }
+                }
+                for (flag, value) in flags {
+                    pod["spec"][flag] = value.into();
+                }
+                if let Some((key, value)) = annotation {
+                    pod["metadata"]["annotations"][key] = value.into();
+                }
+                if let Some(reference) = volume {
+                    pod["spec"]["volumes"] =
+                        json!([{"name": "model", "image": {"reference": reference}}]);
+                }
+                pod
+            },
+        )
+}
+
+fn container(name: &'static str) -> impl Strategy<Value = Value> {
+    let port = (1..100_u16).prop_map(|port| json!([{"containerPort": 8080, "hostPort": port}]));
+    (
+        prop_oneof![2 => Just("myacr.azurecr.io/shop/app:1"), 1 => sample::select(IMAGES)],
+        option::weighted(0.2, profile()),
+        option::weighted(0.2, profile()),
+        option::weighted(0.2, port),
+    )
+        .prop_map(move |(image, seccomp, app_armor, ports)| {
+            let mut container = support::valid_container(name);
+            container["image"] = image.into();
+            let profiles = [("seccompProfile", seccomp), ("appArmorProfile", app_armor)];
+            for (field, profile) in profiles {
+                if let Some(profile) = profile {
+                    container["securityContext"][field] = profile;
+                }
+            }
+            if let Some(ports) = ports {
+                container["ports"] = ports;
+            }
+            container
+        })
+}
+
+fn profile() -> impl Strategy<Value = Value> {
+    let localhost = |name: &str| json!({"type": "Localhost", "localhostProfile": name});
+    sample::select(vec![
+        json!({"type": "RuntimeDefault"}),
+        json!({"type": "Unconfined"}),
+        json!({"type": "Localhost"}),
+        json!({"type": "Strange"}),
+        localhost("a.json"),
+        localhost("b.json"),
+        localhost("./a.json"),
+        Value::Null,
+    ])
+}
+
+fn port_range() -> impl Strategy<Value = Value> {
+    (1..100_u16, 0..20_u16)
+        .prop_map(|(min, more)| json!({"min": min, "max": min.saturating_add(more)}))
+}
+
+fn settings() -> impl Strategy<Value = Value> {
+    (
+        option::of(at_least_one(ALLOWED_IMAGES)),
+        values(REJECTED_IMAGES),
+        option::of(values(PROFILES)),
+        option::of(values(PROFILES)),
+        collection::vec(port_range(), 0..2),
+        any::<bool>(),
+        option::of(sample::select(&["ignore", "honor"])),
+    )
+        .prop_map(
+            |(allow, reject, app_armor, seccomp, ports, flag, annotations)| {
+                let mut settings = json!({
+                    "appArmor": {"required": flag, "allowed": app_armor},
+                    "seccomp": {"required": !flag, "allowed": seccomp},
+                    "hostPorts": {"allowed": ports},
+                    "registries": {"reject": reject},
+                    "imagePinning": {"rejectTags": ["latest"]},
+                });
+                if let Some(allow) = allow {
+                    settings["registries"]["allow"] = allow.into();
+                }
+                if let Some(annotations) = annotations {
+                    settings["appArmor"]["annotations"] = annotations.into();
+                    settings["seccomp"]["annotations"] = annotations.into();
+                }
+                // `null` is the default, which has no place to add to.
+                for section in ["appArmor", "seccomp"] {
+                    settings[section]
+                        .as_object_mut()
+                        .unwrap()
+                        .retain(|_, value| !value.is_null());
+                }
+                settings
+            },
+        )
+}
+
+fn values(of: &'static [&'static str]) -> impl Strategy<Value = Vec<Value>> {
+    sample::subsequence(of, 0..of.len())
+        .prop_map(|values| values.into_iter().map(Value::from).collect())
+}
+
+fn at_least_one(of: &'static [&'static str]) -> impl Strategy<Value = Vec<Value>> {
+    sample::subsequence(of, 1..of.len())
+        .prop_map(|values| values.into_iter().map(Value::from).collect())
+}
+
+// ---- texts that are close to each other
+
+fn host_text() -> impl Strategy<Value = String> {
+    let name = sample::select(&[
+        "docker.io",
+        "index.docker.io",
+        "Docker.IO",
+        "ghcr.io",
+        "GHCR.io",
+        "a.ghcr.io",
+        "A.ghcr.io",
+        "b.a.ghcr.io",
+        "ghcr.io.evil.io",
+        "evilghcr.io",
+        "localhost",
+        "LOCALHOST",
+        "[::1]",
+        "[::1:443]",
+        "ghcr_x.io",
+        "xn--ghc-zma.io",
+    ]);
+    let port = sample::select(&["", "", "", ":443", ":0443", ":5000", ":", ":x"]);
+    (name, port).prop_map(|(name, port)| format!("{name}{port}"))
+}
+
+fn path_text() -> impl Strategy<Value = String> {
+    let segment = sample::select(&["library", "org", "app", "nginx", "org-evil", "ghcr.io", "*"]);
+    collection::vec(segment, 0..4).prop_map(|segments| segments.join("/"))
+}
+
+fn version_text() -> impl Strategy<Value = &'static str> {
+    sample::select(&[
+        "",
+        "",
+        ":latest",
+        ":1.27",
+        ":ghcr.io",
+        ":",
+        "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        ":1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    ])
+}
+
+fn image_text() -> impl Strategy<Value = String> {
+    (
+        option::weighted(0.7, host_text()),
+        path_text(),
+        version_text(),
+    )
+        .prop_map(|(host, path, version)| match host {
+            Some(host) => format!("{host}/{}{version}", path.replace('*', "x")),
+            None => format!("{}{version}", path.replace('*', "x")),
+        })
+}
+
+fn pattern_text() -> impl Strategy<Value = String> {
+    let prefix = sample::select(&["", "", "", "*."]);
+    (prefix, host_text(), path_text(), version_text()).prop_map(|(prefix, host, path, version)| {
+        if path.is_empty() {
+            format!("{prefix}{host}")
+        } else {
+            format!("{prefix}{host}/{path}{version}")
+        }
+    })
+}
+
+/// An image and a pattern that often have the same host, and often nearly the same path.
+fn image_and_pattern_text() -> impl Strategy<Value = (String, String)> {
+    let alike = (
+        host_text(),
+        host_text(),
+        any::<bool>(),
+        path_text(),
+        0..4_usize,
+    )
+        .prop_map(|(host, other, is_same, path, segments)| {
+            let below: Vec<&str> = path.split('/').take(segments).collect();
+            let expected = if is_same { &host } else { &other };
+            let pattern = format!("{expected}/{}", below.join("/"));
+            (
+                format!("{host}/{}", path.replace('*', "x")),
+                pattern.trim_end_matches('/').to_owned(),
+            )
+        });
+    prop_oneof![3 => alike, 1 => (image_text(), pattern_text())]
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        sample::select(&["Pod", "name", "UPDATE", "Localhost", "enforce", "ghcr.io"])
+            .prop_map(Value::from),
+    ];
+    let key = prop_oneof![
+        sample::select(&[
+            "kind",
+            "name",
+            "spec",
+            "metadata",
+            "containers",
+            "image",
+            "type",
+            "mode",
+            "allowed",
+            "securityContext",
+            "ports",
+            "group",
+        ])
+        .prop_map(ToOwned::to_owned),
+        any::<String>(),
+    ];
+    leaf.prop_recursive(4, 32, 4, move |inner| {
+        prop_oneof![
+            collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            collection::btree_map(key.clone(), inner, 0..4)
+                .prop_map(|map| map.into_iter().collect::<Map<_, _>>().into()),
+        ]
+    })
+}

@@ -85,6 +85,41 @@ fn only_a_container_may_not_name_a_digest_alone() {
 }
 
 #[test]
+fn all_names_of_one_image_are_equal() {
+    for (names, others) in [
+        (
+            [
+                "nginx",
+                "library/nginx",
+                "docker.io/nginx",
+                "index.docker.io/library/nginx",
+            ],
+            [
+                "nginx:latest",
+                "library/nginx/nginx",
+                "ghcr.io/nginx",
+                "ghcr.io/library/nginx",
+            ],
+        ),
+        (
+            ["a/b:1", "docker.io/a/b:1", "index.docker.io/a/b:1", "a/b:1"],
+            ["a/b", "b:1", "library/b:1", "index.docker.io:443/a/b:1"],
+        ),
+    ] {
+        for name in names {
+            assert_eq!(Reference::parse(name), Reference::parse(names[0]), "{name}");
+        }
+        for other in others {
+            assert_ne!(
+                Reference::parse(other),
+                Reference::parse(names[0]),
+                "{other}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_repository_has_at_most_255_bytes_with_what_is_added_to_it() {
     let long = "a".repeat(255);
     assert!(Reference::parse(&format!("ghcr.io/{long}")).is_ok());

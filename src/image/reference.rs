@@ -118,7 +118,13 @@ impl<'a> Reference<'a> {
         if let Some(digest) = digest {
             parse_digest(digest)?;
         }
-        let official = registry == DOCKER_HUB && !path.contains('/');
+        // Both names of an official image are one reference.
+        let (official, path) = match path.split_once('/') {
+            _ if registry != DOCKER_HUB => (false, path),
+            None => (true, path),
+            Some((OFFICIAL, name)) if !name.contains('/') => (true, name),
+            Some(_) => (false, path),
+        };
         let prefix = if official {
             OFFICIAL.len().saturating_add(1)
         } else {

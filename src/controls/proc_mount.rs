@@ -9,6 +9,8 @@
 //! - **Source** `check_procMount_baseline.go` and `check_procMount_restricted.go` of
 //!   pod-security-admission
 
+use serde_json::Value;
+
 use super::{Control, Findings};
 use crate::json::Text;
 use crate::settings::{Check, Mode, section, words};
@@ -62,11 +64,22 @@ pub(super) fn judge<'w>(
                 container.subject(),
                 container.security_field(&["procMount"]),
                 Found::Text(written),
-                Remedy::OneOf {
-                    allowed: settings.allowed.iter().map(ToString::to_string).collect(),
-                    suggestion: settings.allowed.first().map(|first| first.name().into()),
-                },
+                remedy(&settings.allowed),
             ));
         }
+    }
+}
+
+/// `Default` where it may be written. Elsewhere the field has to go, which is `Default` in effect:
+/// the suggestion is never to unmask.
+fn remedy(allowed: &[ProcMountType]) -> Remedy {
+    let default: Value = ProcMountType::Default.name().into();
+    match allowed {
+        [ProcMountType::Default] => Remedy::Set(default),
+        _ if !allowed.contains(&ProcMountType::Default) => Remedy::Remove,
+        _ => Remedy::OneOf {
+            allowed: allowed.iter().map(ToString::to_string).collect(),
+            suggestion: Some(default),
+        },
     }
 }

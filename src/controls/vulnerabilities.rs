@@ -291,7 +291,7 @@ struct Worst<'r>(Vec<&'r Vulnerability>);
 impl fmt::Display for Worst<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut findings = self.0.clone();
-        findings.sort_by(|left, right| {
+        findings.sort_unstable_by(|left, right| {
             left.severity
                 .cmp(&right.severity)
                 .then(

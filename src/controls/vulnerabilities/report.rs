@@ -15,7 +15,6 @@
 //! Sources: `api/storage/v1alpha1` of kubewarden/sbomscanner;
 //! `pkg/apis/aquasecurity/v1alpha1/vulnerability_types.go` of aquasecurity/trivy-operator.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
 use super::Source;
@@ -104,8 +103,8 @@ pub(super) struct Reports<'l> {
     source: Source,
     namespace: &'l str,
     host: &'l dyn Host,
-    /// By field selector.
-    answers: BTreeMap<Option<String>, Answer<Vec<Report>>>,
+    /// Each with its field selector; a workload has few.
+    answers: Vec<(Option<String>, Answer<Vec<Report>>)>,
 }
 
 impl<'l> Reports<'l> {
@@ -114,7 +113,7 @@ impl<'l> Reports<'l> {
             source,
             namespace,
             host,
-            answers: BTreeMap::new(),
+            answers: Vec::new(),
         }
     }
 
@@ -127,19 +126,25 @@ impl<'l> Reports<'l> {
             )),
             Source::TrivyOperator | Source::None => None,
         };
-        let (source, namespace, host) = (self.source, self.namespace, self.host);
-        let answer = self
+        let known = self
             .answers
-            .entry(selector)
-            .or_insert_with_key(|selector| list(source, namespace, selector.as_deref(), host));
+            .iter()
+            .position(|(asked, _)| *asked == selector);
+        let answer = match known.and_then(|known| self.answers.get(known)) {
+            Some((_, answer)) => answer.clone(),
+            None => {
+                let answer = list(self.source, self.namespace, selector.as_deref(), self.host);
+                self.answers.push((selector, answer.clone()));
+                answer
+            }
+        };
         match answer {
-            Answer::Failed(failure) => Answer::Failed(failure.clone()),
+            Answer::Failed(failure) => Answer::Failed(failure),
             Answer::Absent => Answer::Absent,
             Answer::Found(reports) => {
                 let matching: Vec<Report> = reports
-                    .iter()
+                    .into_iter()
                     .filter(|report| report.image.is(reference))
-                    .cloned()
                     .collect();
                 if matching.is_empty() {
                     Answer::Absent

@@ -46,8 +46,9 @@ fmt: ## Format all code
 .PHONY: lint
 lint: toolchain ## Check format and lints
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy $(NATIVE) --all-targets -- --deny warnings
-	$(CARGO) clippy --locked --release --target $(WASM_TARGET) --package container-security -- --deny warnings
+	$(CARGO) clippy $(NATIVE) --lib --bins --tests --examples -- --deny warnings
+	$(CARGO) clippy --locked --release --target $(WASM_TARGET) --package container-security \
+	  --package bench-skip-only --package bench-sdk-style -- --deny warnings
 
 .PHONY: bench
 bench: toolchain ## Measure again and write docs/benchmarks.md (takes minutes)

@@ -1,18 +1,21 @@
-//! Holds the policy to what `examples/expected.yaml` says about each example.
+//! Holds the policy to what `examples/expected.yaml` and the docs say about it.
 
 #![expect(
-    clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "a test may panic, also in its helpers"
 )]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-use assert_cmd::Command;
+use container_security_host::request::{self, Wrapping};
+use container_security_host::{Operation, Policy, Verdict, document};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// One row of `examples/expected.yaml`; paths are relative to `examples/`.
 #[derive(Deserialize)]
@@ -20,7 +23,7 @@ use serde_json::Value;
 struct Row {
     request: String,
     settings: String,
-    verdict: Verdict,
+    verdict: Word,
     /// Lines of the rejection.
     #[serde(default)]
     says: Vec<String>,
@@ -31,7 +34,7 @@ struct Row {
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+enum Word {
     Accepted,
     Rejected,
 }
@@ -40,29 +43,29 @@ enum Verdict {
 fn the_policy_says_of_each_example_what_is_expected() {
     for row in rows() {
         let name = format!("{} under {}", row.request, row.settings);
-        let response = evaluate(&row.request, &row.settings);
-        let verdict = if response["accepted"] == true {
-            Verdict::Accepted
+        let verdict = judge(&row.request, &yaml(&row.settings));
+        let word = if verdict.accepted {
+            Word::Accepted
         } else {
-            Verdict::Rejected
+            Word::Rejected
         };
-        assert_eq!(verdict, row.verdict, "{name}: {response:#}");
+        assert_eq!(word, row.verdict, "{name}: {verdict:#?}");
 
-        let message = response["message"].as_str().unwrap_or_default();
-        let said: BTreeSet<_> = message
+        let message = verdict.message.unwrap_or_default();
+        let said: Vec<_> = message
             .lines()
             .filter_map(|line| line.strip_prefix("- "))
             .collect();
         for line in &row.says {
             assert!(
-                said.contains(line.as_str()),
+                said.contains(&line.as_str()),
                 "{name} must say\n{line}\nbut says {said:#?}"
             );
         }
-        let warnings = response["warnings"].as_array().cloned().unwrap_or_default();
-        for line in row.warns {
+        let warnings = verdict.warnings.unwrap_or_default();
+        for line in &row.warns {
             assert!(
-                warnings.contains(&Value::from(line.as_str())),
+                warnings.contains(line),
                 "{name} must warn\n{line}\nbut warns {warnings:#?}"
             );
         }
@@ -72,70 +75,90 @@ fn the_policy_says_of_each_example_what_is_expected() {
 #[test]
 fn every_example_is_expected_to_be_something() {
     let rows = rows();
-    let requests = rows.iter().map(|row| row.request.as_str()).collect();
-    assert_eq!(files("workloads"), owned(&requests));
-    let settings = rows.iter().map(|row| row.settings.as_str()).collect();
-    assert_eq!(files("settings"), owned(&settings));
+    let requests: BTreeSet<_> = rows.iter().map(|row| row.request.clone()).collect();
+    assert_eq!(files("workloads"), requests);
+    let settings: BTreeSet<_> = rows.iter().map(|row| row.settings.clone()).collect();
+    assert_eq!(files("settings"), settings);
 }
 
 #[test]
-fn every_setting_of_a_cluster_example_is_valid() {
+fn the_settings_of_every_cluster_example_are_valid() {
     for file in files("cluster") {
-        let text = fs::read_to_string(examples().join(&file)).unwrap();
-        for document in text.split("\n---\n") {
-            let document: Value = yaml_serde::from_str(document).unwrap();
+        let mut checked = 0;
+        for document in documents(&file) {
             let spec = &document["spec"];
             let members = spec["policies"].as_object().into_iter().flatten();
-            for settings in members
+            let settings = members
                 .map(|(_, member)| &member["settings"])
-                .chain([&spec["settings"]])
-                .filter(|settings| settings.is_object())
-            {
-                let status = command()
-                    .args(["--request-path", "workloads/deployment-hardened.yaml"])
-                    .args(["--settings-json", &settings.to_string()])
-                    .assert()
-                    .get_output()
-                    .status
-                    .code();
-                assert!(matches!(status, Some(0 | 1)), "{file}: {settings:#}");
+                .chain([&spec["settings"]]);
+            for settings in settings.filter(|settings| settings.is_object()) {
+                let verdict = POLICY.validate_settings(settings).unwrap();
+                assert!(verdict.valid, "{file}: {:?}", verdict.message);
+                checked += 1;
             }
         }
+        assert!(checked > 0, "{file} has no settings");
     }
 }
 
+#[test]
+fn the_defaults_in_the_docs_are_the_defaults() {
+    let docs = fs::read_to_string(root().join("docs/settings.md")).unwrap();
+    let (_, block) = docs.split_once("```yaml\n").unwrap();
+    let (defaults, _) = block.split_once("```").unwrap();
+    let defaults: Value = yaml_serde::from_str(defaults).unwrap();
+    let validity = POLICY.validate_settings(&defaults).unwrap();
+    assert!(validity.valid, "{:?}", validity.message);
+    for request in files("workloads") {
+        let by_default = judge(&request, &json!({}));
+        assert_eq!(by_default, judge(&request, &defaults), "{request}");
+    }
+}
+
+/// The module that `make policy.wasm` has built.
+static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+    let path = root().join("policy.wasm");
+    let module = fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run: make policy.wasm", path.display()));
+    Policy::load(&module).unwrap()
+});
+
+/// What the policy says of the one object in a file.
+fn judge(file: &str, settings: &Value) -> Verdict {
+    let wrapping = Wrapping {
+        operation: Operation::Create,
+        namespace: "default".to_owned(),
+        old_objects: None,
+    };
+    let bytes = fs::read(examples().join(file)).unwrap();
+    let mut inputs: Vec<_> = document::parse(file, &bytes)
+        .into_iter()
+        .flat_map(|document| request::requests(document.unwrap(), &wrapping))
+        .collect();
+    assert_eq!(inputs.len(), 1, "{file}");
+    let request = inputs.remove(0).unwrap().request;
+    POLICY
+        .validate(&request.to_value().unwrap(), settings)
+        .unwrap()
+}
+
 fn rows() -> Vec<Row> {
-    let text = fs::read_to_string(examples().join("expected.yaml")).unwrap();
-    yaml_serde::from_str(&text).unwrap()
+    serde_json::from_value(yaml("expected.yaml")).unwrap()
 }
 
-/// What the policy answers to the one object of `request`.
-fn evaluate(request: &str, settings: &str) -> Value {
-    let assert = command()
-        .args(["--request-path", request, "--settings-path", settings])
-        .args(["--output", "json"])
-        .assert();
-    let output = assert.get_output();
-    let outcomes: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
-        panic!(
-            "{request} under {settings}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )
-    });
-    outcomes[0]["response"].clone()
+/// The one document of a file.
+fn yaml(file: &str) -> Value {
+    let mut documents = documents(file);
+    assert_eq!(documents.len(), 1, "{file}");
+    documents.remove(0)
 }
 
-/// `container-security evaluate` with the policy, in `examples/`.
-fn command() -> Command {
-    let policy = root().join("policy.wasm");
-    assert!(
-        policy.is_file(),
-        "{} does not exist; build it with: make policy.wasm",
-        policy.display()
-    );
-    let mut command = Command::cargo_bin("container-security").unwrap();
-    command.current_dir(examples()).arg("evaluate").arg(policy);
-    command
+fn documents(file: &str) -> Vec<Value> {
+    let bytes = fs::read(examples().join(file)).unwrap();
+    document::parse(file, &bytes)
+        .into_iter()
+        .map(|document| document.unwrap().value)
+        .collect()
 }
 
 /// The files of a folder of `examples/`, by their paths below `examples/`.
@@ -143,12 +166,7 @@ fn files(folder: &str) -> BTreeSet<String> {
     fs::read_dir(examples().join(folder))
         .unwrap()
         .map(|entry| format!("{folder}/{}", entry.unwrap().file_name().to_str().unwrap()))
-        .filter(|path| !path.ends_with(".md"))
         .collect()
-}
-
-fn owned(paths: &BTreeSet<&str>) -> BTreeSet<String> {
-    paths.iter().copied().map(ToOwned::to_owned).collect()
 }
 
 fn examples() -> PathBuf {

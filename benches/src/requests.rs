@@ -50,6 +50,7 @@ pub(crate) fn all() -> Result<Vec<Request>> {
     Ok(vec![
         accepted("small", create(&minimal_pod(), &settings()))?,
         accepted(TWENTY_KB, create(&pod, &settings()))?,
+        accepted("20 KB, every key written", create(&pod, &every_key()))?,
         accepted(
             "20 KB, settings {}",
             create(&without_host_port(&pod), &json!({})),
@@ -85,8 +86,32 @@ pub(crate) fn all() -> Result<Vec<Request>> {
 pub(crate) const TWENTY_KB: &str = "20 KB";
 
 /// Every control that is decided from the request alone, switched on and configured the way an
-/// operator would. The requests above comply with all of it.
+/// operator would: what differs from the defaults, and no more. The requests above comply with all
+/// of it.
 fn settings() -> Value {
+    json!({
+        "appArmor": {"required": true},
+        "exemptions": [
+            {"controls": ["hostNamespaces", "hostPorts"], "namespaces": ["kube-system", "monitoring"]},
+        ],
+        "hostPorts": {"allowed": [{"max": 9110, "min": 9100}]},
+        "imagePinning": {"rejectTags": ["latest"]},
+        "readOnlyRootFilesystem": {"mode": "enforce"},
+        "registries": {
+            "allow": [
+                "registry.acme.example/platform",
+                "registry.acme.example/shop",
+                "acme.azurecr.io",
+                "ghcr.io/acme-oss",
+                "mcr.microsoft.com/oss",
+            ],
+        },
+        "shareProcessNamespace": {"mode": "enforce"},
+    })
+}
+
+/// The same, with every key of every section written out: three times the text to decode.
+fn every_key() -> Value {
     let sections = [
         (
             "appArmor",

@@ -126,25 +126,19 @@ impl<'l> Reports<'l> {
             )),
             Source::TrivyOperator | Source::None => None,
         };
-        let known = self
-            .answers
-            .iter()
-            .position(|(asked, _)| *asked == selector);
-        let answer = match known.and_then(|known| self.answers.get(known)) {
-            Some((_, answer)) => answer.clone(),
-            None => {
-                let answer = list(self.source, self.namespace, selector.as_deref(), self.host);
-                self.answers.push((selector, answer.clone()));
-                answer
-            }
-        };
-        match answer {
-            Answer::Failed(failure) => Answer::Failed(failure),
-            Answer::Absent => Answer::Absent,
-            Answer::Found(reports) => {
+        if self.answers.iter().all(|(asked, _)| *asked != selector) {
+            let answer = list(self.source, self.namespace, selector.as_deref(), self.host);
+            self.answers.push((selector.clone(), answer));
+        }
+        let asked = self.answers.iter().find(|(asked, _)| *asked == selector);
+        match asked.map(|(_, answer)| answer) {
+            Some(Answer::Failed(failure)) => Answer::Failed(failure.clone()),
+            Some(Answer::Absent) | None => Answer::Absent,
+            Some(Answer::Found(reports)) => {
                 let matching: Vec<Report> = reports
-                    .into_iter()
+                    .iter()
                     .filter(|report| report.image.is(reference))
+                    .cloned()
                     .collect();
                 if matching.is_empty() {
                     Answer::Absent

@@ -60,10 +60,18 @@ impl From<Status> for ExitCode {
     }
 }
 
-/// Writes to stderr. When nobody listens there, there is nobody to tell.
 fn print_error(message: &str) {
+    print("error", message);
+}
+
+fn print_warning(message: &str) {
+    print("warning", message);
+}
+
+/// Writes to stderr. When nobody listens there, there is nobody to tell.
+fn print(what: &str, message: &str) {
     let lines: Vec<_> = message.lines().map(printable).collect();
-    drop(writeln!(io::stderr(), "error: {}", lines.join("\n")));
+    drop(writeln!(io::stderr(), "{what}: {}", lines.join("\n")));
 }
 
 /// The text of one line without control characters but tabs: names and

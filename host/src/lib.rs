@@ -7,6 +7,7 @@
 //! | [`request`] | those values to `AdmissionRequest`s, and a request to the guest's payload |
 //! | [`policy`] | the compiled module and its waPC functions, a fresh instance for each call |
 //! | [`host_capabilities`] | what a guest reaches through waPC host calls |
+//! | [`replay`] | host calls answered from a recorded session |
 //! | [`verdict`] | what the guest answers |
 //! | [`suggested_patch`] | the fixes of a verdict as one RFC 6902 patch |
 //! | [`error`] | why a request could not be judged, in policy-server's words |
@@ -26,6 +27,7 @@ pub mod document;
 pub mod error;
 pub mod host_capabilities;
 pub mod policy;
+pub mod replay;
 pub mod request;
 pub mod suggested_patch;
 pub mod verdict;
@@ -33,5 +35,6 @@ pub mod verdict;
 pub use error::Error;
 pub use host_capabilities::{Denied, HostCapabilities};
 pub use policy::{Limits, Policy};
+pub use replay::Replay;
 pub use request::{AdmissionRequest, Operation};
 pub use verdict::{SettingsVerdict, Verdict};

@@ -464,3 +464,33 @@ fn a_closed_pipe_is_not_an_error() {
     assert_eq!(process.wait().unwrap().code(), Some(0));
     assert_eq!(stderr, "");
 }
+
+#[test]
+fn exchanges_that_are_not_replayed_are_warned_of() {
+    let session = "- type: Exchange\n  request: |\n    !OciManifestDigest\n    image: a\n  \
+                   response: {type: Success, payload: '{}'}\n";
+    Folder::with_policy(guest::ACCEPT)
+        .file("pod.yaml", GOOD)
+        .file("session.yaml", session)
+        .evaluate("-r pod.yaml --replay-host-capabilities-interactions session.yaml")
+        .code(0)
+        .stdout("ACCEPTED  Pod default/good  (pod.yaml)\n")
+        .stderr("warning: not replayed: OciManifestDigest { image: \"a\" }\n");
+}
+
+#[test]
+fn what_is_no_session_is_refused_before_anything_is_judged() {
+    let folder = Folder::with_policy(guest::ACCEPT);
+    folder
+        .file("pod.yaml", GOOD)
+        .file("session.yaml", "- {type: Exchange, request: '!Pull {}'}\n")
+        .evaluate("-r pod.yaml --replay-host-capabilities-interactions session.yaml")
+        .code(2)
+        .stdout("")
+        .stderr("error: session.yaml, exchange 1: missing field `response`\n");
+    folder
+        .evaluate("-r pod.yaml --replay-host-capabilities-interactions absent.yaml")
+        .code(2)
+        .stdout("")
+        .stderr("error: absent.yaml: No such file or directory (os error 2)\n");
+}

@@ -2,17 +2,18 @@
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use container_security_host::document::{self, Document, DocumentError};
 use container_security_host::request::{self, AdmissionRequest, Operation, Wrapping};
 use container_security_host::suggested_patch::suggested_patch;
-use container_security_host::{Policy, Verdict};
+use container_security_host::{Policy, Replay, Verdict};
 use json_patch::Patch;
 use serde_json::{Map, Value};
 
 use super::report::{self, ColorChoice, Format};
-use super::{Status, print_error};
+use super::{Status, print_error, print_warning};
 
 /// Judge admission requests and manifests
 #[derive(Args)]
@@ -50,6 +51,11 @@ pub(super) struct Arguments {
     /// File with the stored objects of an UPDATE; without it, every violation of an UPDATE is new
     #[arg(long, value_name = "PATH")]
     old_object_path: Option<String>,
+
+    /// Answer the policy's host calls from a session that `kwctl run` has recorded, request by
+    /// request; without it, every host call is denied
+    #[arg(long, value_name = "FILE")]
+    replay_host_capabilities_interactions: Option<String>,
 
     /// For people, or for programs
     #[arg(long, value_enum, default_value = "text")]
@@ -110,6 +116,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, String> {
     let settings = settings(arguments)?;
     let wrapping = wrapping(arguments)?;
     let policy = load(&arguments.policy)?;
+    let replay = replay(arguments)?;
+    let policy = match &replay {
+        Some(replay) => policy.with_host_capabilities(Arc::<Replay>::clone(replay)),
+        None => policy,
+    };
     let settings_verdict = policy
         .validate_settings(&settings)
         .map_err(|error| error.to_string())?;
@@ -130,6 +141,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, String> {
         .filter_map(|outcome| outcome.verdict.as_ref().err())
     {
         print_error(error);
+    }
+    for leftover in replay.iter().flat_map(|replay| replay.leftovers()) {
+        print_warning(&format!("not replayed: {leftover}"));
     }
     report::print(&outcomes, arguments.output, arguments.color)
         .map_err(|error| format!("cannot write to standard output: {error}"))?;
@@ -178,6 +192,12 @@ fn wrapping(arguments: &Arguments) -> Result<Wrapping, String> {
         namespace: arguments.namespace.clone(),
         old_objects,
     })
+}
+
+fn replay(arguments: &Arguments) -> Result<Option<Arc<Replay>>, String> {
+    let read = |path: &String| Replay::from_yaml(path, &read(path)?).map(Arc::new);
+    let path = arguments.replay_host_capabilities_interactions.as_ref();
+    path.map(read).transpose()
 }
 
 /// The documents of a file in which every one must be right.

@@ -47,10 +47,14 @@ fn respond(payload: &[u8], host: &dyn Host) -> Response {
             return Response::undecodable("the admission request", &json::describe_error(&error));
         }
     };
-    let settings = match payload.settings.as_ref().map(Settings::from_node) {
-        None => Settings::default(),
-        Some(Ok(settings)) => settings,
-        Some(Err(problems)) => return Response::invalid_settings(&problems),
+    let settings = match &payload.settings {
+        None => Ok(Settings::default()),
+        Some(Ok(node)) => Settings::from_node(node),
+        Some(Err(problem)) => Err(vec![format!("settings: {problem}")]),
+    };
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(problems) => return Response::invalid_settings(&problems),
     };
     judge(payload.request, &settings, host)
 }
@@ -76,6 +80,7 @@ fn judge(request: Request<'_>, settings: &Settings, host: &dyn Host) -> Response
         .namespace
         .as_ref()
         .map(Text::as_str)
+        .filter(|namespace| !namespace.is_empty())
         .or(workload.namespace());
     let review = Review::new(&workload, namespace, settings);
     let mut findings = review.judge();

@@ -246,18 +246,23 @@ impl<'de> Deserialize<'de> for Node<'de> {
 /// serde's own message quotes the offending value, and a payload may hold secrets. What stands
 /// after the last `expected` comes from the program, never from the input.
 pub(crate) fn describe_error(error: &serde_json::Error) -> String {
-    let column = error.column();
+    // What is missing is missing nowhere in particular.
+    let place = match error.column() {
+        0 => String::new(),
+        column => format!(" at column {column}"),
+    };
     if !error.is_data() {
-        return format!("it is not valid JSON (at column {column})");
+        return format!("it is not valid JSON{place}");
     }
     let text = error.to_string();
     let text = text
         .rsplit_once(" at line ")
         .map_or(text.as_str(), |(text, _)| text);
     match text.rsplit_once(", expected ") {
-        Some((_, expected)) => format!("expected {expected} at column {column}"),
-        None if text.starts_with("missing field") => format!("{text} at column {column}"),
-        None => format!("a value of an unexpected type at column {column}"),
+        Some((_, "i32" | "i64")) => format!("expected a whole number{place}"),
+        Some((_, expected)) => format!("expected {expected}{place}"),
+        None if text.starts_with("missing field") => format!("{text}{place}"),
+        None => format!("a value of an unexpected type{place}"),
     }
 }
 

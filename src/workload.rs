@@ -106,7 +106,10 @@ impl Workload<'_> {
     }
 
     pub(crate) fn namespace(&self) -> Option<&str> {
-        self.namespace.as_ref().map(Text::as_str)
+        self.namespace
+            .as_ref()
+            .map(Text::as_str)
+            .filter(|namespace| !namespace.is_empty())
     }
 
     /// Whether Pods are yet to be made from this object. Kubernetes validates and completes a

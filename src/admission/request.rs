@@ -20,7 +20,8 @@ use crate::workload::{Kind, Workload};
 #[derive(Debug)]
 pub(super) struct Payload<'a> {
     pub(super) request: Request<'a>,
-    pub(super) settings: Option<Node<'a>>,
+    /// What is wrong with settings that are no JSON, where they are.
+    pub(super) settings: Option<Result<Node<'a>, String>>,
 }
 
 /// The fields of an AdmissionRequest that decide something.
@@ -115,7 +116,8 @@ impl<'a> Payload<'a> {
         decode(payload, Objects::Decode)
     }
 
-    /// Decodes everything but the object, which is kept as JSON.
+    /// Decodes everything but the object and the settings, so that neither is taken for the fault
+    /// of the other.
     pub(super) fn decode_envelope(payload: &'a [u8]) -> Result<Self, serde_json::Error> {
         decode(payload, Objects::Keep)
     }
@@ -150,7 +152,7 @@ impl Request<'_> {
     }
 }
 
-/// What to do with the object on the way.
+/// What to do with the object, and with the settings, on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Objects {
     Decode,
@@ -195,7 +197,16 @@ impl<'de> Visitor<'de> for Seed<Payload<'de>> {
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match key.as_str() {
                 "request" => request = Some(map.next_value_seed(Seed::new(self.objects))?),
-                "settings" => settings = Some(map.next_value()?),
+                "settings" => {
+                    settings = Some(match self.objects {
+                        Objects::Decode => Ok(map.next_value()?),
+                        Objects::Keep => {
+                            let raw: &'de RawValue = map.next_value()?;
+                            Node::from_slice(raw.get().as_bytes())
+                                .map_err(|error| json::describe_error(&error))
+                        }
+                    });
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -241,7 +252,10 @@ impl<'de> Visitor<'de> for Seed<Request<'de>> {
                 }
             }
         }
-        request.kind = kind.ok_or_else(|| de::Error::missing_field("kind"))?;
+        // An object of no kind is not one of an unknown kind: nothing is known to judge its Pods.
+        request.kind = kind
+            .filter(|kind| !kind.kind.as_str().is_empty())
+            .ok_or_else(|| de::Error::missing_field("kind"))?;
         Ok(request)
     }
 }

@@ -93,7 +93,8 @@ pub(super) fn judge<'w>(
         }
         for required in &settings.required_drop {
             if drop.iter().all(|dropped| dropped.as_str() != required.0) {
-                findings.report(not_dropped(&container, drop, required));
+                let is_sole = settings.required_drop.len() == 1;
+                findings.report(not_dropped(&container, drop, required, is_sole));
             }
         }
     }
@@ -111,7 +112,7 @@ fn not_allowed<'w>(
     let kubernetes = normal(added);
     let effect = if kubernetes == ALL {
         "which the runtime takes for every capability there is, and ".to_owned()
-    } else if kubernetes == added {
+    } else if kubernetes == added || !is_plain(&kubernetes) {
         "which is ".to_owned()
     } else {
         format!("which the runtime takes for {kubernetes}, and ")
@@ -132,13 +133,15 @@ fn not_dropped<'w>(
     container: &Container<'w>,
     dropped: &[Text<'_>],
     required: &Capability,
+    is_sole: bool,
 ) -> Violation<'w> {
     let path = container.security_field(&["capabilities", "drop"]);
     let written = dropped
         .iter()
         .map(Text::as_str)
         .find(|dropped| normal(dropped) == required.0);
-    let found = if dropped.is_empty() {
+    // Of several that are missing from the same list, each is a violation of its own.
+    let found = if dropped.is_empty() && is_sole {
         Found::Unset
     } else {
         Found::Phrase(format!("does not hold {}", required.0).into())
@@ -158,6 +161,12 @@ fn not_dropped<'w>(
         )),
         None => violation,
     }
+}
+
+/// Whether a name can stand in a message as it is.
+fn is_plain(name: &str) -> bool {
+    name.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The capability that a runtime makes of a name.

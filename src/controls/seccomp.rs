@@ -8,10 +8,9 @@
 //!   them, also an overridden one. With `seccomp.required` each container needs an effective
 //!   profile: its own field, else the pod's; with `honor` the container's annotation stands
 //!   between the two and the pod's annotation comes last
-//! - **Not applicable** `required` on Windows, where the fields may not be set
-//! - **Differs from the Pod Security Standard** in nothing at its default, but for two things that
-//!   the API server refuses anyway and that are violations here: a `Localhost` field without a
-//!   name, and a profile on Windows that is not allowed
+//! - **Not applicable** on Windows, where the fields may not be set
+//! - **Differs from the Pod Security Standard** in nothing at its default, but that a `Localhost`
+//!   field without a name, which the API server refuses anyway, is a violation too
 //! - **Source** `check_seccompProfile_restricted.go` of pod-security-admission. Kubernetes 1.27
 //!   and later do not act on the annotations: with `annotations: ignore` one is a warning
 
@@ -42,6 +41,9 @@ pub(super) fn judge<'w>(
     settings: &Seccomp,
     findings: &mut Findings<'w>,
 ) {
+    if workload.is_windows() {
+        return;
+    }
     let honored = settings.annotations == Annotations::Honor;
     let of_pod = workload
         .security_context()
@@ -64,7 +66,7 @@ pub(super) fn judge<'w>(
                 &settings.allowed,
             );
         }
-        if !settings.required || workload.is_windows() || own.or(of_pod).is_some() {
+        if !settings.required || own.or(of_pod).is_some() {
             continue;
         }
         let annotated = workload

@@ -13,7 +13,6 @@
 //!
 //! - A `Localhost` profile without a name, and a name without `Localhost`. The API server refuses
 //!   both before the standard is asked; the policy, which may be asked first, has them for violations.
-//! - A seccomp profile that is not allowed, on Windows. The same holds for it.
 //! - `null` in a list, for a name, or for an annotation's value, and values of another type: the API
 //!   server does not send them, and the policy cannot decode them.
 //! - Volume types, sysctls, `SELinux`, and the `host` of probes and lifecycle hooks: the standard
@@ -287,10 +286,10 @@ impl Generator {
         let is_non_root_of_pod = self.pick(&[true, true, false]);
         let mut context = Map::new();
         if is_seccomp_of_pod {
-            self.profile(&mut context, "seccompProfile", self.is_windows);
+            self.profile(&mut context, "seccompProfile");
         }
         if self.one_in(2) {
-            self.profile(&mut context, "appArmorProfile", false);
+            self.profile(&mut context, "appArmorProfile");
         }
         if is_non_root_of_pod {
             self.field(
@@ -348,10 +347,10 @@ impl Generator {
     ) -> Value {
         let mut context = Map::new();
         if !is_seccomp_of_pod || self.one_in(4) {
-            self.profile(&mut context, "seccompProfile", self.is_windows);
+            self.profile(&mut context, "seccompProfile");
         }
         if self.one_in(4) {
-            self.profile(&mut context, "appArmorProfile", false);
+            self.profile(&mut context, "appArmorProfile");
         }
         if is_non_root_of_pod {
             self.field(
@@ -511,8 +510,8 @@ impl Generator {
         }
     }
 
-    fn profile(&mut self, context: &mut Map<String, Value>, field: &str, is_good: bool) {
-        let profile = if self.is_odd() && !is_good {
+    fn profile(&mut self, context: &mut Map<String, Value>, field: &str) {
+        let profile = if self.is_odd() {
             let odd = [
                 "Unconfined",
                 "unconfined",

@@ -1,7 +1,6 @@
 //! Holds the policy to what `examples/expected.yaml` and the docs say about it.
 
 #![expect(
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a test may panic, also in its helpers"

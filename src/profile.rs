@@ -221,6 +221,16 @@ impl AllowedProfile {
             Self::AnyLocalhost => None,
         }
     }
+
+    /// The annotation value that asks for this profile, where the entry names a single one.
+    pub(crate) fn as_annotation(&self) -> Option<String> {
+        match self {
+            Self::RuntimeDefault => Some("runtime/default".to_owned()),
+            Self::Unconfined => Some("unconfined".to_owned()),
+            Self::Localhost(name) => Some(format!("localhost/{name}")),
+            Self::AnyLocalhost => None,
+        }
+    }
 }
 
 impl Display for AllowedProfile {

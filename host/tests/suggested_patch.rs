@@ -231,8 +231,6 @@ fn strict() -> Value {
     })
 }
 
-/// Not among them: `annotations: honor`, with which an annotation that is not allowed is removed
-/// first and asked for as a field afterwards.
 fn settings() -> impl Strategy<Value = Value> {
     let key = |section: &'static str, key: &'static str, values: Vec<Value>| {
         (Just((section, key)), sample::select(values))
@@ -250,6 +248,8 @@ fn settings() -> impl Strategy<Value = Value> {
     let one = prop_oneof![
         key("appArmor", "mode", modes()),
         key("appArmor", "required", flags()),
+        key("appArmor", "annotations", vec![json!("honor")]),
+        key("seccomp", "annotations", vec![json!("honor")]),
         key("appArmor", "allowed", profiles()),
         key("seccomp", "allowed", profiles()),
         key("seccomp", "required", flags()),

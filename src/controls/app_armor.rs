@@ -14,9 +14,7 @@
 //!   kubelet's `GetProfile` (`pkg/security/apparmor`)
 
 use super::{Control, Findings};
-use crate::profile::{
-    AllowedProfile, Malformed, Profile, ProfileAnnotation, Target, WrittenProfile,
-};
+use crate::profile::{AllowedProfile, Profile, ProfileAnnotation, Target, WrittenProfile};
 use crate::settings::{Annotations, Check, Mode, section};
 use crate::violation::{FieldPath, Found, List, Remedy, Subject, Violation};
 use crate::workload::Workload;
@@ -89,18 +87,9 @@ pub(super) fn judge<'w>(
         findings.report(violation);
     }
     for annotation in workload.annotations.iter() {
-        if let Some(Target::AppArmorOfContainer(name)) = annotation.target() {
-            let subject = workload.subject_named(name);
-            let path = || workload.annotation(annotation.key());
-            let profile = annotation.app_armor();
-            findings.report_annotation(
-                CONTROL,
-                subject,
-                path,
-                annotation,
-                profile,
-                &settings.allowed,
-            );
+        if let Some(Target::AppArmorOfContainer(_)) = annotation.target() {
+            let counts = settings.annotations;
+            findings.report_annotation(workload, annotation, &settings.allowed, counts);
         }
     }
 }
@@ -152,16 +141,33 @@ impl<'w> Findings<'w> {
         self.report(violation);
     }
 
-    /// Reports a profile annotation that is not allowed.
+    /// Reports a profile annotation that is not allowed. `counts` says whether the cluster acts on
+    /// it: then it may be all that its container has.
     pub(super) fn report_annotation(
         &mut self,
-        control: Control,
-        subject: Subject<'w>,
-        path: impl FnOnce() -> FieldPath<'w>,
+        workload: &'w Workload<'w>,
         annotation: &'w ProfileAnnotation<'w>,
-        profile: Result<Option<Profile<'w>>, Malformed>,
         allowed: &[AllowedProfile],
+        counts: Annotations,
     ) {
+        let (control, subject, profile) = match annotation.target() {
+            Some(Target::AppArmorOfContainer(name)) => (
+                Control::AppArmor,
+                workload.subject_named(name),
+                annotation.app_armor(),
+            ),
+            Some(Target::SeccompOfContainer(name)) => (
+                Control::Seccomp,
+                workload.subject_named(name),
+                annotation.seccomp().map(Some),
+            ),
+            Some(Target::SeccompOfPod) => (
+                Control::Seccomp,
+                Subject::Workload,
+                annotation.seccomp().map(Some),
+            ),
+            None => return,
+        };
         let reason = match profile {
             Ok(None) => return,
             Ok(Some(profile)) if allowed.iter().any(|entry| entry.allows(profile)) => return,
@@ -170,9 +176,14 @@ impl<'w> Findings<'w> {
                 "which is no profile (runtime/default, localhost/<name>, unconfined)".to_owned()
             }
         };
+        let path = workload.annotation(annotation.key());
         let found = Found::Text(annotation.value());
-        self.report(
-            Violation::new(control, subject, path(), found, Remedy::Remove).because(reason),
-        );
+        let another = allowed.iter().find_map(AllowedProfile::as_annotation);
+        let remedy = match (counts, another) {
+            (Annotations::Honor, Some(another)) => Remedy::Set(another.into()),
+            (Annotations::Honor, None) => Remedy::Must("name an allowed profile".to_owned()),
+            (Annotations::Ignore, _) => Remedy::Remove,
+        };
+        self.report(Violation::new(control, subject, path, found, remedy).because(reason));
     }
 }

@@ -89,24 +89,15 @@ pub(super) fn judge<'w>(
         findings.report(violation);
     }
     for annotation in workload.annotations.iter() {
-        let subject = match annotation.target() {
-            Some(Target::SeccompOfPod) => Subject::Workload,
-            Some(Target::SeccompOfContainer(name)) => workload.subject_named(name),
-            _ => continue,
-        };
-        if honored {
-            let path = || workload.annotation(annotation.key());
-            let profile = annotation.seccomp().map(Some);
-            findings.report_annotation(
-                CONTROL,
-                subject,
-                path,
-                annotation,
-                profile,
-                &settings.allowed,
-            );
-        } else {
-            findings.notice(inert(annotation));
+        match annotation.target() {
+            Some(Target::SeccompOfPod | Target::SeccompOfContainer(_)) if honored => {
+                let counts = settings.annotations;
+                findings.report_annotation(workload, annotation, &settings.allowed, counts);
+            }
+            Some(Target::SeccompOfPod | Target::SeccompOfContainer(_)) => {
+                findings.notice(inert(annotation));
+            }
+            Some(Target::AppArmorOfContainer(_)) | None => {}
         }
     }
 }

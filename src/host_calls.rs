@@ -70,6 +70,14 @@ impl Failure {
             Self::Error(text) => format!("{what}: {text}"),
         }
     }
+
+    /// Whether another signer of the same image could not be verified either.
+    pub(crate) fn is_of_every_authority(&self) -> bool {
+        match self {
+            Self::Denied(_) => true,
+            Self::Error(text) => text.contains(NO_MANIFEST),
+        }
+    }
 }
 
 /// The outcome of a signature verification.
@@ -320,6 +328,7 @@ const UNTRUSTED: [&str; 3] = [
     "No Signature Layer passed verification",
     "failed verification",
 ];
+const NO_MANIFEST: &str = "Cannot fetch manifest of";
 const MANIFEST_UNKNOWN: &str = "manifest unknown";
 const NO_SUCH_RESOURCE: &str = "Cannot find ";
 

@@ -291,16 +291,23 @@ impl Signatures {
 impl Rule {
     /// The digest that one of the authorities has signed, or why none has.
     fn verify(&self, host: &dyn Host, image: &str) -> Result<String, String> {
+        let describe = |failure: &Failure| failure.describe("whose signatures cannot be verified");
+        let mut failed: Option<Failure> = None;
         for authority in &self.any_of {
             match authority.verify(host, image, &self.annotations) {
                 Answer::Found(Some(digest)) => return Ok(digest),
                 Answer::Found(None) => {}
                 // The other authorities would get the same answer.
                 Answer::Absent => return Err("which is not signed".to_owned()),
-                Answer::Failed(failure) => {
-                    return Err(failure.describe("whose signatures cannot be verified"));
+                Answer::Failed(failure) if failure.is_of_every_authority() => {
+                    return Err(describe(&failure));
                 }
+                // An expired certificate, say: the next authority may be the one to replace it.
+                Answer::Failed(failure) => failed = failed.or(Some(failure)),
             }
+        }
+        if let Some(failure) = failed {
+            return Err(describe(&failure));
         }
         Err("which is not signed by a trusted authority".to_owned())
     }

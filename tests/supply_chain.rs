@@ -1,0 +1,1275 @@
+//! What the supply-chain controls ask the host, and what they make of each answer.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that is wrong must fail, and say where"
+)]
+
+#[expect(
+    dead_code,
+    reason = "these tests need the valid workloads, not the cases"
+)]
+mod support;
+
+use std::cell::RefCell;
+
+use container_security::{Host, validate};
+use serde_json::{Value, json};
+
+const APP: &str = "ghcr.io/org/app:1";
+const A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const B: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+const KEY: &str = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
+const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+/// 2026-01-31T00:00:00Z.
+const NOW: i64 = 1_769_817_600;
+
+// What the host says, in its own words.
+const MISSING: &str = "Callback evaluation failure: Image verification failed: missing signatures\nThe following constraints were not satisfied:\nkind: pubKey";
+const UNSIGNED: &str =
+    "Callback evaluation failure: no signatures found for image: ghcr.io/org/app:1 ";
+const UNKNOWN: &str = "Callback evaluation failure: Fail to interact with OCI registry: Registry error: url https://ghcr.io/v2/org/app/manifests/1, envelope: OCI API errors: [OCI API error: manifest unknown]\n\nCaused by:\n    0: Registry error";
+const DOWN: &str = "Callback evaluation failure: error sending request for url (https://ghcr.io/)\n\nCaused by:\n    0: x";
+const DENIED: &str = "Policy has not been granted access to the 'x' host capability. The violation has been reported.";
+
+// ---- signatures
+
+#[test]
+fn each_outcome_of_a_verification_has_a_message_of_its_own() {
+    let app = by_digest(A);
+    let cannot = |text: &str| format!("whose signatures cannot be verified: {text}");
+    let untrusted = "which is not signed by a trusted authority".to_owned();
+    let mut said = Vec::new();
+    for (image, answer, reason) in [
+        (
+            app.as_str(),
+            Ok(json!({"is_trusted": true, "digest": B})),
+            format!("whose verified digest is another one: \"{B}\""),
+        ),
+        (
+            app.as_str(),
+            Ok(json!({"is_trusted": false, "digest": A})),
+            untrusted.clone(),
+        ),
+        (APP, Err(MISSING), untrusted.clone()),
+        (
+            APP,
+            Err(
+                "Callback evaluation failure: failed to get image trusted layers: No Signature Layer passed verification",
+            ),
+            untrusted,
+        ),
+        (APP, Err(UNSIGNED), "which is not signed".to_owned()),
+        (
+            APP,
+            Err(DOWN),
+            cannot("error sending request for url (https://ghcr.io/)"),
+        ),
+        (
+            APP,
+            Err("Error obtaining response over callback channel"),
+            cannot("Error obtaining response over callback channel"),
+        ),
+        (
+            APP,
+            Err(DENIED),
+            cannot(DENIED).replace(
+                "verified:",
+                "verified because the policy server does not allow it:",
+            ),
+        ),
+        (
+            APP,
+            Ok(json!({"is_trusted": true})),
+            cannot("the answer of oci/v2/verify cannot be read: it lacks what is asked for"),
+        ),
+        (
+            APP,
+            Ok(json!({"is_trusted": "true", "digest": A})),
+            cannot("the answer of oci/v2/verify cannot be read: it lacks what is asked for"),
+        ),
+    ] {
+        let host = FakeHost::new().row("oci/v2/verify", json!({}), answer);
+        let found = judge(&[image], &signed(json!([{"publicKeys": [KEY]}])), &host);
+        assert_eq!(found.lines, [signatures(image, &reason)]);
+        assert_eq!(found.warnings, Vec::<String>::new());
+        said.push(reason);
+    }
+    said.sort();
+    said.dedup();
+    assert_eq!(said.len(), 7);
+}
+
+#[test]
+fn an_answer_that_is_no_json_is_not_trust() {
+    let host = FakeHost::new().raw("oci/v2/verify", b"\xff{\"is_trusted\":true}");
+    let found = judge(&[APP], &signed(json!([{"publicKeys": [KEY]}])), &host);
+    assert_eq!(
+        found.lines,
+        [signatures(
+            APP,
+            "whose signatures cannot be verified: the answer of oci/v2/verify cannot be read: it is not valid JSON at column 1"
+        )]
+    );
+}
+
+#[test]
+fn a_digest_is_verified_silently_and_a_tag_with_a_warning_that_names_its_digest() {
+    let settings = signed(json!([{"publicKeys": [KEY]}]));
+    let host = FakeHost::new().found("oci/v2/verify", json!({}), trusted(A));
+    for image in [by_digest(A), format!("{APP}@{A}")] {
+        let found = judge(&[&image], &settings, &host);
+        assert_eq!((found.lines, found.warnings), (vec![], vec![]), "{image}");
+    }
+    let found = judge(&[APP, APP], &settings, &host);
+    assert_eq!(found.lines, Vec::<String>::new());
+    assert_eq!(
+        found.warnings,
+        [0, 1].map(|index| format!(
+            "signatures: container \"c{index}\": verified {A}, but a tag can move: write that \
+             digest into spec.containers[{index}].image"
+        ))
+    );
+}
+
+#[test]
+fn what_is_asked_of_each_authority_is_the_hosts_own_form() {
+    let issuer = "https://token.actions.githubusercontent.com";
+    let bytes = |text: &str| text.bytes().map(Value::from).collect::<Vec<_>>();
+    for (authority, request) in [
+        (
+            json!({"publicKeys": [KEY, KEY]}),
+            json!({"type": "SigstorePubKeyVerify", "pub_keys": [KEY, KEY]}),
+        ),
+        (
+            json!({"keyless": {"issuer": issuer, "subject": "me@org.example"}}),
+            json!({"type": "SigstoreKeylessVerify",
+                "keyless": [{"issuer": issuer, "subject": "me@org.example"}]}),
+        ),
+        (
+            json!({"keyless": {"issuer": issuer, "subjectPrefix": "https://github.com/org/"}}),
+            json!({"type": "SigstoreKeylessPrefixVerify",
+                "keyless_prefix": [{"issuer": issuer, "url_prefix": "https://github.com/org/"}]}),
+        ),
+        (
+            json!({"githubActions": {"owner": "org"}}),
+            json!({"type": "SigstoreGithubActionsVerify", "owner": "org", "repo": null}),
+        ),
+        (
+            json!({"githubActions": {"owner": "org", "repo": "app"}}),
+            json!({"type": "SigstoreGithubActionsVerify", "owner": "org", "repo": "app"}),
+        ),
+        (
+            json!({"certificate": {"pem": PEM}}),
+            json!({"type": "SigstoreCertificateVerify", "certificate": bytes(PEM),
+                "certificate_chain": null, "require_rekor_bundle": true}),
+        ),
+        (
+            json!({"certificate": {"pem": PEM, "chain": [PEM], "requireRekorBundle": false}}),
+            json!({"type": "SigstoreCertificateVerify", "certificate": bytes(PEM),
+                "certificate_chain": [bytes(PEM)], "require_rekor_bundle": false}),
+        ),
+    ] {
+        for annotations in [json!(null), json!({"env": "prod", "a": "b"})] {
+            let mut settings = signed(json!([authority]));
+            settings["signatures"]["rules"][0]["annotations"] = annotations.clone();
+            let host = FakeHost::new().found("oci/v2/verify", json!({}), trusted(A));
+            assert_eq!(judge(&[APP], &settings, &host).lines, Vec::<String>::new());
+            let mut request = request.clone();
+            request["image"] = APP.into();
+            request["annotations"] = annotations;
+            assert_eq!(host.calls(), [("oci/v2/verify".to_owned(), request)]);
+        }
+    }
+}
+
+#[test]
+fn authorities_are_asked_in_their_order_until_one_has_signed() {
+    let owners = |names: &[&str]| {
+        let any_of: Vec<Value> = names
+            .iter()
+            .map(|name| json!({"githubActions": {"owner": name}}))
+            .collect();
+        signed(any_of.into())
+    };
+    let settings = owners(&["a", "b", "c"]);
+    let expired = "Callback evaluation failure: certificate has expired";
+    let unreachable = "Callback evaluation failure: failed to get image trusted layers: Cannot fetch manifest of ghcr.io/org/app:1: down";
+    for (first, asked, reason) in [
+        (Ok(trusted(A)), 1, None),
+        (Err(MISSING), 2, None),
+        // What is wrong with one authority need not be wrong with the next.
+        (Err(expired), 2, None),
+        // What is wrong with the image is wrong with all.
+        (Err(UNSIGNED), 1, Some("which is not signed".to_owned())),
+        (
+            Err(unreachable),
+            1,
+            Some("whose signatures cannot be verified: failed to get image trusted layers: Cannot fetch manifest of ghcr.io/org/app:1: down".to_owned()),
+        ),
+        (
+            Err(DENIED),
+            1,
+            Some(format!(
+                "whose signatures cannot be verified because the policy server does not allow it: {DENIED}"
+            )),
+        ),
+    ] {
+        let host = FakeHost::new()
+            .row("oci/v2/verify", json!({"owner": "a"}), first)
+            .found("oci/v2/verify", json!({"owner": "b"}), trusted(A));
+        let found = judge(&[APP], &settings, &host);
+        let expected: Vec<String> = reason.iter().map(|why| signatures(APP, why)).collect();
+        assert_eq!(found.lines, expected);
+        let owners: Vec<Value> = host.calls().iter().map(|(_, call)| call["owner"].clone()).collect();
+        assert_eq!(owners, ["a", "b"][..asked]);
+    }
+    // Where none has signed, the first failure says more than that.
+    let host = FakeHost::new()
+        .fails("oci/v2/verify", json!({"owner": "b"}), expired)
+        .fails("oci/v2/verify", json!({}), MISSING);
+    assert_eq!(
+        judge(&[APP], &settings, &host).lines,
+        [signatures(
+            APP,
+            "whose signatures cannot be verified: certificate has expired"
+        )]
+    );
+    assert_eq!(host.calls().len(), 3);
+}
+
+#[test]
+fn inside_an_authority_everything_must_verify_and_be_of_one_digest() {
+    let settings = signed(json!([{"publicKeys": [KEY], "githubActions": {"owner": "org"}}]));
+    let with = |second: Result<Value, &'static str>| {
+        let host = FakeHost::new()
+            .found(
+                "oci/v2/verify",
+                json!({"type": "SigstorePubKeyVerify"}),
+                trusted(A),
+            )
+            .row(
+                "oci/v2/verify",
+                json!({"type": "SigstoreGithubActionsVerify"}),
+                second,
+            );
+        let found = judge(&[&by_digest(A)], &settings, &host);
+        assert_eq!(host.calls().len(), 2);
+        found.lines
+    };
+    assert_eq!(with(Ok(trusted(A))), Vec::<String>::new());
+    assert_eq!(
+        with(Err(MISSING)),
+        [signatures(
+            &by_digest(A),
+            "which is not signed by a trusted authority"
+        )]
+    );
+    assert_eq!(
+        with(Ok(trusted(B))),
+        [signatures(
+            &by_digest(A),
+            "whose signatures cannot be verified: the image changed while it was verified"
+        )]
+    );
+}
+
+#[test]
+fn an_image_must_satisfy_every_rule_that_matches_it() {
+    let rule = |images: &str, owner: &str| json!({"images": [images], "anyOf": [{"githubActions": {"owner": owner}}]});
+    let mut settings = json!({"signatures": {"rules": [
+        rule("ghcr.io/org", "a"), rule("quay.io", "b"), rule("ghcr.io/org/app", "c"),
+    ]}});
+    let with = |answer| {
+        FakeHost::new()
+            .found("oci/v2/verify", json!({"owner": "a"}), trusted(A))
+            .row("oci/v2/verify", json!({"owner": "c"}), answer)
+    };
+    let host = with(Ok(trusted(A)));
+    assert_eq!(
+        judge(&[&by_digest(A)], &settings, &host).lines,
+        Vec::<String>::new()
+    );
+    assert_eq!(host.calls().len(), 2);
+    let host = with(Err(UNSIGNED));
+    assert_eq!(
+        judge(&[APP], &settings, &host).lines,
+        [signatures(APP, "which is not signed")]
+    );
+    let host = with(Ok(trusted(B)));
+    assert_eq!(
+        judge(&[APP], &settings, &host).lines,
+        [signatures(
+            APP,
+            &format!("whose verified digest is another one: \"{B}\"")
+        )]
+    );
+
+    let other = "ghcr.io/org-evil/app:1";
+    let host = FakeHost::new();
+    assert_eq!(
+        judge(&[other], &settings, &host).lines,
+        [signatures(
+            other,
+            "which no rule of signatures.rules matches"
+        )]
+    );
+    settings["signatures"]["unmatched"] = "accept".into();
+    let found = judge(&[other], &settings, &host);
+    assert_eq!((found.lines, found.warnings), (vec![], vec![]));
+    assert_eq!(host.calls(), []);
+}
+
+// ---- vulnerabilities
+
+const SBOMSCANNER: &str = "storage.sbomscanner.kubewarden.io/v1alpha1";
+const TRIVY: &str = "aquasecurity.github.io/v1alpha1";
+
+#[test]
+fn reports_are_asked_for_with_these_requests() {
+    for (source, api_version, selector, masks) in [
+        (
+            "sbomscanner",
+            SBOMSCANNER,
+            json!("imageMetadata.repository=org/app"),
+            json!([
+                "imageMetadata.digest",
+                "imageMetadata.indexDigest",
+                "imageMetadata.registryURI",
+                "imageMetadata.repository",
+                "imageMetadata.tag",
+                "report.results.vulnerabilities.cve",
+                "report.results.vulnerabilities.cvss",
+                "report.results.vulnerabilities.fixedVersions",
+                "report.results.vulnerabilities.installedVersion",
+                "report.results.vulnerabilities.packageName",
+                "report.results.vulnerabilities.severity",
+                "report.results.vulnerabilities.suppressed",
+            ]),
+        ),
+        (
+            "trivy-operator",
+            TRIVY,
+            json!(null),
+            json!([
+                "report.artifact.digest",
+                "report.artifact.repository",
+                "report.artifact.tag",
+                "report.registry.server",
+                "report.updateTimestamp",
+                "report.vulnerabilities.fixedVersion",
+                "report.vulnerabilities.installedVersion",
+                "report.vulnerabilities.resource",
+                "report.vulnerabilities.score",
+                "report.vulnerabilities.severity",
+                "report.vulnerabilities.vulnerabilityID",
+            ]),
+        ),
+    ] {
+        for (namespace, asked) in [(json!(null), "shop"), (json!("scans"), "scans")] {
+            let host = FakeHost::new().reports(&[]);
+            let settings = json!({"vulnerabilities": {"source": source, "namespace": namespace}});
+            judge(&[APP], &settings, &host);
+            assert_eq!(
+                host.calls(),
+                [
+                    (
+                        "kubernetes/get_resource".to_owned(),
+                        json!({"api_version": api_version, "kind": "VulnerabilityReport",
+                            "name": "container-security-may-i-read", "namespace": asked,
+                            "disable_cache": false, "field_masks": ["metadata.name"]})
+                    ),
+                    (
+                        "kubernetes/list_resources_by_namespace".to_owned(),
+                        json!({"api_version": api_version, "kind": "VulnerabilityReport",
+                            "namespace": asked, "label_selector": null,
+                            "field_selector": selector, "field_masks": masks})
+                    ),
+                ]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_report_is_about_an_image_by_digest_or_by_registry_repository_and_tag() {
+    let sbom = |registry: &str, repository: &str, tag: &str, digest: &str, index: &str| {
+        json!({"imageMetadata": {"registryURI": registry, "repository": repository, "tag": tag,
+            "digest": digest, "indexDigest": index}, "report": {"results": []}})
+    };
+    let trivy = |server: &str, repository: &str, tag: &str, digest: &str| {
+        json!({"report": {"registry": {"server": server}, "vulnerabilities": [],
+            "artifact": {"repository": repository, "tag": tag, "digest": digest}}})
+    };
+    let nginx = format!("nginx@{A}");
+    for (source, report, image, is_about) in [
+        (
+            "sbomscanner",
+            sbom("ghcr.io", "org/app", "1", A, ""),
+            APP,
+            true,
+        ),
+        (
+            "sbomscanner",
+            sbom("https://GHCR.io/", "org/app", "1", A, ""),
+            APP,
+            true,
+        ),
+        (
+            "sbomscanner",
+            sbom("ghcr.io", "org/app", "2", A, ""),
+            APP,
+            false,
+        ),
+        (
+            "sbomscanner",
+            sbom("ghcr.io", "org/app2", "1", A, ""),
+            APP,
+            false,
+        ),
+        (
+            "sbomscanner",
+            sbom("docker.io", "library/nginx", "latest", B, A),
+            &nginx,
+            true,
+        ),
+        (
+            "sbomscanner",
+            sbom("docker.io", "library/nginx", "latest", A, ""),
+            &nginx,
+            true,
+        ),
+        (
+            "sbomscanner",
+            sbom("docker.io", "library/nginx", "latest", B, ""),
+            &nginx,
+            false,
+        ),
+        (
+            "sbomscanner",
+            sbom("docker.io", "library/nginx", "latest", A, ""),
+            "nginx",
+            true,
+        ),
+        (
+            "sbomscanner",
+            sbom("docker.io", "library/nginx", "1", A, ""),
+            "evil.io/library/nginx:1",
+            false,
+        ),
+        (
+            "trivy-operator",
+            trivy("index.docker.io", "library/nginx", "1", ""),
+            "nginx:1",
+            true,
+        ),
+        (
+            "trivy-operator",
+            trivy("index.docker.io", "library/nginx", "1", ""),
+            "docker.io/library/nginx:1",
+            true,
+        ),
+        (
+            "trivy-operator",
+            trivy("index.docker.io", "library/nginx", "1", A),
+            &nginx,
+            true,
+        ),
+        (
+            "trivy-operator",
+            trivy("index.docker.io", "library/nginx", "1", ""),
+            "evil.io/library/nginx:1",
+            false,
+        ),
+        (
+            "trivy-operator",
+            trivy("ghcr.io", "org/app", "", B),
+            &by_digest(B),
+            true,
+        ),
+        (
+            "trivy-operator",
+            trivy("ghcr.io", "org/app", "1", B),
+            &by_digest(A),
+            false,
+        ),
+    ] {
+        let host = FakeHost::new().reports(&[report.clone()]);
+        let found = judge(
+            &[image],
+            &json!({"vulnerabilities": {"source": source}}),
+            &host,
+        );
+        let expected = if is_about {
+            vec![]
+        } else {
+            vec![vulnerabilities(
+                image,
+                "for which there is no vulnerability report",
+            )]
+        };
+        assert_eq!(found.lines, expected, "{image}: {report}");
+    }
+}
+
+#[test]
+fn findings_count_by_severity_score_fix_and_the_lists_of_the_settings() {
+    let critical = json!({"cve": "CVE-1", "severity": "CRITICAL", "packageName": "ssl",
+        "installedVersion": "1", "fixedVersions": ["2", "3"], "cvss": {"nvd": {"v3score": "9.8"},
+        "suse": {"v3score": "7.0"}}});
+    let high = json!({"cve": "CVE-2", "severity": "high", "packageName": "zlib",
+        "installedVersion": "1", "fixedVersions": []});
+    let odd = json!({"cve": "CVE-3", "severity": "negligible", "packageName": "tar",
+        "installedVersion": "1", "fixedVersions": []});
+    let suppressed = json!({"cve": "CVE-1", "severity": "CRITICAL", "packageName": "ssl",
+        "installedVersion": "1", "suppressed": true});
+    let all = json!([critical, high, odd]);
+    let has = |what: &str| Some(format!("which has vulnerabilities: {what}"));
+    let in_ssl = "CVE-1 in ssl 1 (fixed in 2, 3)";
+    let in_zlib = "CVE-2 in zlib 1 (no fix)";
+    for (settings, found, reason) in [
+        (json!({}), json!([]), None),
+        (
+            json!({}),
+            all.clone(),
+            has(&format!(
+                "1 critical (0 allowed), 1 high (0 allowed); {in_ssl}, {in_zlib}"
+            )),
+        ),
+        (
+            json!({"maximum": {"critical": 1, "high": 1}}),
+            all.clone(),
+            None,
+        ),
+        (json!({"maximum": {}}), all.clone(), None),
+        (
+            json!({"maximum": {"unknown": 0}}),
+            all.clone(),
+            has("1 of unknown severity (0 allowed); CVE-3 in tar 1 (no fix)"),
+        ),
+        (
+            json!({"maximum": {"high": 0}, "maximumCvss": 9.7}),
+            all.clone(),
+            has(&format!(
+                "1 high (0 allowed), 1 with a CVSS score above 9.7; {in_ssl}, {in_zlib}"
+            )),
+        ),
+        (
+            json!({"maximum": {}, "maximumCvss": 9.8}),
+            all.clone(),
+            None,
+        ),
+        (
+            json!({"onlyFixable": true}),
+            all.clone(),
+            has(&format!("1 critical (0 allowed); {in_ssl}")),
+        ),
+        (
+            json!({"ignore": ["CVE-1"]}),
+            all.clone(),
+            has(&format!("1 high (0 allowed); {in_zlib}")),
+        ),
+        (json!({"ignore": ["CVE-1", "CVE-2"]}), all, None),
+        (json!({}), json!([suppressed]), None),
+        (
+            json!({"reject": ["CVE-3"]}),
+            json!([odd]),
+            has("1 that vulnerabilities.reject lists; CVE-3 in tar 1 (no fix)"),
+        ),
+        (
+            json!({"reject": ["CVE-1"]}),
+            json!([suppressed]),
+            has("1 that vulnerabilities.reject lists; CVE-1 in ssl 1 (no fix)"),
+        ),
+    ] {
+        let host = FakeHost::new().reports(&[of_app(&found)]);
+        let expected: Vec<String> = reason.iter().map(|why| vulnerabilities(APP, why)).collect();
+        assert_eq!(
+            judge(&[APP], &scanned(&settings), &host).lines,
+            expected,
+            "{settings}"
+        );
+    }
+}
+
+#[test]
+fn a_report_of_unknown_or_great_age_is_refused_for_that() {
+    let scanned_at = |time: Value| {
+        let mut report = of_app(&json!([]));
+        report["metadata"] = json!({"creationTimestamp": time});
+        report
+    };
+    let unknown = Some("whose vulnerability report is of unknown age");
+    for (time, reason) in [
+        (json!("2026-01-24T00:00:00Z"), None),
+        (
+            json!("2026-01-23T23:00:00Z"),
+            Some("whose vulnerability report is 7d old, and 7d is allowed"),
+        ),
+        (
+            json!("2025-12-31T00:00:00Z"),
+            Some("whose vulnerability report is 31d old, and 7d is allowed"),
+        ),
+        (json!(null), unknown),
+        (json!("yesterday"), unknown),
+        (json!("2027-01-01T00:00:00Z"), unknown),
+    ] {
+        let host = FakeHost::new().reports(&[scanned_at(time.clone())]);
+        let found = judge(&[APP], &scanned(&json!({"maximumReportAge": "7d"})), &host);
+        let expected: Vec<String> = reason.iter().map(|why| vulnerabilities(APP, why)).collect();
+        assert_eq!(found.lines, expected, "{time}");
+    }
+}
+
+#[test]
+fn of_several_reports_about_an_image_the_worst_counts() {
+    let finding = |id: &str| json!({"cve": id, "severity": "HIGH", "packageName": "p", "installedVersion": "1"});
+    let reports = [
+        of_app(&json!([])),
+        of_app(&json!([finding("CVE-1"), finding("CVE-2")])),
+        of_app(&json!([finding("CVE-1")])),
+    ];
+    let host = FakeHost::new().reports(&reports);
+    assert_eq!(
+        judge(&[APP], &scanned(&json!({})), &host).lines,
+        [vulnerabilities(
+            APP,
+            "which has vulnerabilities: 2 high (0 allowed); CVE-1 in p 1 (no fix), CVE-2 in p 1 (no fix)"
+        )]
+    );
+}
+
+#[test]
+fn a_missing_report_is_what_the_settings_say() {
+    for (word, lines, warnings) in [
+        (
+            "reject",
+            vec![vulnerabilities(
+                APP,
+                "for which there is no vulnerability report",
+            )],
+            vec![],
+        ),
+        (
+            "warn",
+            vec![],
+            vec![
+                "vulnerabilities: container \"c0\": there is no vulnerability report for its image",
+            ],
+        ),
+        ("accept", vec![], vec![]),
+    ] {
+        let host = FakeHost::new().reports(&[]);
+        let found = judge(&[APP], &scanned(&json!({"missingReport": word})), &host);
+        assert_eq!(found.lines, lines, "{word}");
+        assert_eq!(found.warnings, warnings, "{word}");
+    }
+}
+
+#[test]
+fn reports_that_cannot_be_read_are_not_missing() {
+    const GET: &str = "kubernetes/get_resource";
+    const LIST: &str = "kubernetes/list_resources_by_namespace";
+    let settings = scanned(&json!({"missingReport": "accept"}));
+    let refused = |host: FakeHost, reason: &str, calls: usize| {
+        let reason = format!("whose vulnerability reports cannot be read{reason}");
+        assert_eq!(
+            judge(&[APP], &settings, &host).lines,
+            [vulnerabilities(APP, &reason)]
+        );
+        assert_eq!(host.calls().len(), calls);
+    };
+    // A list would never return: it is not asked for.
+    let forbidden = "Callback evaluation failure: ApiError: vulnerabilityreports is forbidden: 403";
+    let host = FakeHost::new()
+        .fails(GET, json!({}), forbidden)
+        .reports(&[]);
+    refused(
+        host,
+        ": ApiError: vulnerabilityreports is forbidden: 403",
+        1,
+    );
+    let denied = format!(" because the policy server does not allow it: {DENIED}");
+    refused(FakeHost::new().fails(GET, json!({}), DENIED), &denied, 1);
+    refused(
+        FakeHost::new().fails(LIST, json!({}), DENIED).reports(&[]),
+        &denied,
+        2,
+    );
+    let host = FakeHost::new()
+        .fails(LIST, json!({}), "Callback evaluation failure: no")
+        .reports(&[]);
+    refused(host, ": no", 2);
+    let garbage = ": the answer of kubernetes/list_resources_by_namespace cannot be read: it lacks what is asked for";
+    for answer in [
+        json!({}),
+        json!({"items": null}),
+        json!({"items": {}}),
+        json!({"items": [{}]}),
+        json!({"items": [of_app(&json!({}))]}),
+        json!({"items": [of_app(&json!([{"severity": "LOW"}]))]}),
+    ] {
+        refused(
+            FakeHost::new().found(LIST, json!({}), answer).reports(&[]),
+            garbage,
+            2,
+        );
+    }
+}
+
+// ---- imageFreshness
+
+#[test]
+fn an_age_is_judged_where_it_is_known() {
+    let unknown = Some("whose age is unknown: it does not say when it was built".to_owned());
+    let old = |days: u32| Some(format!("which was built {days}d ago, and 30d is allowed"));
+    for (created, reason) in [
+        (json!("2026-01-01T00:00:00Z"), None),
+        (json!("2025-12-31T23:00:00Z"), old(30)),
+        (json!("2024-01-31T00:00:00.123456789Z"), old(731)),
+        // Clocks differ by some minutes.
+        (json!("2026-01-31T00:04:59Z"), None),
+        (json!("2026-01-31T00:05:01Z"), unknown.clone()),
+        (json!("2099-01-01T00:00:00Z"), unknown.clone()),
+        (json!("1970-01-01T00:00:00Z"), unknown.clone()),
+        (json!("0001-01-01T00:00:00Z"), unknown.clone()),
+        (json!("yesterday"), unknown.clone()),
+        (json!(7), unknown.clone()),
+        (json!(null), unknown.clone()),
+    ] {
+        let answer = json!({"manifest": {}, "config": {"created": created}, "digest": A});
+        let host = FakeHost::new().found(CONFIG, json!(APP), answer);
+        let mut settings = fresh(&json!({"maximumAge": "30d"}));
+        let expected: Vec<String> = reason.iter().map(|why| freshness(APP, why)).collect();
+        assert_eq!(judge(&[APP], &settings, &host).lines, expected, "{created}");
+        settings["imageFreshness"]["unknownAge"] = "accept".into();
+        let expected = if reason == unknown { vec![] } else { expected };
+        assert_eq!(judge(&[APP], &settings, &host).lines, expected, "{created}");
+    }
+}
+
+#[test]
+fn an_image_that_cannot_be_looked_up_is_refused_for_that() {
+    for (answer, reason) in [
+        (Err(UNKNOWN), "which its registry does not have".to_owned()),
+        (
+            Err(DOWN),
+            "which cannot be looked up: error sending request for url (https://ghcr.io/)".to_owned(),
+        ),
+        (
+            Err(DENIED),
+            format!("which cannot be looked up because the policy server does not allow it: {DENIED}"),
+        ),
+        (
+            Ok(json!({"config": {"created": "2026-01-01T00:00:00Z"}})),
+            "which cannot be looked up: the answer of oci/v1/oci_manifest_config cannot be read: it lacks what is asked for".to_owned(),
+        ),
+    ] {
+        let host = FakeHost::new().row(CONFIG, json!(APP), answer);
+        let settings = fresh(&json!({"maximumAge": "30d", "unknownAge": "accept"}));
+        assert_eq!(judge(&[APP], &settings, &host).lines, [freshness(APP, &reason)]);
+    }
+}
+
+#[test]
+fn a_base_image_is_current_while_its_name_means_the_recorded_digest() {
+    let index = |digests: &[&str]| -> Value {
+        let list: Vec<Value> = digests
+            .iter()
+            .map(|digest| json!({"digest": digest}))
+            .collect();
+        json!({"manifests": list})
+    };
+    let moved = format!("has moved on, from \"{A}\" to \"{B}\"");
+    let digest = |digest: &str| Ok(json!({"digest": digest}));
+    for (now, platforms, reason) in [
+        (digest(A), None, None),
+        (digest(B), Some(Ok(index(&[B, A]))), None),
+        (digest(B), Some(Ok(index(&[B]))), Some(moved.clone())),
+        (
+            digest(B),
+            Some(Ok(json!({"layers": []}))),
+            Some(moved.clone()),
+        ),
+        (digest(B), Some(Err(UNKNOWN)), Some(moved)),
+        (
+            digest(B),
+            Some(Err(DOWN)),
+            Some(
+                "cannot be looked up: error sending request for url (https://ghcr.io/)".to_owned(),
+            ),
+        ),
+        (
+            Err(UNKNOWN),
+            None,
+            Some("is gone from its registry".to_owned()),
+        ),
+        (
+            Err(DOWN),
+            None,
+            Some(
+                "cannot be looked up: error sending request for url (https://ghcr.io/)".to_owned(),
+            ),
+        ),
+    ] {
+        let calls = if platforms.is_some() { 4 } else { 3 };
+        let host = FakeHost::new()
+            .found(CONFIG, json!({}), built_on("debian:13", A))
+            .row(DIGEST, json!("debian:13"), now)
+            .row(MANIFEST, json!("debian:13"), platforms.unwrap_or(Err(DOWN)));
+        let other = "ghcr.io/org/other:1";
+        let found = judge(
+            &[APP, other],
+            &fresh(&json!({"baseImage": "current"})),
+            &host,
+        );
+        let mut expected = vec![];
+        for (index, image) in [APP, other].iter().enumerate() {
+            expected.extend(reason.iter().map(|why| {
+                let why = format!("whose base image \"debian:13\" {why}");
+                line("imageFreshness", index, image, &why, REBUILT)
+            }));
+        }
+        assert_eq!(found.lines, expected);
+        // Two images, and their one base once.
+        assert_eq!(host.calls().len(), calls);
+    }
+}
+
+#[test]
+fn a_base_image_is_recorded_in_annotations_or_in_labels() {
+    let of = |annotations: Value, labels: Value| {
+        json!({"manifest": {"annotations": annotations},
+            "config": {"config": {"Labels": labels}}, "digest": A})
+    };
+    let base = |name: &str| {
+        json!({"org.opencontainers.image.base.name": name,
+            "org.opencontainers.image.base.digest": A})
+    };
+    let settings = fresh(&json!({"baseImage": "current"}));
+    for (answer, asked) in [
+        (of(base("a"), json!(null)), Some("a")),
+        (of(json!(null), base("b")), Some("b")),
+        (of(base("a"), base("b")), Some("a")),
+        (of(json!({}), json!({})), None),
+        (
+            of(
+                json!({"org.opencontainers.image.base.name": "a"}),
+                json!(null),
+            ),
+            None,
+        ),
+    ] {
+        let host = FakeHost::new().found(CONFIG, json!(APP), answer).found(
+            DIGEST,
+            json!({}),
+            json!({"digest": A}),
+        );
+        let lines = judge(&[APP], &settings, &host).lines;
+        match asked {
+            Some(name) => {
+                assert_eq!(lines, Vec::<String>::new());
+                assert_eq!(host.calls()[1], (DIGEST.to_owned(), json!(name)));
+            }
+            None => assert_eq!(
+                lines,
+                [freshness(
+                    APP,
+                    "whose base image is unknown: it has no annotations org.opencontainers.image.base.name and .base.digest"
+                )]
+            ),
+        }
+    }
+}
+
+// ---- for all of them
+
+#[test]
+fn of_a_hundred_containers_with_one_image_each_control_asks_once_and_in_order() {
+    let host = willing();
+    let found = judge(&[by_digest(A).as_str(); 100], &everything(), &host);
+    assert_eq!((found.lines, found.warnings), (vec![], vec![]));
+    let names: Vec<String> = host.calls().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        [
+            "oci/v2/verify",
+            "kubernetes/get_resource",
+            "kubernetes/list_resources_by_namespace",
+            CONFIG,
+            DIGEST,
+        ]
+    );
+}
+
+#[test]
+fn images_are_asked_about_in_the_order_of_the_pod() {
+    let images = ["ghcr.io/org/b:1", "ghcr.io/org/a:1", "ghcr.io/org/b:1"];
+    let host = willing();
+    judge(&images, &signed(json!([{"publicKeys": [KEY]}])), &host);
+    let asked: Vec<Value> = host
+        .calls()
+        .iter()
+        .map(|(_, call)| call["image"].clone())
+        .collect();
+    assert_eq!(asked, images[..2]);
+}
+
+#[test]
+fn an_image_that_registries_refuses_is_not_looked_up() {
+    let mut settings = everything();
+    settings["registries"] = json!({"allow": ["quay.io"]});
+    let host = willing();
+    assert_eq!(judge(&[APP], &settings, &host).lines.len(), 1);
+    assert_eq!(host.calls(), []);
+    settings["registries"]["mode"] = "warn".into();
+    judge(&[APP], &settings, &host);
+    assert_eq!(host.calls().len(), 5);
+}
+
+#[test]
+fn what_is_exempt_is_not_looked_up() {
+    let mut settings = everything();
+    let controls = json!(["signatures", "vulnerabilities", "imageFreshness"]);
+    settings["exemptions"] = json!([{"controls": controls, "images": ["ghcr.io/org/app"]}]);
+    let host = willing();
+    assert_eq!(judge(&[APP], &settings, &host).lines, Vec::<String>::new());
+    assert_eq!(host.calls(), []);
+    judge(&["ghcr.io/org/app2:1"], &settings, &host);
+    assert_ne!(host.calls(), []);
+
+    settings["exemptions"] = json!([{"controls": ["signatures"], "namespaces": ["shop"]}]);
+    let host = willing();
+    judge(&[APP], &settings, &host);
+    assert_eq!(host.calls()[0].0, "kubernetes/get_resource");
+}
+
+#[test]
+fn an_update_looks_up_what_the_stored_object_does_not_have() {
+    let mut request = support::create_request("Pod", pod(&[APP, "ghcr.io/org/new:1"]));
+    request["operation"] = "UPDATE".into();
+    // Position and name do not matter, the reference does.
+    request["oldObject"] = pod(&["ghcr.io/org/old:1", APP]);
+    let mut settings = signed(json!([{"publicKeys": [KEY]}]));
+    let asked = |request: &Value, settings: &Value| {
+        let host = willing();
+        answer(request, settings, &host);
+        let asked: Vec<Value> = host
+            .calls()
+            .iter()
+            .map(|(_, call)| call["image"].clone())
+            .collect();
+        asked
+    };
+    assert_eq!(asked(&request, &settings), ["ghcr.io/org/new:1"]);
+    settings["onUpdate"] = "allViolations".into();
+    assert_eq!(asked(&request, &settings), [APP, "ghcr.io/org/new:1"]);
+    settings["onUpdate"] = "newViolations".into();
+    request["oldObject"] = request["object"].clone();
+    assert_eq!(asked(&request, &settings), Vec::<Value>::new());
+    request["oldObject"] = Value::Null;
+    assert_eq!(asked(&request, &settings), [APP, "ghcr.io/org/new:1"]);
+}
+
+#[test]
+fn a_template_container_without_an_image_waits_for_its_pods() {
+    let mut template = pod(&[APP]);
+    template["spec"]["containers"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("image");
+    let host = willing();
+    let request = support::create_request(
+        "Deployment",
+        support::workload("Deployment", template.clone()),
+    );
+    let found = answer(&request, &everything(), &host);
+    assert_eq!(found.lines, Vec::<String>::new());
+    assert_eq!(
+        found.warnings,
+        ["container \"c0\": has no image yet; it is judged when its Pods are created"]
+    );
+    assert_eq!(host.calls(), []);
+
+    let request = support::create_request("Pod", support::workload("Pod", template));
+    let lines = answer(&request, &everything(), &host).lines;
+    assert_eq!(
+        lines,
+        ["signatures", "vulnerabilities", "imageFreshness"].map(|control| format!(
+            "{control}: container \"c0\": image is not set, and no image can be judged; \
+             spec.containers[0].image must be registry/repository:tag or \
+             registry/repository@sha256:..."
+        ))
+    );
+    assert_eq!(host.calls(), []);
+}
+
+#[test]
+fn an_image_volume_is_looked_up_too() {
+    let mut object = pod(&[]);
+    object["spec"]["volumes"] = json!([{"name": "data", "image": {"reference": APP}}]);
+    let host = FakeHost::new().fails("oci/v2/verify", json!({}), UNSIGNED);
+    let found = answer(
+        &support::create_request("Pod", object),
+        &signed(json!([{"publicKeys": [KEY]}])),
+        &host,
+    );
+    assert_eq!(
+        found.lines,
+        [format!(
+            "signatures: volume \"data\": image.reference is \"{APP}\", which is not signed; \
+             spec.volumes[0].image.reference must name an image signed as signatures.rules asks"
+        )]
+    );
+}
+
+#[test]
+fn in_mode_warn_every_violation_is_a_warning_and_disabled_asks_nothing() {
+    let mut settings = everything();
+    for control in ["signatures", "vulnerabilities", "imageFreshness"] {
+        settings[control]["mode"] = "warn".into();
+    }
+    let denying = FakeHost::new();
+    let found = judge(&[APP], &settings, &denying);
+    assert_eq!(found.lines, Vec::<String>::new());
+    assert_eq!(found.warnings.len(), 3);
+    for (warning, control) in
+        found
+            .warnings
+            .iter()
+            .zip(["signatures", "vulnerabilities", "imageFreshness"])
+    {
+        assert!(
+            warning.starts_with(&format!("{control}: container \"c0\": image is")),
+            "{warning}"
+        );
+    }
+    for control in ["signatures", "vulnerabilities", "imageFreshness"] {
+        settings[control]["mode"] = "disabled".into();
+    }
+    let host = willing();
+    judge(&[APP], &settings, &host);
+    assert_eq!(host.calls(), []);
+}
+
+#[test]
+fn nothing_is_asked_without_rules_source_or_limits() {
+    let host = willing();
+    let found = judge(&[APP], &json!({}), &host);
+    assert_eq!((found.lines, found.warnings), (vec![], vec![]));
+    assert_eq!(host.calls(), []);
+}
+
+// ---- the host, and what it is asked about
+
+const CONFIG: &str = "oci/v1/oci_manifest_config";
+const DIGEST: &str = "oci/v1/manifest_digest";
+const MANIFEST: &str = "oci/v1/oci_manifest";
+
+/// Answers from a table, denies what is not in it, and remembers what it was asked.
+struct FakeHost {
+    rows: Vec<(&'static str, Value, Result<Vec<u8>, String>)>,
+    calls: RefCell<Vec<(String, Value)>>,
+}
+
+impl FakeHost {
+    fn new() -> Self {
+        Self {
+            rows: Vec::new(),
+            calls: RefCell::default(),
+        }
+    }
+
+    /// A row: the first that fits answers. A map fits a question that has all of it, and `{}` any.
+    fn row(self, capability: &'static str, question: Value, answer: Result<Value, &str>) -> Self {
+        match answer {
+            Ok(answer) => self.found(capability, question, answer),
+            Err(text) => self.fails(capability, question, text),
+        }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "tables read better")]
+    fn found(mut self, capability: &'static str, question: Value, answer: Value) -> Self {
+        let answer = serde_json::to_vec(&answer).unwrap();
+        self.rows.push((capability, question, Ok(answer)));
+        self
+    }
+
+    /// The texts are those of Kubewarden; the SDK writes `Host error: ` before them.
+    fn fails(mut self, capability: &'static str, question: Value, text: &str) -> Self {
+        let text = format!("Host error: {text}");
+        self.rows.push((capability, question, Err(text)));
+        self
+    }
+
+    fn raw(mut self, capability: &'static str, answer: &[u8]) -> Self {
+        self.rows.push((capability, json!({}), Ok(answer.to_vec())));
+        self
+    }
+
+    /// The rows of a cluster that has these vulnerability reports.
+    fn reports(self, reports: &[Value]) -> Self {
+        let absent = "Callback evaluation failure: Cannot find x/VulnerabilityReport named 'container-security-may-i-read' inside of namespace 'Some(\"shop\")'";
+        self.fails("kubernetes/get_resource", json!({}), absent)
+            .found(
+                "kubernetes/list_resources_by_namespace",
+                json!({}),
+                json!({"items": reports}),
+            )
+    }
+
+    fn calls(&self) -> Vec<(String, Value)> {
+        self.calls.borrow().clone()
+    }
+}
+
+impl Host for FakeHost {
+    fn call(&self, namespace: &str, operation: &str, payload: &[u8]) -> Result<Vec<u8>, String> {
+        let called = format!("{namespace}/{operation}");
+        let asked: Value = serde_json::from_slice(payload).unwrap();
+        self.calls
+            .borrow_mut()
+            .push((called.clone(), asked.clone()));
+        let fits = |question: &Value| match question {
+            Value::Object(fields) => fields.iter().all(|(key, value)| asked[key] == *value),
+            other => asked == *other,
+        };
+        self.rows
+            .iter()
+            .find(|(capability, question, _)| *capability == called && fits(question))
+            .map_or_else(
+                || Err(format!("Host error: {DENIED}")),
+                |(_, _, answer)| answer.clone(),
+            )
+    }
+
+    fn now(&self) -> i64 {
+        NOW
+    }
+}
+
+/// A host with a good answer to everything that [`everything`] asks.
+fn willing() -> FakeHost {
+    FakeHost::new()
+        .found("oci/v2/verify", json!({}), trusted(A))
+        .reports(&[
+            json!({"imageMetadata": {"registryURI": "ghcr.io", "repository": "org/app",
+            "tag": "1", "digest": A}, "report": {"results": []}}),
+        ])
+        .found(CONFIG, json!({}), built_on("debian:13", A))
+        .found(DIGEST, json!({}), json!({"digest": A}))
+}
+
+/// Settings with which every supply-chain control asks.
+fn everything() -> Value {
+    let mut settings = signed(json!([{"publicKeys": [KEY]}]));
+    settings["vulnerabilities"] = json!({"source": "sbomscanner"});
+    settings["imageFreshness"] = json!({"mode": "enforce", "baseImage": "current"});
+    settings
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "tables read better")]
+fn signed(any_of: Value) -> Value {
+    json!({"signatures": {"rules": [{"images": ["ghcr.io/org"], "anyOf": any_of}]}})
+}
+
+fn scanned(settings: &Value) -> Value {
+    let mut settings = settings.clone();
+    settings["source"] = "sbomscanner".into();
+    json!({"vulnerabilities": settings})
+}
+
+fn fresh(settings: &Value) -> Value {
+    let mut settings = settings.clone();
+    settings["mode"] = "enforce".into();
+    json!({"imageFreshness": settings})
+}
+
+/// SBOMscanner's report about [`APP`].
+fn of_app(vulnerabilities: &Value) -> Value {
+    json!({"imageMetadata": {"registryURI": "ghcr.io", "repository": "org/app", "tag": "1"},
+        "report": {"results": [{"vulnerabilities": vulnerabilities}]}})
+}
+
+fn built_on(name: &str, digest: &str) -> Value {
+    json!({"digest": A, "config": {"created": "2026-01-30T00:00:00Z"},
+        "manifest": {"annotations": {"org.opencontainers.image.base.name": name,
+            "org.opencontainers.image.base.digest": digest}}})
+}
+
+fn trusted(digest: &str) -> Value {
+    json!({"is_trusted": true, "digest": digest})
+}
+
+fn by_digest(digest: &str) -> String {
+    format!("ghcr.io/org/app@{digest}")
+}
+
+/// What a person reads.
+struct Answer {
+    /// The lines of the message below its title.
+    lines: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// Judges a Pod with containers `c0`, `c1`, ... of these images.
+fn judge(images: &[&str], settings: &Value, host: &FakeHost) -> Answer {
+    answer(&support::create_request("Pod", pod(images)), settings, host)
+}
+
+fn answer(request: &Value, settings: &Value, host: &FakeHost) -> Answer {
+    let answer = validate(&support::payload(request, settings), host);
+    let answer: support::Expected = serde_json::from_slice(&answer).unwrap();
+    let message = answer.message.unwrap_or_default();
+    Answer {
+        lines: message
+            .split("\n- ")
+            .skip(1)
+            .map(ToOwned::to_owned)
+            .collect(),
+        warnings: answer.warnings,
+    }
+}
+
+fn pod(images: &[&str]) -> Value {
+    let containers: Vec<Value> = images
+        .iter()
+        .enumerate()
+        .map(|(index, image)| {
+            let mut container = support::valid_container(&format!("c{index}"));
+            container["image"] = (*image).into();
+            container
+        })
+        .collect();
+    let mut pod = support::valid_pod();
+    pod["spec"]["containers"] = containers.into();
+    for list in ["initContainers", "ephemeralContainers"] {
+        pod["spec"].as_object_mut().unwrap().remove(list);
+    }
+    support::workload("Pod", pod)
+}
+
+const SIGNED: &str = "name an image signed as signatures.rules asks";
+const SCANNED: &str = "name an image that was scanned without such findings";
+const REBUILT: &str = "name an image that was rebuilt since";
+
+fn signatures(image: &str, reason: &str) -> String {
+    line("signatures", 0, image, reason, SIGNED)
+}
+
+fn vulnerabilities(image: &str, reason: &str) -> String {
+    line("vulnerabilities", 0, image, reason, SCANNED)
+}
+
+fn freshness(image: &str, reason: &str) -> String {
+    line("imageFreshness", 0, image, reason, REBUILT)
+}
+
+/// The violation of container `index`.
+fn line(control: &str, index: usize, image: &str, reason: &str, must: &str) -> String {
+    format!(
+        "{control}: container \"c{index}\": image is \"{image}\", {reason}; \
+         spec.containers[{index}].image must {must}"
+    )
+}

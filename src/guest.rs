@@ -19,10 +19,12 @@ pub(crate) extern "C" fn wapc_init() {
 
 // Never `Err`: waPC turns one into "internal server error", which tells the user nothing.
 
+#[expect(clippy::unnecessary_wraps, reason = "waPC asks for a result")]
 fn validate(payload: &[u8]) -> CallResult {
     Ok(admission::validate(payload, &Kubewarden))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "waPC asks for a result")]
 fn validate_settings(payload: &[u8]) -> CallResult {
     Ok(admission::validate_settings(payload))
 }

@@ -99,9 +99,18 @@ impl Display for Violation<'_> {
             }
             Remedy::Remove => write!(f, "remove {}", self.path),
             Remedy::Append(value) => write!(f, "add {} to {}", Word(value), self.path),
-            Remedy::OneOf { allowed, .. } => {
-                write!(f, "{} must be one of: {}", self.path, List(allowed))
-            }
+            Remedy::OneOf {
+                allowed,
+                suggestion,
+            } => match suggestion.as_ref().and_then(Suggestion::of) {
+                Some(suggestion) => write!(
+                    f,
+                    "set {}{suggestion} (allowed: {})",
+                    self.path,
+                    List(allowed)
+                ),
+                None => write!(f, "{} must be one of: {}", self.path, List(allowed)),
+            },
             Remedy::Must(predicate) => write!(f, "{} must {predicate}", self.path),
         }
     }
@@ -402,6 +411,38 @@ impl<T: Display> Display for List<'_, T> {
             item.fmt(f)?;
         }
         Ok(())
+    }
+}
+
+/// A value that can be named in a few words: a plain one, or an object with a single key.
+struct Suggestion<'a> {
+    key: Option<&'a str>,
+    value: &'a Value,
+}
+
+impl<'a> Suggestion<'a> {
+    fn of(value: &'a Value) -> Option<Self> {
+        let Value::Object(object) = value else {
+            return Some(Self { key: None, value });
+        };
+        let mut entries = object.iter();
+        match (entries.next(), entries.next()) {
+            (Some((key, value)), None) => Some(Self {
+                key: Some(key),
+                value,
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl Display for Suggestion<'_> {
+    /// What stands behind the path: `.type to RuntimeDefault`.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(key) = self.key {
+            write!(f, ".{key}")?;
+        }
+        write!(f, " to {}", Word(self.value))
     }
 }
 

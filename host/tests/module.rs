@@ -1,8 +1,16 @@
 //! Runs every case of `tests/` through the WebAssembly module, in the engine that Kubewarden uses,
 //! and holds its answers against those of the native library, byte for byte.
 
-#![expect(clippy::panic, reason = "a test may panic, also in its helpers")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic, also in its helpers"
+)]
 
+#[expect(
+    dead_code,
+    reason = "what is expected of a case is the native tests' affair"
+)]
 #[path = "../../tests/support/mod.rs"]
 mod support;
 

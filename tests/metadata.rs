@@ -3,7 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
 
-#[expect(dead_code, reason = "these tests need the calls, not the verdicts")]
 #[path = "support/sessions.rs"]
 mod sessions;
 
@@ -87,7 +86,8 @@ fn calls(case: &sessions::Case) -> Vec<(String, Value)> {
         responses: RefCell::new(exchanges.iter().map(response).collect()),
         calls: RefCell::default(),
     };
-    validate(&case.payload(), &recorder);
+    let answer = validate(&case.payload(), &recorder);
+    case.check(&answer, recorder.now());
     assert_eq!(recorder.responses.borrow().len(), 0, "{}", case.name);
     recorder.calls.into_inner()
 }

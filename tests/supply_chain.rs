@@ -495,7 +495,7 @@ fn a_report_is_about_an_image_by_digest_or_by_registry_repository_and_tag() {
             false,
         ),
     ] {
-        let host = FakeHost::new().reports(&[report.clone()]);
+        let host = FakeHost::new().reports(std::slice::from_ref(&report));
         let found = judge(
             &[image],
             &json!({"vulnerabilities": {"source": source}}),
@@ -514,6 +514,7 @@ fn a_report_is_about_an_image_by_digest_or_by_registry_repository_and_tag() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn findings_count_by_severity_score_fix_and_the_lists_of_the_settings() {
     let critical = json!({"cve": "CVE-1", "severity": "CRITICAL", "packageName": "ssl",
         "installedVersion": "1", "fixedVersions": ["2", "3"], "cvss": {"nvd": {"v3score": "9.8"},
@@ -1061,15 +1062,53 @@ fn nothing_is_asked_without_rules_source_or_limits() {
     assert_eq!(host.calls(), []);
 }
 
+#[test]
+fn what_others_wrote_forges_no_line_of_a_message() {
+    let finding = json!({"cve": "CVE-1", "severity": "HIGH", "packageName": "a\n- privileged",
+        "installedVersion": "1\u{1b}[2J"});
+    let host = FakeHost::new().reports(&[of_app(&json!([finding]))]);
+    assert_eq!(
+        judge(&[APP], &scanned(&json!({})), &host).lines,
+        [vulnerabilities(
+            APP,
+            "which has vulnerabilities: 1 high (0 allowed); CVE-1 in a?- privileged 1?[2J (no fix)"
+        )]
+    );
+    let host = FakeHost::new().fails("oci/v2/verify", json!({}), "a\r- privileged\nb");
+    let settings = signed(json!([{"publicKeys": [KEY]}]));
+    assert_eq!(
+        judge(&[APP], &settings, &host).lines,
+        [signatures(
+            APP,
+            "whose signatures cannot be verified: a?- privileged"
+        )]
+    );
+    let host = FakeHost::new().found("oci/v2/verify", json!({}), trusted("a\nb"));
+    assert_eq!(
+        judge(&[APP], &settings, &host).warnings,
+        [
+            "signatures: container \"c0\": verified a?b, but a tag can move: write that digest into spec.containers[0].image"
+        ]
+    );
+    let host = FakeHost::new().fails(CONFIG, json!({}), "a\rb");
+    assert_eq!(
+        judge(&[APP], &fresh(&json!({"maximumAge": "1d"})), &host).lines,
+        [freshness(APP, "which cannot be looked up: a?b")]
+    );
+}
+
 // ---- the host, and what it is asked about
 
 const CONFIG: &str = "oci/v1/oci_manifest_config";
 const DIGEST: &str = "oci/v1/manifest_digest";
 const MANIFEST: &str = "oci/v1/oci_manifest";
 
+type HostAnswer = Result<Vec<u8>, String>;
+
 /// Answers from a table, denies what is not in it, and remembers what it was asked.
 struct FakeHost {
-    rows: Vec<(&'static str, Value, Result<Vec<u8>, String>)>,
+    /// Capability, question, answer.
+    rows: Vec<(&'static str, Value, HostAnswer)>,
     calls: RefCell<Vec<(String, Value)>>,
 }
 

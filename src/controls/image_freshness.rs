@@ -78,7 +78,7 @@ pub(super) fn judge<'w>(
         };
         for image in &uses.images {
             for reason in &reasons {
-                findings.report(violation(image, reason.clone()));
+                findings.report(violation(image, reason));
             }
         }
     }
@@ -176,7 +176,7 @@ impl Bases<'_> {
 }
 
 #[inline(never)]
-fn violation<'w>(image: &Image<'w>, reason: String) -> Violation<'w> {
+fn violation<'w>(image: &Image<'w>, reason: &str) -> Violation<'w> {
     let found = Found::Text(image.text.unwrap_or_default());
     let must = Remedy::Must("name an image that was rebuilt since".to_owned());
     Violation::new(
@@ -186,7 +186,7 @@ fn violation<'w>(image: &Image<'w>, reason: String) -> Violation<'w> {
         found,
         must,
     )
-    .because(reason)
+    .because(host_calls::printable(reason))
 }
 
 const CLOCK_SKEW_SECONDS: i64 = 300;

@@ -45,13 +45,10 @@ impl Decode for AllowList {
     const NULL_IS_UNSET: bool = false;
 
     fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
-        let is_empty = match node {
-            Node::Null => true,
-            Node::List(entries) => entries.is_empty(),
-            _ => false,
-        };
-        if is_empty {
-            problems.report("is empty and would allow nothing; leave it out to allow everything");
+        if problems.is_empty_list(
+            node,
+            "is empty and would allow nothing; leave it out to allow everything",
+        ) {
             return None;
         }
         Vec::decode(node, problems).map(Self)

@@ -231,12 +231,12 @@ pub(super) fn judge<'w>(
             match &outcome {
                 Outcome::Accepted => {}
                 Outcome::Tag(digest) => findings.notice(format!(
-                    "signatures: {}: verified {digest}, but a tag can move: write that digest \
-                     into {}",
+                    "signatures: {}: verified {}, but a tag can move: write that digest into {}",
                     image.subject,
+                    host_calls::printable(digest),
                     image.path()
                 )),
-                Outcome::Rejected(reason) => findings.report(violation(image, reason.clone())),
+                Outcome::Rejected(reason) => findings.report(violation(image, reason)),
             }
         }
     }
@@ -410,7 +410,7 @@ impl Authority {
 }
 
 #[inline(never)]
-fn violation<'w>(image: &Image<'w>, reason: String) -> Violation<'w> {
+fn violation<'w>(image: &Image<'w>, reason: &str) -> Violation<'w> {
     let found = Found::Text(image.text.unwrap_or_default());
     let must = Remedy::Must("name an image signed as signatures.rules asks".to_owned());
     Violation::new(
@@ -420,5 +420,5 @@ fn violation<'w>(image: &Image<'w>, reason: String) -> Violation<'w> {
         found,
         must,
     )
-    .because(reason)
+    .because(host_calls::printable(reason))
 }

@@ -19,7 +19,7 @@ use std::fmt;
 
 use self::report::{Report, Severity, Vulnerability};
 use super::{Control, Findings, Lookups, Uses};
-use crate::host_calls::Answer;
+use crate::host_calls::{self, Answer};
 use crate::settings::{Check, Decode, Duration, Mode, Node, Problems, section, words};
 use crate::violation::{Found, List, Remedy, Violation};
 
@@ -339,7 +339,7 @@ fn report_violation<'w>(uses: &Uses<'_, 'w>, reason: &str, findings: &mut Findin
                 found,
                 must,
             )
-            .because(reason.to_owned()),
+            .because(host_calls::printable(reason)),
         );
     }
 }

@@ -72,6 +72,20 @@ impl Problems {
         self.step(Step::Index(index), work)
     }
 
+    /// Whether this is a list without entries, and notes that as `problem`. A list whose entries are
+    /// all commented out is `null`.
+    pub(crate) fn is_empty_list(&mut self, node: &Node<'_>, problem: &str) -> bool {
+        let is_empty = match node {
+            Node::Null => true,
+            Node::List(entries) => entries.is_empty(),
+            _ => false,
+        };
+        if is_empty {
+            self.report(problem);
+        }
+        is_empty
+    }
+
     fn step<T>(&mut self, step: Step, work: impl FnOnce(&mut Self) -> T) -> T {
         self.path.push(step);
         let answer = work(self);

@@ -26,13 +26,7 @@ impl<T: Decode> Decode for Given<T> {
     const NULL_IS_UNSET: bool = false;
 
     fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
-        let is_empty = match node {
-            Node::Null => true,
-            Node::List(entries) => entries.is_empty(),
-            _ => false,
-        };
-        if is_empty {
-            problems.report("is empty; leave it out where it does not matter");
+        if problems.is_empty_list(node, "is empty; leave it out where it does not matter") {
             return Some(Self(Vec::new()));
         }
         Some(Self(Vec::decode(node, problems).unwrap_or_default()))

@@ -13,8 +13,6 @@
 //! - **Differs from the Pod Security Standard**, which never looks at images
 //! - **Source** the AKS article, "Automatically build new images on base image update"
 
-use std::collections::BTreeMap;
-
 use super::{Control, Findings, Lookups};
 use crate::host_calls::{self, Answer, BaseImage, Host, ImageConfig};
 use crate::image::Image;
@@ -63,8 +61,7 @@ pub(super) fn judge<'w>(
     }
     let mut bases = Bases {
         host: lookups.host,
-        digests: BTreeMap::new(),
-        platforms: BTreeMap::new(),
+        known: Vec::new(),
     };
     for uses in lookups.distinct(Control::ImageFreshness, findings) {
         let reasons = match host_calls::image_config(lookups.host, uses.text) {
@@ -143,19 +140,32 @@ impl ImageFreshness {
 /// What base names resolve to, each looked up once.
 struct Bases<'l> {
     host: &'l dyn Host,
-    digests: BTreeMap<String, Answer<String>>,
-    platforms: BTreeMap<String, Answer<Vec<String>>>,
+    // A list, because it is short: a map is thousands of bytes of code.
+    known: Vec<Known>,
+}
+
+/// What is known of one base name.
+struct Known {
+    name: String,
+    digest: Answer<String>,
+    /// `None` until somebody wants to know.
+    platforms: Option<Answer<Vec<String>>>,
 }
 
 impl Bases<'_> {
     /// The digest that the base's name means now, where that is not the recorded one.
     fn has_moved(&mut self, base: &BaseImage) -> Answer<Option<String>> {
         let host = self.host;
-        let digest = self
-            .digests
-            .entry(base.name.clone())
-            .or_insert_with_key(|name| host_calls::manifest_digest(host, name));
-        let current = match digest {
+        let position = self.known.iter().position(|known| known.name == base.name);
+        let known = match position.and_then(|position| self.known.get_mut(position)) {
+            Some(known) => known,
+            None => self.known.push_mut(Known {
+                name: base.name.clone(),
+                digest: host_calls::manifest_digest(host, &base.name),
+                platforms: None,
+            }),
+        };
+        let current = match &known.digest {
             Answer::Found(digest) if *digest == base.digest => return Answer::Found(None),
             Answer::Found(digest) => digest.clone(),
             Answer::Absent => return Answer::Absent,
@@ -163,10 +173,9 @@ impl Bases<'_> {
         };
         // A builder may record the digest of the platform it built for, and the name may mean an
         // index: then the image is as current as the index.
-        let platforms = self
+        let platforms = known
             .platforms
-            .entry(base.name.clone())
-            .or_insert_with_key(|name| host_calls::platform_digests(host, name));
+            .get_or_insert_with(|| host_calls::platform_digests(host, &base.name));
         match platforms {
             Answer::Found(platforms) if platforms.contains(&base.digest) => Answer::Found(None),
             Answer::Found(_) | Answer::Absent => Answer::Found(Some(current)),

@@ -393,6 +393,7 @@ fn reports_are_asked_for_with_these_requests() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn a_report_is_about_an_image_by_digest_or_by_registry_repository_and_tag() {
     let sbom = |registry: &str, repository: &str, tag: &str, digest: &str, index: &str| {
         json!({"imageMetadata": {"registryURI": registry, "repository": repository, "tag": tag,
@@ -514,7 +515,6 @@ fn a_report_is_about_an_image_by_digest_or_by_registry_repository_and_tag() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn findings_count_by_severity_score_fix_and_the_lists_of_the_settings() {
     let critical = json!({"cve": "CVE-1", "severity": "CRITICAL", "packageName": "ssl",
         "installedVersion": "1", "fixedVersions": ["2", "3"], "cvss": {"nvd": {"v3score": "9.8"},

@@ -53,6 +53,10 @@ lint: toolchain ## Check format and lints
 	$(CARGO) clippy --locked --release --target $(WASM_TARGET) --package container-security \
 	  --package bench-skip-only --package bench-sdk-style -- --deny warnings
 
+.PHONY: soak
+soak: policy.wasm ## Judge 100,000 requests on several threads and print the figures
+	SOAK_REQUESTS=$${SOAK_REQUESTS:-100000} $(CARGO) test $(NATIVE) --test soak -- --nocapture
+
 .PHONY: bench
 bench: toolchain ## Measure again and write docs/benchmarks.md (takes minutes)
 	$(CARGO) run --locked --release --package container-security-bench

@@ -7,6 +7,7 @@
 //! | [`request`] | those values to `AdmissionRequest`s, and a request to the guest's payload |
 //! | [`policy`] | the compiled module and its waPC functions, a fresh instance for each call |
 //! | [`host_capabilities`] | what a guest reaches through waPC host calls |
+//! | [`oci`] | access to OCI registries, with the credentials of `docker login` |
 //! | [`replay`] | host calls answered from a recorded session |
 //! | [`verdict`] | what the guest answers |
 //! | [`suggested_patch`] | the fixes of a verdict as one RFC 6902 patch |
@@ -26,6 +27,7 @@
 pub mod document;
 pub mod error;
 pub mod host_capabilities;
+pub mod oci;
 pub mod policy;
 pub mod replay;
 pub mod request;

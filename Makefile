@@ -21,7 +21,7 @@ PROGRAMS := $(NATIVE) --bins --test metadata
 
 .PHONY: help
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: policy.wasm host ## Judge the examples and print each verdict
@@ -37,6 +37,9 @@ policy.wasm: toolchain FORCE ## Build the policy's WebAssembly module
 	$(CARGO) build --locked --release --target $(WASM_TARGET) --package container-security
 	@cmp --silent $(MODULE) $@ || cp $(MODULE) $@
 	@if command -v sha256sum > /dev/null; then sha256sum $@; else shasum --algorithm 256 $@; fi
+
+annotated-policy.wasm: policy.wasm host ## Build the module that policy servers load
+	$(HOST) annotate --usage-path USAGE.md --output-path $@ policy.wasm
 
 .PHONY: host
 host: toolchain ## Build the command line that judges manifests

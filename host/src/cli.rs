@@ -1,5 +1,6 @@
 //! The verbs of the command line, and what they have in common.
 
+mod annotate;
 mod evaluate;
 mod report;
 
@@ -19,6 +20,7 @@ pub(crate) fn run() -> ExitCode {
         }
     };
     let status = match arguments.verb {
+        Verb::Annotate(arguments) => annotate::run(&arguments).map(|()| Status::Accepted),
         Verb::Evaluate(arguments) => evaluate::run(&arguments),
     };
     status
@@ -39,6 +41,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    Annotate(annotate::Arguments),
     Evaluate(evaluate::Arguments),
 }
 

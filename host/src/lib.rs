@@ -9,6 +9,7 @@
 //! | [`host_capabilities`] | what a guest reaches through waPC host calls |
 //! | [`oci`] | access to OCI registries, with the credentials of `docker login` |
 //! | [`replay`] | host calls answered from a recorded session |
+//! | [`metadata`] | what a policy says about itself, and the annotated module |
 //! | [`verdict`] | what the guest answers |
 //! | [`suggested_patch`] | the fixes of a verdict as one RFC 6902 patch |
 //! | [`error`] | why a request could not be judged, in policy-server's words |
@@ -27,6 +28,7 @@
 pub mod document;
 pub mod error;
 pub mod host_capabilities;
+pub mod metadata;
 pub mod oci;
 pub mod policy;
 pub mod replay;
@@ -36,6 +38,7 @@ pub mod verdict;
 
 pub use error::Error;
 pub use host_capabilities::{Denied, HostCapabilities};
+pub use metadata::{Metadata, MetadataError, annotate};
 pub use policy::{Limits, Policy};
 pub use replay::Replay;
 pub use request::{AdmissionRequest, Operation};

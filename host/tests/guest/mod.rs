@@ -63,14 +63,18 @@ pub(crate) const CALL_HOST: &str = r"
 
 /// The module of a guest whose `validate` is one of the bodies above.
 pub(crate) fn module(validate: &str) -> Vec<u8> {
-    let text = TEMPLATE
+    wat::parse_str(text(validate)).unwrap()
+}
+
+/// The same module as text.
+pub(crate) fn text(validate: &str) -> String {
+    TEMPLATE
         .replace("$VALIDATE", validate)
         .replace("$VIOLATIONS_LENGTH", &VIOLATIONS.len().to_string())
         .replace(
             "$VIOLATIONS",
             &VIOLATIONS.replace('\\', "\\5c").replace('"', "\\22"),
-        );
-    wat::parse_str(text).unwrap()
+        )
 }
 
 const VIOLATIONS: &str = r#"{"accepted":false,"message":"two violations","audit_annotations":{"violations":"[{\"control\":\"seccomp\",\"mode\":\"enforce\",\"path\":\"/spec/securityContext/seccompProfile/type\",\"field\":\"spec.securityContext.seccompProfile.type\",\"fix\":{\"set\":\"RuntimeDefault\"}},{\"control\":\"registries\",\"mode\":\"warn\",\"container\":\"app\",\"path\":\"/spec/containers/0/image\",\"field\":\"spec.containers[0].image\"}]"}}"#;

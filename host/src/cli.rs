@@ -2,6 +2,7 @@
 
 mod annotate;
 mod evaluate;
+mod judge;
 mod report;
 
 use std::io::{self, Write as _};

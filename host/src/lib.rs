@@ -6,6 +6,7 @@
 //! | [`document`] | YAML and JSON text to JSON values, each with its place in the input |
 //! | [`request`] | those values to `AdmissionRequest`s, and a request to the guest's payload |
 //! | [`policy`] | the compiled module and its waPC functions, a fresh instance for each call |
+//! | [`policy_resource`] | Kubewarden's custom resources: who is asked, and what the answer becomes |
 //! | [`host_capabilities`] | what a guest reaches through waPC host calls |
 //! | [`oci`] | access to OCI registries, with the credentials of `docker login` |
 //! | [`replay`] | host calls answered from a recorded session |
@@ -31,6 +32,7 @@ pub mod host_capabilities;
 pub mod metadata;
 pub mod oci;
 pub mod policy;
+pub mod policy_resource;
 pub mod replay;
 pub mod request;
 pub mod suggested_patch;
@@ -40,6 +42,7 @@ pub use error::Error;
 pub use host_capabilities::{Denied, HostCapabilities};
 pub use metadata::{Metadata, MetadataError, annotate};
 pub use policy::{Limits, Policy};
+pub use policy_resource::PolicyResource;
 pub use replay::Replay;
 pub use request::{AdmissionRequest, Operation};
 pub use verdict::{SettingsVerdict, Verdict};

@@ -42,6 +42,7 @@ impl Default for Limits {
 #[derive(Clone)]
 pub struct Policy {
     module: Arc<CompiledModule>,
+    deadlines: EpochDeadlines,
     host_capabilities: Arc<dyn HostCapabilities>,
 }
 
@@ -64,9 +65,19 @@ impl Policy {
     /// As [`Policy::load`].
     pub fn load_with_limits(bytes: &[u8], limits: Limits) -> Result<Self, Error> {
         Ok(Self {
-            module: Arc::new(CompiledModule::new(bytes, limits)?),
+            module: Arc::new(CompiledModule::new(bytes)?),
+            deadlines: deadlines(limits),
             host_capabilities: Arc::new(Denied),
         })
+    }
+
+    /// The same compiled policy with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self {
+            deadlines: deadlines(limits),
+            ..self
+        }
     }
 
     /// The same compiled policy with other host capabilities.
@@ -151,7 +162,7 @@ impl Policy {
         let engine = self
             .module
             .instance_pre
-            .rehydrate(Some(self.module.deadlines))
+            .rehydrate(Some(self.deadlines))
             .map_err(|error| CallFailure::from(wapc::errors::Error::from(error)))?;
         let host_capabilities = Arc::clone(&self.host_capabilities);
         let host = WapcHost::new(
@@ -170,12 +181,11 @@ impl Policy {
 
 struct CompiledModule {
     instance_pre: WasmtimeEngineProviderPre,
-    deadlines: EpochDeadlines,
     _ticker: Ticker,
 }
 
 impl CompiledModule {
-    fn new(bytes: &[u8], limits: Limits) -> Result<Self, Error> {
+    fn new(bytes: &[u8]) -> Result<Self, Error> {
         let mut config = Config::new();
         config.epoch_interruption(true);
         // policy-server turns this on for policies written in Go.
@@ -189,15 +199,18 @@ impl CompiledModule {
             .module(module)
             .build_pre()
             .map_err(|error| Error::Load(error.to_string()))?;
-        let ticks = ticks(limits.timeout);
         Ok(Self {
             instance_pre,
-            deadlines: EpochDeadlines {
-                wapc_init: ticks,
-                wapc_func: ticks,
-            },
             _ticker: Ticker::start(engine)?,
         })
+    }
+}
+
+fn deadlines(limits: Limits) -> EpochDeadlines {
+    let ticks = ticks(limits.timeout);
+    EpochDeadlines {
+        wapc_init: ticks,
+        wapc_func: ticks,
     }
 }
 

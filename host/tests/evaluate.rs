@@ -494,3 +494,157 @@ fn what_is_no_session_is_refused_before_anything_is_judged() {
         .stdout("")
         .stderr("error: absent.yaml: No such file or directory (os error 2)\n");
 }
+
+/// A policy of a cluster for Pods, with other modules and keys.
+fn policy_resource(more: &str) -> String {
+    format!(
+        "apiVersion: policies.kubewarden.io/v1\n\
+         kind: ClusterAdmissionPolicy\n\
+         metadata: {{name: marks}}\n\
+         spec:\n  \
+           mutating: false\n  \
+           rules: [{{apiGroups: [''], apiVersions: [v1], resources: [pods], operations: [CREATE]}}]\n  \
+           {more}\n"
+    )
+}
+
+#[test]
+fn the_policies_of_a_cluster_are_a_policy() {
+    let folder = Folder::with_policy(guest::REJECT_MARKED);
+    folder
+        .file("pods.yaml", &format!("{GOOD}---\n{BAD}"))
+        .file("cluster.yaml", &policy_resource("module: ./policy.wasm"))
+        .evaluate("cluster.yaml -r pods.yaml")
+        .code(1)
+        .stdout(
+            "ACCEPTED  Pod default/good  (pods.yaml, document 1)  by ClusterAdmissionPolicy marks\n  \
+               warning: beware\n\
+             REJECTED  Pod default/bad  (pods.yaml, document 2)  by ClusterAdmissionPolicy marks\n  \
+               marked\n  second line\n\
+             2 verdicts: 1 accepted, 1 rejected\n",
+        )
+        .stderr("");
+}
+
+#[test]
+fn each_policy_of_a_file_answers_each_request() {
+    let folder = Folder::with_policy(guest::REJECT_MARKED);
+    let monitor = policy_resource("module: registry://ghcr.io/p:v1\n  mode: monitor");
+    let elsewhere = policy_resource(
+        "module: registry://ghcr.io/p:v1\n  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}",
+    );
+    folder
+        .file("bad.yaml", BAD)
+        .file("cluster.yml", &format!("{monitor}---\n{elsewhere}"))
+        .evaluate("cluster.yml --module policy.wasm -r bad.yaml")
+        .code(0)
+        .stdout(
+            "ACCEPTED  Pod default/bad  (bad.yaml)  by ClusterAdmissionPolicy marks\n  \
+               mode monitor accepts what mode protect would reject:\n  marked\n  second line\n\
+             NOT ASKED  Pod default/bad  (bad.yaml)  by ClusterAdmissionPolicy marks\n  \
+               note: namespaceSelector does not match the namespace \"default\"\n\
+             2 verdicts: 1 accepted, 0 rejected, 1 not asked\n",
+        );
+    let report = folder.json("cluster.yml --module policy.wasm -r bad.yaml");
+    assert_eq!(report[0]["policy"], "ClusterAdmissionPolicy marks");
+    assert_eq!(report[0]["response"], json!({"accepted": true}));
+    assert_eq!(
+        report[0]["monitored"],
+        json!({"accepted": false, "message": "marked\nsecond line", "code": 422})
+    );
+    assert_eq!(report[1].get("response"), None);
+    assert_eq!(
+        report[1]["notes"],
+        json!(["namespaceSelector does not match the namespace \"default\""])
+    );
+}
+
+#[test]
+fn a_group_shows_why_its_members_reject() {
+    let folder = Folder::with_policy(guest::REJECT_MARKED);
+    let group = "apiVersion: policies.kubewarden.io/v1\n\
+                 kind: AdmissionPolicyGroup\n\
+                 metadata: {name: either}\n\
+                 spec:\n  \
+                   expression: a() || b()\n  message: neither\n  \
+                   rules: [{apiGroups: ['*'], apiVersions: ['*'], resources: ['*'], operations: ['*']}]\n  \
+                   policies: {a: {module: m}, b: {module: m}}\n";
+    folder
+        .file("bad.yaml", BAD)
+        .file("group.yaml", group)
+        .evaluate("group.yaml --module policy.wasm -r bad.yaml")
+        .code(1)
+        .stdout(
+            "REJECTED  Pod default/bad  (bad.yaml)  by AdmissionPolicyGroup default/either\n  neither\n  \
+               cause: spec.policies.a: marked\n    second line\n  \
+               cause: spec.policies.b: marked\n    second line\n",
+        );
+    let report = folder.json("group.yaml --module policy.wasm -r bad.yaml");
+    assert_eq!(
+        report[0]["response"],
+        json!({"accepted": false, "message": "neither", "causes": [
+            {"field": "spec.policies.a", "message": "marked\nsecond line"},
+            {"field": "spec.policies.b", "message": "marked\nsecond line"},
+        ]})
+    );
+}
+
+#[test]
+fn a_member_that_fails_leaves_the_request_unjudged() {
+    let folder = Folder::with_policy(guest::FAIL);
+    folder
+        .file("pod.yaml", GOOD)
+        .file("cluster.yaml", &policy_resource("module: ./policy.wasm\n  mode: monitor"))
+        .evaluate("cluster.yaml -r pod.yaml")
+        .code(2)
+        .stdout("")
+        .stderr(
+            "error: pod.yaml, document 1: Pod default/good: ClusterAdmissionPolicy marks: internal server error: Guest call failure: I am no good\n",
+        );
+}
+
+#[test]
+fn what_is_wrong_with_a_file_of_policies_is_said() {
+    let folder = Folder::with_policy(guest::REJECT_MARKED);
+    folder.file("pod.yaml", GOOD);
+    for (more, arguments, message) in [
+        (
+            "module: registry://ghcr.io/p:v1",
+            "",
+            "cluster.yaml, document 1: ClusterAdmissionPolicy marks: the module registry://ghcr.io/p:v1 is in a registry, which is not asked here; name a local one with --module",
+        ),
+        (
+            "module: policy.wasm",
+            "",
+            "cluster.yaml, document 1: ClusterAdmissionPolicy marks: the module policy.wasm is in a registry, which is not asked here; name a local one with --module",
+        ),
+        (
+            "module: ./policy.wasm\n  settings: {a: '!'}",
+            "",
+            "cluster.yaml, document 1: ClusterAdmissionPolicy marks: Policy settings are invalid: marked",
+        ),
+        (
+            "modul: ./policy.wasm",
+            "",
+            "cluster.yaml, document 1: ClusterAdmissionPolicy \"marks\": spec.module is missing",
+        ),
+        (
+            "module: ./policy.wasm",
+            "--settings-json {}",
+            "cluster.yaml holds the settings of its policies; leave out those of the command line",
+        ),
+    ] {
+        folder
+            .file("cluster.yaml", &policy_resource(more))
+            .evaluate(&format!("cluster.yaml -r pod.yaml {arguments}"))
+            .code(2)
+            .stdout("")
+            .stderr(format!("error: {message}\n"));
+    }
+    folder
+        .evaluate("policy.wasm --module policy.wasm -r pod.yaml")
+        .code(2)
+        .stderr(
+            "error: --module is for a file of policies (.yaml, .yml), and policy.wasm is none\n",
+        );
+}

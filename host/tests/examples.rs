@@ -1,4 +1,5 @@
-//! Holds the policy to what `examples/expected.yaml` and the docs say about it.
+//! Holds the policy to what `examples/expected.yaml`, `examples/expected-in-a-cluster.yaml` and the
+//! docs say about it.
 
 #![expect(
     clippy::panic,
@@ -9,10 +10,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use container_security_host::request::{self, Wrapping};
-use container_security_host::{Operation, Policy, Verdict, document};
+use container_security_host::policy_resource::{ContextAware, PolicyResource, Scope};
+use container_security_host::request::{self, AdmissionRequest, Wrapping};
+use container_security_host::{
+    Denied, HostCapabilities, Operation, Policy, Replay, Verdict, document,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -36,6 +40,34 @@ struct Row {
 enum Word {
     Accepted,
     Rejected,
+}
+
+/// One row of `examples/expected-in-a-cluster.yaml`; paths are relative to `examples/`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClusterRow {
+    policy: String,
+    request: String,
+    /// A recorded session of host calls.
+    session: Option<String>,
+    verdict: Answer,
+    #[serde(default)]
+    says: Vec<String>,
+    /// `spec.policies.<name>: ` and a line of that policy.
+    #[serde(default)]
+    causes: Vec<String>,
+    #[serde(default)]
+    warns: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    Accepted,
+    Rejected,
+    Monitored,
+    #[serde(rename = "not asked")]
+    NotAsked,
 }
 
 #[test]
@@ -72,32 +104,104 @@ fn the_policy_says_of_each_example_what_is_expected() {
 }
 
 #[test]
-fn every_example_is_expected_to_be_something() {
-    let rows = rows();
-    let requests: BTreeSet<_> = rows.iter().map(|row| row.request.clone()).collect();
-    assert_eq!(files("workloads"), requests);
-    let settings: BTreeSet<_> = rows.iter().map(|row| row.settings.clone()).collect();
-    assert_eq!(files("settings"), settings);
+fn each_policy_of_a_cluster_answers_as_expected() {
+    for row in cluster_rows() {
+        let name = format!("{} by {}", row.request, row.policy);
+        let (answer, said, causes, warnings) = ask(&row);
+        assert_eq!(answer, row.verdict, "{name}: {said:#?}");
+        for (expected, actual) in [
+            (&row.says, said),
+            (&row.causes, causes),
+            (&row.warns, warnings),
+        ] {
+            for line in expected {
+                assert!(
+                    actual.contains(line),
+                    "{name}:\n{line}\nis not among {actual:#?}"
+                );
+            }
+        }
+    }
 }
 
 #[test]
-fn the_settings_of_every_cluster_example_are_valid() {
-    for file in files("cluster") {
-        let mut checked = 0;
-        for document in documents(&file) {
-            let spec = &document["spec"];
-            let members = spec["policies"].as_object().into_iter().flatten();
-            let settings = members
-                .map(|(_, member)| &member["settings"])
-                .chain([&spec["settings"]]);
-            for settings in settings.filter(|settings| settings.is_object()) {
-                let verdict = POLICY.validate_settings(settings).unwrap();
+fn every_example_is_expected_to_be_something() {
+    let (rows, cluster_rows) = (rows(), cluster_rows());
+    let requests: BTreeSet<_> = rows
+        .iter()
+        .map(|row| row.request.clone())
+        .chain(cluster_rows.iter().map(|row| row.request.clone()))
+        .collect();
+    assert_eq!(files("workloads"), requests);
+    let settings: BTreeSet<_> = rows.iter().map(|row| row.settings.clone()).collect();
+    assert_eq!(files("settings"), settings);
+    let sessions: BTreeSet<_> = cluster_rows
+        .iter()
+        .filter_map(|row| row.session.clone())
+        .collect();
+    assert_eq!(files("sessions"), sessions);
+}
+
+#[test]
+fn every_policy_of_a_cluster_accepts_something_and_rejects_something() {
+    let rows = cluster_rows();
+    let of = |answers: &[Answer]| -> BTreeSet<_> {
+        let rows = rows.iter().filter(|row| answers.contains(&row.verdict));
+        rows.map(|row| row.policy.clone()).collect()
+    };
+    let mut policies = files("cluster");
+    assert!(policies.remove(RBAC));
+    assert_eq!(policies, of(&[Answer::Accepted]));
+    assert_eq!(policies, of(&[Answer::Rejected, Answer::Monitored]));
+}
+
+#[test]
+fn the_settings_of_every_policy_of_a_cluster_are_valid() {
+    for file in files("cluster").iter().filter(|file| *file != RBAC) {
+        for resource in resources(file) {
+            for member in resource.members() {
+                let verdict = POLICY.validate_settings(member.settings()).unwrap();
                 assert!(verdict.valid, "{file}: {:?}", verdict.message);
-                checked += 1;
             }
         }
-        assert!(checked > 0, "{file} has no settings");
     }
+}
+
+#[test]
+fn the_policy_server_may_read_what_the_policies_need() {
+    let role = documents(RBAC)
+        .into_iter()
+        .find(|document| document["kind"] == "ClusterRole")
+        .unwrap();
+    let rules = role["rules"].as_array().unwrap();
+    let mut needed = 0;
+    for file in files("cluster").iter().filter(|file| *file != RBAC) {
+        for document in documents(file) {
+            let resources = document["spec"]["contextAwareResources"].as_array();
+            for resource in resources.into_iter().flatten() {
+                assert_eq!(resource["kind"], "VulnerabilityReport");
+                let (group, _) = resource["apiVersion"]
+                    .as_str()
+                    .unwrap()
+                    .split_once('/')
+                    .unwrap();
+                let is_granted = |rule: &&Value| {
+                    rule["apiGroups"]
+                        .as_array()
+                        .unwrap()
+                        .contains(&json!(group))
+                        && rule["resources"] == json!(["vulnerabilityreports"])
+                        && rule["verbs"] == json!(["get", "list", "watch"])
+                };
+                assert!(
+                    rules.iter().any(|rule| is_granted(&rule)),
+                    "{file}: {group}"
+                );
+                needed += 1;
+            }
+        }
+    }
+    assert!(needed > 0);
 }
 
 #[test]
@@ -124,6 +228,14 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
 
 /// What the policy says of the one object in a file.
 fn judge(file: &str, settings: &Value) -> Verdict {
+    let request = request(file);
+    POLICY
+        .validate(&request.to_value().unwrap(), settings)
+        .unwrap()
+}
+
+/// The one request in a file.
+fn request(file: &str) -> AdmissionRequest {
     let wrapping = Wrapping {
         operation: Operation::Create,
         namespace: "default".to_owned(),
@@ -135,10 +247,65 @@ fn judge(file: &str, settings: &Value) -> Verdict {
         .flat_map(|document| request::requests(document.unwrap(), &wrapping))
         .collect();
     assert_eq!(inputs.len(), 1, "{file}");
-    let request = inputs.remove(0).unwrap().request;
-    POLICY
-        .validate(&request.to_value().unwrap(), settings)
-        .unwrap()
+    inputs.remove(0).unwrap().request
+}
+
+/// The answer to the request of a row; the lines of the rejection, of its causes and the warnings.
+fn ask(row: &ClusterRow) -> (Answer, Vec<String>, Vec<String>, Vec<String>) {
+    let replay = row.session.as_ref().map(|session| {
+        let bytes = fs::read(examples().join(session)).unwrap();
+        Arc::new(Replay::from_yaml(session, &bytes).unwrap())
+    });
+    let host_capabilities: Arc<dyn HostCapabilities> = match &replay {
+        Some(replay) => Arc::<Replay>::clone(replay),
+        None => Arc::new(Denied),
+    };
+    let mut resources = resources(&row.policy);
+    assert_eq!(resources.len(), 1, "{}", row.policy);
+    let resource = resources.remove(0);
+    let request = request(&row.request);
+    match resource.scope(&request) {
+        Scope::NotAsked(reason) => return (Answer::NotAsked, vec![reason], vec![], vec![]),
+        Scope::Asked(notes) => assert_eq!(notes, [""; 0], "{}", row.policy),
+    }
+    let value = request.to_value().unwrap();
+    let judgement = resource
+        .judge(&request, |member| {
+            let granted = ContextAware::new(Arc::clone(&host_capabilities), member);
+            let policy = POLICY.clone().with_host_capabilities(Arc::new(granted));
+            policy.validate(&value, member.settings())
+        })
+        .unwrap();
+    if let Some(replay) = &replay {
+        assert_eq!(replay.leftovers(), [""; 0], "{}", row.policy);
+    }
+    let answer = match (&judgement.monitored, judgement.verdict.accepted) {
+        (Some(_), _) => Answer::Monitored,
+        (None, true) => Answer::Accepted,
+        (None, false) => Answer::Rejected,
+    };
+    let causes = judgement.causes.iter().flat_map(|cause| {
+        let field = cause.field.as_deref().unwrap_or_default();
+        let lines = cause.message.lines();
+        lines.map(move |line| format!("{field}: {line}"))
+    });
+    let decision = judgement.decision();
+    let said = decision.message.iter().flat_map(|message| message.lines());
+    (
+        answer,
+        said.map(str::to_owned).collect(),
+        causes.collect(),
+        decision.warnings.clone().unwrap_or_default(),
+    )
+}
+
+fn resources(file: &str) -> Vec<PolicyResource> {
+    let bytes = fs::read(examples().join(file)).unwrap();
+    PolicyResource::read(file, &bytes, "default").unwrap()
+}
+
+fn cluster_rows() -> Vec<ClusterRow> {
+    serde_json::from_value(yaml("expected-in-a-cluster.yaml")).unwrap()
 }
 
 fn rows() -> Vec<Row> {
@@ -175,3 +342,6 @@ fn examples() -> PathBuf {
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
+
+/// The rights that the policies of the supply chain need; no policy itself.
+const RBAC: &str = "cluster/supply-chain-rbac.yaml";

@@ -8,10 +8,11 @@ use clap::{Args, ValueEnum};
 use container_security_host::document::{self, Document, DocumentError};
 use container_security_host::request::{self, AdmissionRequest, Operation, Wrapping};
 use container_security_host::suggested_patch::suggested_patch;
-use container_security_host::{Policy, Replay, Verdict};
+use container_security_host::{Denied, HostCapabilities, Replay};
 use json_patch::Patch;
 use serde_json::{Map, Value};
 
+use super::judge::{self, Judge, Ruling};
 use super::report::{self, ColorChoice, Format};
 use super::{Status, print_error, print_warning};
 
@@ -23,9 +24,15 @@ Exit status:
   1  at least one object is rejected
   2  something could not be judged: bad arguments, an unreadable file, invalid settings, a policy that fails")]
 pub(super) struct Arguments {
-    /// The policy's WebAssembly module, a path or a file:// URI
+    /// The policy's WebAssembly module, a path or a file:// URI; or a file (.yaml, .yml) with
+    /// Kubewarden's policies and policy groups, whose rules, selectors, mode and settings then count
     #[arg(default_value = "policy.wasm")]
     policy: String,
+
+    /// The module that every policy of a file of policies runs; without it, each `module` in the
+    /// file must be a file:// URI or a path that begins with `/`, `./` or `../`
+    #[arg(long, value_name = "MODULE")]
+    module: Option<String>,
 
     /// File with Kubernetes objects or admission requests (AdmissionReview, AdmissionRequest), in
     /// YAML or JSON; `-` is standard input. Can be repeated
@@ -95,16 +102,26 @@ pub(super) struct Outcome {
     pub(super) item: Option<usize>,
     /// `None` when there is no request to judge.
     pub(super) request: Option<AdmissionRequest>,
+    /// The policy of a file of policies.
+    pub(super) policy: Option<String>,
     /// The error says in full why there is no verdict.
-    pub(super) verdict: Result<Verdict, String>,
+    pub(super) ruling: Result<Ruling, String>,
     pub(super) suggested_patch: Option<Patch>,
 }
 
 impl Outcome {
+    pub(super) fn is_not_asked(&self) -> bool {
+        matches!(&self.ruling, Ok(ruling) if ruling.judgement.is_none())
+    }
+
     pub(super) fn status(&self) -> Status {
-        match &self.verdict {
-            Ok(verdict) if verdict.accepted => Status::Accepted,
-            Ok(_) => Status::Rejected,
+        match &self.ruling {
+            Ok(Ruling {
+                judgement: Some(judgement),
+                ..
+            }) if !judgement.verdict.accepted => Status::Rejected,
+            // A policy that is not asked stops nothing.
+            Ok(_) => Status::Accepted,
             Err(_) => Status::NotJudged,
         }
     }
@@ -115,30 +132,21 @@ impl Outcome {
 pub(super) fn run(arguments: &Arguments) -> Result<Status, String> {
     let settings = settings(arguments)?;
     let wrapping = wrapping(arguments)?;
-    let policy = load(&arguments.policy)?;
     let replay = replay(arguments)?;
-    let policy = match &replay {
-        Some(replay) => policy.with_host_capabilities(Arc::<Replay>::clone(replay)),
-        None => policy,
+    let host_capabilities: Arc<dyn HostCapabilities> = match &replay {
+        Some(replay) => Arc::<Replay>::clone(replay),
+        None => Arc::new(Denied),
     };
-    let settings_verdict = policy
-        .validate_settings(&settings)
-        .map_err(|error| error.to_string())?;
-    if !settings_verdict.valid {
-        let message = settings_verdict
-            .message
-            .unwrap_or_else(|| "no message".to_owned());
-        return Err(format!("Policy settings are invalid: {message}"));
-    }
+    let judges = judges(arguments, settings, &host_capabilities)?;
 
     let outcomes: Vec<_> = arguments
         .request_path
         .iter()
-        .flat_map(|path| evaluate_file(&policy, path, &settings, &wrapping))
+        .flat_map(|path| evaluate_file(&judges, path, &wrapping))
         .collect();
     for error in outcomes
         .iter()
-        .filter_map(|outcome| outcome.verdict.as_ref().err())
+        .filter_map(|outcome| outcome.ruling.as_ref().err())
     {
         print_error(error);
     }
@@ -154,13 +162,51 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, String> {
         .unwrap_or(Status::Accepted))
 }
 
-fn settings(arguments: &Arguments) -> Result<Value, String> {
+fn judges(
+    arguments: &Arguments,
+    settings: Option<Value>,
+    host_capabilities: &Arc<dyn HostCapabilities>,
+) -> Result<Vec<Judge>, String> {
+    let policy = arguments.policy.as_str();
+    let is_resource_file = Path::new(policy)
+        .extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml");
+    match (is_resource_file, settings, &arguments.module) {
+        (true, Some(_), _) => Err(format!(
+            "{policy} holds the settings of its policies; leave out those of the command line"
+        )),
+        (true, None, module) => judge::resources(
+            policy,
+            &read(policy)?,
+            &arguments.namespace,
+            module.as_deref(),
+            host_capabilities,
+        ),
+        (false, _, Some(_)) => Err(format!(
+            "--module is for a file of policies (.yaml, .yml), and {policy} is none"
+        )),
+        (false, settings, None) => {
+            let settings = settings.unwrap_or_else(|| Value::Object(Map::new()));
+            let policy = judge::load(policy)?.with_host_capabilities(Arc::clone(host_capabilities));
+            judge::check_settings(&policy, &settings)?;
+            Ok(vec![Judge::Module(policy, settings)])
+        }
+    }
+}
+
+/// The settings of the command line.
+fn settings(arguments: &Arguments) -> Result<Option<Value>, String> {
     let (source, text) = match (&arguments.settings_path, &arguments.settings_json) {
         (Some(path), _) => (path.as_str(), read(path)?),
         (None, Some(text)) => ("--settings-json", text.as_bytes().to_vec()),
-        (None, None) => return Ok(Value::Object(Map::new())),
+        (None, None) => return Ok(None),
     };
-    let mut documents = documents(source, &text)?;
+    one_mapping(source, &text).map(Some)
+}
+
+/// The settings in a file: one mapping, or nothing, which is an empty one.
+pub(super) fn one_mapping(source: &str, bytes: &[u8]) -> Result<Value, String> {
+    let mut documents = documents(source, bytes)?;
     match (documents.pop(), documents.is_empty()) {
         (None, _) => Ok(Value::Object(Map::new())),
         (
@@ -208,20 +254,7 @@ fn documents(source: &str, bytes: &[u8]) -> Result<Vec<Document>, String> {
         .map_err(|error| error.to_string())
 }
 
-fn load(policy: &str) -> Result<Policy, String> {
-    let path = match policy.split_once("://") {
-        Some(("file", path)) => Path::new(path),
-        Some(_) => return Err(format!("{policy}: a policy is a path or a file:// URI")),
-        None => Path::new(policy),
-    };
-    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => format!("{policy}: {error}; build it with: make policy.wasm"),
-        _ => format!("{policy}: {error}"),
-    })?;
-    Policy::load(&bytes).map_err(|error| format!("{policy}: {error}"))
-}
-
-fn read(path: &str) -> Result<Vec<u8>, String> {
+pub(super) fn read(path: &str) -> Result<Vec<u8>, String> {
     let read = if path == "-" {
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
@@ -231,18 +264,14 @@ fn read(path: &str) -> Result<Vec<u8>, String> {
     read.map_err(|error| format!("{path}: {error}"))
 }
 
-fn evaluate_file(
-    policy: &Policy,
-    path: &str,
-    settings: &Value,
-    wrapping: &Wrapping,
-) -> Vec<Outcome> {
+fn evaluate_file(judges: &[Judge], path: &str, wrapping: &Wrapping) -> Vec<Outcome> {
     let of_file = |error| Outcome {
         source: path.to_owned(),
         document: None,
         item: None,
         request: None,
-        verdict: Err(error),
+        policy: None,
+        ruling: Err(error),
         suggested_patch: None,
     };
     let bytes = match read(path) {
@@ -255,7 +284,7 @@ fn evaluate_file(
             Ok(document) => request::requests(document, wrapping),
             Err(error) => vec![Err(error)],
         })
-        .map(|input| evaluate(policy, input, settings))
+        .flat_map(|input| evaluate(judges, input))
         .collect();
     // A check that found nothing to check must not look like one that passed.
     if outcomes.is_empty() {
@@ -265,40 +294,53 @@ fn evaluate_file(
     }
 }
 
-fn evaluate(
-    policy: &Policy,
-    input: Result<request::Input, DocumentError>,
-    settings: &Value,
-) -> Outcome {
-    let (position, request, verdict) = match input {
+/// What each judge says of one request.
+fn evaluate(judges: &[Judge], input: Result<request::Input, DocumentError>) -> Vec<Outcome> {
+    let request::Input { position, request } = match input {
+        Ok(input) => input,
         Err(error) => {
             let message = error.to_string();
-            (error.position, None, Err(message))
-        }
-        Ok(request::Input { position, request }) => {
-            let verdict = request
-                .to_value()
-                .and_then(|value| policy.validate(&value, settings))
-                .map_err(|error| format!("{position}: {}: {error}", report::object(&request)));
-            (position, Some(request), verdict)
+            return vec![Outcome {
+                source: error.position.source,
+                document: Some(error.position.document),
+                item: error.position.item,
+                request: None,
+                policy: None,
+                ruling: Err(message),
+                suggested_patch: None,
+            }];
         }
     };
-    let object = request.as_ref().and_then(|request| request.object.as_ref());
-    let violations = match verdict.as_ref().map(Verdict::violations) {
-        Ok(Ok(violations)) => violations,
-        // The verdict stands; only what would be suggested is lost.
-        Ok(Err(error)) => {
-            print_error(&format!("{position}: {error}"));
-            Vec::new()
+    let evaluate = |judge: &Judge| {
+        let policy = judge.name();
+        let ruling = judge.judge(&request).map_err(|error| {
+            let object = report::object(&request);
+            match &policy {
+                None => format!("{position}: {object}: {error}"),
+                Some(policy) => format!("{position}: {object}: {policy}: {error}"),
+            }
+        });
+        let judgement = ruling.as_ref().ok();
+        let judgement = judgement.and_then(|ruling| ruling.judgement.as_ref());
+        let decision = judgement.map(|judgement| judgement.decision().violations());
+        let violations = match decision.unwrap_or_else(|| Ok(Vec::new())) {
+            Ok(violations) => violations,
+            // The verdict stands; only what would be suggested is lost.
+            Err(error) => {
+                print_error(&format!("{position}: {error}"));
+                Vec::new()
+            }
+        };
+        let object = request.object.as_ref();
+        Outcome {
+            suggested_patch: object.and_then(|object| suggested_patch(object, &violations)),
+            source: position.source.clone(),
+            document: Some(position.document),
+            item: position.item,
+            request: Some(request.clone()),
+            policy,
+            ruling,
         }
-        Err(_) => Vec::new(),
     };
-    Outcome {
-        suggested_patch: object.and_then(|object| suggested_patch(object, &violations)),
-        source: position.source,
-        document: Some(position.document),
-        item: position.item,
-        request,
-        verdict,
-    }
+    judges.iter().map(evaluate).collect()
 }

@@ -1,18 +1,20 @@
 //! The outcomes of an evaluation, as text or as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use container_security_host::Verdict;
+use container_security_host::policy_resource::{Cause, Judgement};
 use container_security_host::request::{AdmissionRequest, GroupVersionKind};
 use json_patch::Patch;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::evaluate::Outcome;
+use super::judge::Ruling;
 use super::{Status, printable};
 
 /// Whom the report is for.
@@ -77,17 +79,19 @@ pub(super) fn object(request: &AdmissionRequest) -> String {
 }
 
 fn text(outcomes: &[Outcome]) -> io::Result<Vec<u8>> {
-    let mut objects_of = BTreeMap::<&str, usize>::new();
+    let mut objects_of = BTreeMap::<&str, BTreeSet<_>>::new();
     for outcome in outcomes {
         let objects = objects_of.entry(&outcome.source).or_default();
-        *objects = objects.saturating_add(1);
+        objects.insert((outcome.document, outcome.item));
     }
 
     let mut report = Vec::new();
     for outcome in outcomes {
-        if let (Some(request), Ok(verdict)) = (&outcome.request, &outcome.verdict) {
-            let is_alone = objects_of.get(outcome.source.as_str()) == Some(&1);
-            write_block(&mut report, outcome, request, verdict, is_alone)?;
+        if let (Some(request), Ok(ruling)) = (&outcome.request, &outcome.ruling) {
+            let is_alone = objects_of
+                .get(outcome.source.as_str())
+                .is_some_and(|all| all.len() == 1);
+            write_block(&mut report, outcome, request, ruling, is_alone)?;
         }
     }
     if outcomes.len() > 1 {
@@ -100,13 +104,13 @@ fn write_block(
     report: &mut impl Write,
     outcome: &Outcome,
     request: &AdmissionRequest,
-    verdict: &Verdict,
+    ruling: &Ruling,
     is_alone: bool,
 ) -> io::Result<()> {
-    let (style, word) = if verdict.accepted {
-        (GREEN, "ACCEPTED")
-    } else {
-        (RED, "REJECTED")
+    let (style, word) = match &ruling.judgement {
+        None => (YELLOW, "NOT ASKED"),
+        Some(judgement) if judgement.verdict.accepted => (GREEN, "ACCEPTED"),
+        Some(_) => (RED, "REJECTED"),
     };
     let document = outcome.document.filter(|_| !is_alone);
     let document = document
@@ -117,14 +121,41 @@ fn write_block(
         .map(|number| format!(", item {number}"))
         .unwrap_or_default();
     let (object, source) = (object(request), printable(&outcome.source));
+    let by = outcome.policy.as_deref().map(printable);
+    let by = by
+        .map(|policy| format!("  by {policy}"))
+        .unwrap_or_default();
     writeln!(
         report,
-        "{style}{word}{style:#}  {object}  ({source}{document}{item})"
+        "{style}{word}{style:#}  {object}  ({source}{document}{item}){by}"
     )?;
-    for line in verdict.message.iter().flat_map(|message| message.lines()) {
+    if let Some(judgement) = &ruling.judgement {
+        write_judgement(report, judgement)?;
+    }
+    for note in &ruling.notes {
+        writeln!(report, "  note: {}", printable(note))?;
+    }
+    Ok(())
+}
+
+fn write_judgement(report: &mut impl Write, judgement: &Judgement) -> io::Result<()> {
+    if judgement.monitored.is_some() {
+        writeln!(
+            report,
+            "  mode monitor accepts what mode protect would reject:"
+        )?;
+    }
+    let decision = judgement.decision();
+    for line in decision.message.iter().flat_map(|message| message.lines()) {
         writeln!(report, "  {}", printable(line))?;
     }
-    for warning in verdict.warnings.iter().flatten() {
+    for cause in &judgement.causes {
+        let field = cause.field.iter().map(|field| format!("{field}: "));
+        let text: String = field.chain([cause.message.clone()]).collect();
+        let lines: Vec<_> = text.lines().map(printable).collect();
+        writeln!(report, "  cause: {}", lines.join("\n    "))?;
+    }
+    for warning in decision.warnings.iter().flatten() {
         let lines: Vec<_> = warning.lines().map(printable).collect();
         writeln!(report, "  warning: {}", lines.join("\n    "))?;
     }
@@ -138,16 +169,29 @@ fn write_summary(report: &mut impl Write, outcomes: &[Outcome]) -> io::Result<()
             .filter(|outcome| outcome.status() == status)
             .count()
     };
-    let (accepted, rejected) = (count(Status::Accepted), count(Status::Rejected));
+    let not_asked = outcomes.iter().filter(|outcome| outcome.is_not_asked());
+    let not_asked = not_asked.count();
+    let accepted = count(Status::Accepted).saturating_sub(not_asked);
+    let what = if outcomes.iter().any(|outcome| outcome.policy.is_some()) {
+        "verdicts"
+    } else {
+        "objects"
+    };
     write!(
         report,
-        "{} objects: {accepted} accepted, {rejected} rejected",
-        outcomes.len()
+        "{} {what}: {accepted} accepted, {} rejected",
+        outcomes.len(),
+        count(Status::Rejected)
     )?;
-    match count(Status::NotJudged) {
-        0 => writeln!(report),
-        not_judged => writeln!(report, ", {not_judged} not judged"),
+    for (count, word) in [
+        (not_asked, "not asked"),
+        (count(Status::NotJudged), "not judged"),
+    ] {
+        if count > 0 {
+            write!(report, ", {count} {word}")?;
+        }
     }
+    writeln!(report)
 }
 
 fn json(outcomes: &[Outcome]) -> io::Result<Vec<u8>> {
@@ -169,7 +213,15 @@ struct Element<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<Request<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     response: Option<Response<'a>>,
+    /// The rejection that mode `monitor` keeps from the API server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monitored: Option<Response<'a>>,
+    /// Why the policy is not asked, when there is no response; else what is not known of that.
+    #[serde(skip_serializing_if = "is_empty")]
+    notes: &'a [String],
     /// Why there is no response.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
@@ -195,6 +247,8 @@ struct Response<'a> {
     message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
+    #[serde(skip_serializing_if = "is_empty")]
+    causes: &'a [Cause],
     #[serde(skip_serializing_if = "Option::is_none")]
     warnings: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -203,6 +257,11 @@ struct Response<'a> {
 
 impl<'a> Element<'a> {
     fn of(outcome: &'a Outcome) -> Self {
+        let ruling = outcome.ruling.as_ref().ok();
+        let judgement = ruling.and_then(|ruling| ruling.judgement.as_ref());
+        let of_answer = judgement
+            .filter(|judgement| judgement.monitored.is_none())
+            .map_or(&[][..], |judgement| &judgement.causes);
         Self {
             source: &outcome.source,
             document: outcome.document,
@@ -213,18 +272,36 @@ impl<'a> Element<'a> {
                 namespace: request.namespace.as_deref(),
                 operation: &request.operation,
             }),
-            response: outcome.verdict.as_ref().ok().map(|verdict| Response {
-                accepted: verdict.accepted,
-                message: verdict.message.as_deref(),
-                code: verdict.code,
-                warnings: verdict.warnings.as_deref(),
-                audit_annotations: verdict.audit_annotations.as_ref(),
+            policy: outcome.policy.as_deref(),
+            response: judgement.map(|judgement| Response::of(&judgement.verdict, of_answer)),
+            monitored: judgement.and_then(|judgement| {
+                let monitored = judgement.monitored.as_ref();
+                monitored.map(|verdict| Response::of(verdict, &judgement.causes))
             }),
-            error: outcome.verdict.as_ref().err().map(String::as_str),
+            notes: ruling.map_or(&[], |ruling| &ruling.notes),
+            error: outcome.ruling.as_ref().err().map(String::as_str),
             suggested_patch: outcome.suggested_patch.as_ref(),
         }
     }
 }
 
+impl<'a> Response<'a> {
+    fn of(verdict: &'a Verdict, causes: &'a [Cause]) -> Self {
+        Self {
+            accepted: verdict.accepted,
+            message: verdict.message.as_deref(),
+            code: verdict.code,
+            causes,
+            warnings: verdict.warnings.as_deref(),
+            audit_annotations: verdict.audit_annotations.as_ref(),
+        }
+    }
+}
+
+fn is_empty<T>(list: &[T]) -> bool {
+    list.is_empty()
+}
+
 const GREEN: Style = AnsiColor::Green.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();

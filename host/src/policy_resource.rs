@@ -1,0 +1,1223 @@
+//! Kubewarden's policies as a cluster has them: `ClusterAdmissionPolicy`,
+//! `AdmissionPolicy`, `ClusterAdmissionPolicyGroup`, `AdmissionPolicyGroup`.
+//!
+//! A resource decides three things about a request. Whether the policy is
+//! asked at all: [`PolicyResource::scope`]. What it is asked:
+//! [`PolicyResource::members`], each with a module and its settings. And what
+//! the API server hears: [`PolicyResource::judge`], by the mode, the message
+//! and the expression of a group.
+//!
+//! Resources are read as strictly as the API server reads them. What only a
+//! cluster knows is not guessed: the labels of a namespace other than its name
+//! and `matchConditions` become a note beside the verdict.
+
+pub mod expression;
+mod rule;
+mod selector;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::document::{self, Document, Position};
+use crate::host_capabilities::HostCapabilities;
+use crate::request::AdmissionRequest;
+use crate::verdict::Verdict;
+use expression::Expression;
+use rule::Rule;
+use selector::{Label, Match, Selector};
+
+/// One policy or policy group of a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolicyResource {
+    /// Where it stands.
+    pub position: Position,
+    /// Which of the four it is.
+    pub kind: Kind,
+    /// `metadata.name`
+    pub name: String,
+    /// The namespace that it judges; `None` for the kinds of the whole cluster.
+    pub namespace: Option<String>,
+    runs: Runs,
+    spec: Spec,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Runs {
+    Policy(MemberSpec),
+    Group(Expression, BTreeMap<String, MemberSpec>),
+}
+
+/// The four kinds of `policies.kubewarden.io/v1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "documented by Kubewarden, under the same names"
+)]
+pub enum Kind {
+    ClusterAdmissionPolicy,
+    AdmissionPolicy,
+    ClusterAdmissionPolicyGroup,
+    AdmissionPolicyGroup,
+}
+
+/// A module with settings: a policy itself, or one of a group.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Member<'a> {
+    /// The key below `spec.policies`; `None` for what is no group.
+    pub name: Option<&'a str>,
+    spec: &'a MemberSpec,
+}
+
+impl<'a> Member<'a> {
+    /// The module as it is written: `registry://...`, `file://...`, a path.
+    #[must_use]
+    pub fn module(&self) -> &'a str {
+        &self.spec.module
+    }
+
+    /// `null` when there are none.
+    #[must_use]
+    pub fn settings(&self) -> &'a Value {
+        &self.spec.settings
+    }
+
+    /// How long it may evaluate; `None` leaves it to the policy server.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.spec.timeout_eval_seconds.map(Duration::from_secs)
+    }
+}
+
+/// Whether a policy is asked about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// It is asked, as far as is known: each note says what is not.
+    Asked(Vec<String>),
+    /// It is not asked, for this reason.
+    NotAsked(String),
+}
+
+/// What the API server hears from a policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// The answer.
+    pub verdict: Verdict,
+    /// The rejections behind a message of the operator's own.
+    pub causes: Vec<Cause>,
+    /// The rejection that mode `monitor` keeps from the API server; its causes
+    /// are those above.
+    pub monitored: Option<Verdict>,
+}
+
+impl Judgement {
+    /// What the policy decided, whatever the API server hears of it.
+    #[must_use]
+    pub fn decision(&self) -> &Verdict {
+        self.monitored.as_ref().unwrap_or(&self.verdict)
+    }
+}
+
+/// One rejection behind a message of the operator's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// `spec.policies.<name>` in a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What the policy said.
+    pub message: String,
+}
+
+impl PolicyResource {
+    /// Reads the policies of a file, of which `source` is the name.
+    /// `default_namespace` is for namespaced policies that name none.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the file, each with its place.
+    pub fn read(
+        source: &str,
+        bytes: &[u8],
+        default_namespace: &str,
+    ) -> Result<Vec<Self>, Vec<String>> {
+        let mut resources = Vec::new();
+        let mut problems = Vec::new();
+        for document in document::parse(source, bytes) {
+            match document {
+                Err(error) => problems.push(error.to_string()),
+                Ok(document) => {
+                    let position = document.position.clone();
+                    match Self::of(document, default_namespace) {
+                        Ok(resource) => resources.push(resource),
+                        Err(found) => problems
+                            .extend(found.iter().map(|problem| format!("{position}: {problem}"))),
+                    }
+                }
+            }
+        }
+        if resources.is_empty() && problems.is_empty() {
+            problems.push(format!("{source}: no policy in it"));
+        }
+        if problems.is_empty() {
+            Ok(resources)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The modules that the policy server runs for it, each with its settings.
+    #[must_use]
+    pub fn members(&self) -> Vec<Member<'_>> {
+        match &self.runs {
+            Runs::Policy(spec) => vec![Member { name: None, spec }],
+            Runs::Group(_, members) => members
+                .iter()
+                .map(|(name, spec)| Member {
+                    name: Some(name),
+                    spec,
+                })
+                .collect(),
+        }
+    }
+
+    /// Whether the API server asks this policy about a request: by its rules,
+    /// its namespace and its selectors.
+    #[must_use]
+    pub fn scope(&self, request: &AdmissionRequest) -> Scope {
+        if !self.spec.rules.iter().any(|rule| rule.matches(request)) {
+            return Scope::NotAsked(format!("no rule matches {}", operation(request)));
+        }
+        if !self.selects_object(request) {
+            return Scope::NotAsked("objectSelector does not match its labels".to_owned());
+        }
+        let namespace = request.namespace.as_deref().unwrap_or_default();
+        let is_cluster_scoped = rule::is_cluster_scoped(request);
+        if let Some(own) = &self.namespace
+            && !is_cluster_scoped
+            && own != namespace
+        {
+            return Scope::NotAsked(format!("it judges the namespace {own:?} only"));
+        }
+        let mut notes = Vec::new();
+        if !is_cluster_scoped {
+            let label = |key: &str| match key {
+                NAMESPACE_NAME => Label::Set(namespace),
+                _ => Label::Unknown,
+            };
+            match self.spec.namespace_selector.matches(label) {
+                Match::Yes => {}
+                Match::No => {
+                    return Scope::NotAsked(format!(
+                        "namespaceSelector does not match the namespace {namespace:?}"
+                    ));
+                }
+                Match::Unknown(keys) => notes.push(format!(
+                    "judged as if namespaceSelector matched, because the labels of the namespace \
+                     {namespace:?} are not known here: {}",
+                    keys.into_iter().collect::<Vec<_>>().join(", ")
+                )),
+            }
+        }
+        if !self.spec.match_conditions.is_empty() {
+            notes
+                .push("judged as if matchConditions held, which are not evaluated here".to_owned());
+        }
+        Scope::Asked(notes)
+    }
+
+    /// Makes the verdicts of the members the answer of the policy.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `judge`, which is asked for the verdict of a member.
+    pub fn judge<E>(
+        &self,
+        request: &AdmissionRequest,
+        mut judge: impl FnMut(&Member<'_>) -> Result<Verdict, E>,
+    ) -> Result<Judgement, E> {
+        let mut causes = Vec::new();
+        let decision = match &self.runs {
+            Runs::Policy(spec) => {
+                let verdict = judge(&Member { name: None, spec })?;
+                let mut verdict = self.without_mutation(verdict, request);
+                if let (false, Some(message)) = (verdict.accepted, &self.spec.message) {
+                    let said = verdict.message.replace(message.clone());
+                    verdict.code = Some(400);
+                    causes.push(Cause {
+                        field: None,
+                        message: said.unwrap_or_default(),
+                    });
+                }
+                verdict
+            }
+            Runs::Group(expression, members) => {
+                let mut rejections = BTreeMap::new();
+                let accepted = expression.evaluate(&mut |name| {
+                    let Some((name, spec)) = members.get_key_value(name) else {
+                        return Ok(false);
+                    };
+                    let verdict = judge(&Member {
+                        name: Some(name),
+                        spec,
+                    })?;
+                    let verdict = self.without_mutation(verdict, request);
+                    if !verdict.accepted {
+                        rejections.insert(name, verdict.message.unwrap_or_default());
+                    }
+                    Ok(verdict.accepted)
+                })?;
+                if accepted {
+                    Verdict {
+                        accepted,
+                        ..REJECTION
+                    }
+                } else {
+                    let of_member = |(name, message)| Cause {
+                        field: Some(format!("spec.policies.{name}")),
+                        message,
+                    };
+                    causes.extend(rejections.into_iter().map(of_member));
+                    Verdict {
+                        message: self.spec.message.clone(),
+                        ..REJECTION
+                    }
+                }
+            }
+        };
+        Ok(if self.spec.mode == Mode::Monitor && !decision.accepted {
+            Judgement {
+                verdict: Verdict {
+                    accepted: true,
+                    message: None,
+                    code: None,
+                    ..decision.clone()
+                },
+                causes,
+                monitored: Some(decision),
+            }
+        } else {
+            Judgement {
+                verdict: decision,
+                causes,
+                monitored: None,
+            }
+        })
+    }
+
+    fn of(document: Document, default_namespace: &str) -> Result<Self, Vec<String>> {
+        let one = |problem: String| vec![problem];
+        let Document { position, value } = document;
+        let kind = kind(&value).map_err(one)?;
+        let Manifest { metadata, spec } =
+            serde_json::from_value(value).map_err(|error| vec![format!("{kind}: {error}")])?;
+        let name = metadata.name.filter(|name| !name.is_empty());
+        let Some(name) = name else {
+            return Err(vec![format!("{kind}: metadata.name is missing")]);
+        };
+        let named = |problem: String| format!("{kind} {name:?}: {problem}");
+
+        let problems = kind.problems_of_keys(&spec);
+        if !problems.is_empty() {
+            return Err(problems.into_iter().map(named).collect());
+        }
+        let spec: Spec = serde_json::from_value(Value::Object(spec))
+            .map_err(|error| vec![named(format!("spec: {error}"))])?;
+        let (runs, problems) = spec.check();
+        let (Some(runs), true) = (runs, problems.is_empty()) else {
+            return Err(problems.into_iter().map(named).collect());
+        };
+        let namespace = kind.is_namespaced().then(|| {
+            metadata
+                .namespace
+                .unwrap_or_else(|| default_namespace.to_owned())
+        });
+        Ok(Self {
+            position,
+            kind,
+            name,
+            namespace,
+            runs,
+            spec,
+        })
+    }
+
+    /// The selector is held against the object and the stored one; either may match.
+    fn selects_object(&self, request: &AdmissionRequest) -> bool {
+        let objects = [&request.object, &request.old_object];
+        objects.into_iter().flatten().any(|object| {
+            let labels = object.pointer("/metadata/labels");
+            let label = |key: &str| {
+                let value = labels.and_then(|labels| labels.get(key));
+                value
+                    .and_then(Value::as_str)
+                    .map_or(Label::Unset, Label::Set)
+            };
+            self.spec.object_selector.matches(label) == Match::Yes
+        }) || self.spec.object_selector == Selector::default()
+    }
+
+    /// Only a policy with `mutating: true` may change the object.
+    fn without_mutation(&self, verdict: Verdict, request: &AdmissionRequest) -> Verdict {
+        let mutates = verdict.mutated_object.is_some() && verdict.mutated_object != request.object;
+        if !verdict.accepted || !mutates || self.spec.mutating == Some(true) {
+            return verdict;
+        }
+        Verdict {
+            message: Some(format!(
+                "Request rejected by policy {}. The policy attempted to mutate the request, but it \
+                 is currently configured to not allow mutations.",
+                self.name
+            )),
+            ..REJECTION
+        }
+    }
+}
+
+/// `ClusterAdmissionPolicy container-security`, `AdmissionPolicy shop/strict`
+impl fmt::Display for PolicyResource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ", self.kind)?;
+        if let Some(namespace) = &self.namespace {
+            write!(formatter, "{namespace}/")?;
+        }
+        formatter.write_str(&self.name)
+    }
+}
+
+impl Kind {
+    fn is_namespaced(self) -> bool {
+        matches!(self, Self::AdmissionPolicy | Self::AdmissionPolicyGroup)
+    }
+
+    /// Keys below `spec` that this kind needs, and those that only other kinds have.
+    fn keys(self) -> (&'static [&'static str], &'static [&'static str]) {
+        const POLICY: &[&str] = &["module", "mutating", "rules"];
+        const GROUP: &[&str] = &["expression", "message", "policies", "rules"];
+        match self {
+            Self::ClusterAdmissionPolicy => (POLICY, &["expression", "policies"]),
+            Self::AdmissionPolicy => (
+                POLICY,
+                &[
+                    "expression",
+                    "policies",
+                    "namespaceSelector",
+                    CONTEXT,
+                    "allowInsideAdmissionControllerNamespace",
+                ],
+            ),
+            Self::ClusterAdmissionPolicyGroup => {
+                (GROUP, &["module", "mutating", "settings", CONTEXT])
+            }
+            Self::AdmissionPolicyGroup => (
+                GROUP,
+                &[
+                    "module",
+                    "mutating",
+                    "settings",
+                    "namespaceSelector",
+                    CONTEXT,
+                    "allowInsideAdmissionControllerNamespace",
+                ],
+            ),
+        }
+    }
+
+    fn problems_of_keys(self, spec: &Map<String, Value>) -> Vec<String> {
+        let (needed, foreign) = self.keys();
+        let missing = needed
+            .iter()
+            .filter(|key| !spec.contains_key(**key))
+            .map(|key| format!("spec.{key} is missing"));
+        let members = spec.get("policies").and_then(Value::as_object);
+        let in_members = members
+            .into_iter()
+            .flatten()
+            .filter(|(_, member)| self.is_namespaced() && member.get(CONTEXT).is_some())
+            .map(|(name, _)| format!("policies.{name}.{CONTEXT}"));
+        let foreign = foreign
+            .iter()
+            .filter(|key| spec.contains_key(**key))
+            .map(|key| (*key).to_owned())
+            .chain(in_members)
+            .map(|key| format!("spec.{key} is not for this kind"));
+        missing.chain(foreign).collect()
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, formatter)
+    }
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    metadata: Metadata,
+    spec: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+}
+
+/// The fields of all four kinds; [`Kind::keys`] says which has which. Those
+/// that decide nothing about a verdict are here so that others are unknown.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Spec {
+    module: Option<String>,
+    #[serde(default)]
+    settings: Value,
+    mutating: Option<bool>,
+    #[serde(default)]
+    context_aware_resources: BTreeSet<ContextAwareResource>,
+    expression: Option<String>,
+    #[serde(default)]
+    policies: BTreeMap<String, MemberSpec>,
+    rules: Vec<Rule>,
+    #[serde(default)]
+    mode: Mode,
+    message: Option<String>,
+    #[serde(default)]
+    namespace_selector: Selector,
+    #[serde(default)]
+    object_selector: Selector,
+    #[serde(default)]
+    match_conditions: Vec<MatchCondition>,
+    #[serde(default = "default_timeout_seconds")]
+    timeout_seconds: u64,
+    timeout_eval_seconds: Option<u64>,
+    #[serde(default, rename = "allowInsideAdmissionControllerNamespace")]
+    _allow_inside_admission_controller_namespace: bool,
+    #[serde(default, rename = "backgroundAudit")]
+    _background_audit: bool,
+    #[serde(rename = "failurePolicy")]
+    _failure_policy: Option<FailurePolicy>,
+    #[serde(rename = "matchPolicy")]
+    _match_policy: Option<MatchPolicy>,
+    #[serde(rename = "policyServer")]
+    _policy_server: Option<String>,
+    #[serde(rename = "sideEffects")]
+    _side_effects: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MemberSpec {
+    module: String,
+    #[serde(default)]
+    settings: Value,
+    #[serde(default)]
+    context_aware_resources: BTreeSet<ContextAwareResource>,
+    timeout_eval_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ContextAwareResource {
+    api_version: String,
+    kind: String,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    #[default]
+    Protect,
+    Monitor,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+enum FailurePolicy {
+    Fail,
+    Ignore,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+enum MatchPolicy {
+    Exact,
+    Equivalent,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MatchCondition {
+    #[serde(rename = "name")]
+    _name: String,
+    #[serde(rename = "expression")]
+    _expression: String,
+}
+
+impl Spec {
+    /// What it runs, and what the API server or Kubewarden's controller would refuse.
+    fn check(&self) -> (Option<Runs>, Vec<String>) {
+        let mut problems = Vec::new();
+        if self.rules.is_empty() {
+            problems.push("spec.rules has no rule".to_owned());
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            let empty = rule.empty_lists().into_iter();
+            problems.extend(empty.map(|list| format!("spec.rules[{index}].{list} is empty")));
+        }
+        for (name, selector) in [
+            ("namespaceSelector", &self.namespace_selector),
+            ("objectSelector", &self.object_selector),
+        ] {
+            let found = selector.problems().into_iter();
+            problems.extend(found.map(|problem| format!("spec.{name}.{problem}")));
+        }
+        if self.match_conditions.len() > MAXIMUM_MATCH_CONDITIONS {
+            problems.push(format!(
+                "spec.matchConditions has {} entries, at most {MAXIMUM_MATCH_CONDITIONS} are allowed",
+                self.match_conditions.len()
+            ));
+        }
+        problems.extend(self.problems_of_settings());
+        problems.extend(self.problems_of_time());
+
+        let runs = match (&self.expression, &self.module) {
+            (Some(expression), _) => match Expression::parse(expression) {
+                Ok(expression) => {
+                    let named = expression.members().into_iter();
+                    let unknown = named.filter(|name| !self.policies.contains_key(*name));
+                    problems.extend(unknown.map(|name| {
+                        format!("spec.expression: {name}() is not one of spec.policies")
+                    }));
+                    Some(Runs::Group(expression, self.policies.clone()))
+                }
+                Err(problem) => {
+                    problems.push(format!("spec.expression: {problem}"));
+                    None
+                }
+            },
+            (None, Some(module)) => Some(Runs::Policy(MemberSpec {
+                module: module.clone(),
+                settings: self.settings.clone(),
+                context_aware_resources: self.context_aware_resources.clone(),
+                timeout_eval_seconds: self.timeout_eval_seconds,
+            })),
+            (None, None) => None,
+        };
+        (runs, problems)
+    }
+
+    fn problems_of_settings(&self) -> Vec<String> {
+        let members = self.policies.iter();
+        let members = members
+            .map(|(name, member)| (format!("spec.policies.{name}.settings"), &member.settings));
+        std::iter::once(("spec.settings".to_owned(), &self.settings))
+            .chain(members)
+            .filter(|(_, settings)| !settings.is_null() && !settings.is_object())
+            .map(|(path, _)| format!("{path} must be a mapping"))
+            .collect()
+    }
+
+    fn problems_of_time(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut times = vec![("spec.timeoutSeconds".to_owned(), Some(self.timeout_seconds))];
+        let path = "spec.timeoutEvalSeconds";
+        times.push((path.to_owned(), self.timeout_eval_seconds));
+        for (name, member) in &self.policies {
+            let path = format!("spec.policies.{name}.timeoutEvalSeconds");
+            times.push((path, member.timeout_eval_seconds));
+        }
+        for (path, seconds) in &times {
+            if let Some(seconds) = seconds.filter(|seconds| !TIMEOUT_SECONDS.contains(seconds)) {
+                problems.push(format!("{path} is {seconds}, it must be from 2 to 30"));
+            }
+        }
+        let whole = self.timeout_seconds;
+        if let Some(seconds) = self.timeout_eval_seconds.filter(|seconds| *seconds > whole) {
+            problems.push(format!(
+                "{path} is {seconds}, more than spec.timeoutSeconds, which is {whole}"
+            ));
+        }
+        let members = self.policies.values();
+        let sum = members
+            .filter_map(|member| member.timeout_eval_seconds)
+            .fold(0, u64::saturating_add);
+        if sum > whole {
+            problems.push(format!(
+                "timeoutEvalSeconds of all spec.policies are {sum} together, more than \
+                 spec.timeoutSeconds, which is {whole}"
+            ));
+        }
+        problems
+    }
+}
+
+/// Host capabilities as a policy server grants them to one policy: a resource
+/// of Kubernetes only when `contextAwareResources` names its kind.
+pub struct ContextAware {
+    host_capabilities: Arc<dyn HostCapabilities>,
+    granted: BTreeSet<ContextAwareResource>,
+}
+
+impl ContextAware {
+    /// Grants what the member names.
+    #[must_use]
+    pub fn new(host_capabilities: Arc<dyn HostCapabilities>, member: &Member<'_>) -> Self {
+        Self {
+            host_capabilities,
+            granted: member.spec.context_aware_resources.clone(),
+        }
+    }
+}
+
+impl HostCapabilities for ContextAware {
+    fn call(
+        &self,
+        binding: &str,
+        namespace: &str,
+        operation: &str,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, String> {
+        #[derive(Deserialize)]
+        struct Resource {
+            api_version: String,
+            kind: String,
+        }
+
+        // `can_i` names no kind in this form and needs no grant.
+        if namespace == "kubernetes"
+            && let Ok(Resource { api_version, kind }) = serde_json::from_slice(payload)
+        {
+            let resource = ContextAwareResource { api_version, kind };
+            if !self.granted.contains(&resource) {
+                return Err(format!(
+                    "Policy has not been granted access to Kubernetes {}/{} resources. The \
+                     violation has been reported.",
+                    resource.api_version, resource.kind
+                ));
+            }
+        }
+        self.host_capabilities
+            .call(binding, namespace, operation, payload)
+    }
+}
+
+fn kind(value: &Value) -> Result<Kind, String> {
+    let text = |key| value.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    match api_version.split_once('/') {
+        Some((GROUP, "v1")) => serde_json::from_value(kind.into()).map_err(|_| {
+            format!(
+                "{kind:?} is none of: ClusterAdmissionPolicy, AdmissionPolicy, \
+                 ClusterAdmissionPolicyGroup, AdmissionPolicyGroup"
+            )
+        }),
+        Some((GROUP, _)) => Err(format!("{api_version} is not read, write {GROUP}/v1")),
+        _ => Err(format!(
+            "apiVersion is {api_version:?}, a policy of Kubewarden has {GROUP}/v1"
+        )),
+    }
+}
+
+/// `CREATE of apps/v1 deployments`
+fn operation(request: &AdmissionRequest) -> String {
+    let resource = &request.resource;
+    let group = match resource.group.as_str() {
+        "" => String::new(),
+        group => format!("{group}/"),
+    };
+    let sub_resource = match request.sub_resource.as_deref() {
+        None | Some("") => String::new(),
+        Some(sub_resource) => format!("/{sub_resource}"),
+    };
+    format!(
+        "{} of {group}{} {}{sub_resource}",
+        request.operation, resource.version, resource.resource
+    )
+}
+
+fn default_timeout_seconds() -> u64 {
+    10
+}
+
+const CONTEXT: &str = "contextAwareResources";
+const GROUP: &str = "policies.kubewarden.io";
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+const MAXIMUM_MATCH_CONDITIONS: usize = 64;
+const TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 2..=30;
+
+/// Policy-server gives a rejection no code when the policy gives none.
+const REJECTION: Verdict = Verdict {
+    accepted: false,
+    message: None,
+    code: None,
+    mutated_object: None,
+    audit_annotations: None,
+    warnings: None,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host_capabilities::Denied;
+    use serde_json::json;
+
+    fn rules() -> Value {
+        json!([{
+            "apiGroups": [""],
+            "apiVersions": ["v1"],
+            "resources": ["pods"],
+            "operations": ["CREATE"],
+        }])
+    }
+
+    fn manifest(kind: &str, spec: &Value) -> Value {
+        json!({
+            "apiVersion": "policies.kubewarden.io/v1",
+            "kind": kind,
+            "metadata": {"name": "p", "namespace": "shop"},
+            "spec": spec,
+        })
+    }
+
+    /// A minimal policy with some keys of its spec changed; `null` takes one away.
+    fn policy(kind: &str, changes: Value) -> Value {
+        let spec = json!({"module": "m", "mutating": false, "rules": rules()});
+        manifest(kind, &changed(spec, changes))
+    }
+
+    /// A minimal group of `a` and `b`.
+    fn group(kind: &str, changes: Value) -> Value {
+        let spec = json!({
+            "expression": "a() && b()",
+            "message": "not both",
+            "rules": rules(),
+            "policies": {"a": {"module": "m"}, "b": {"module": "m"}},
+        });
+        manifest(kind, &changed(spec, changes))
+    }
+
+    fn changed(mut spec: Value, changes: Value) -> Value {
+        let Value::Object(changes) = changes else {
+            panic!("changes are a mapping");
+        };
+        for (key, value) in changes {
+            spec[key] = value;
+        }
+        let Value::Object(spec) = spec else {
+            panic!("a spec is a mapping");
+        };
+        spec.into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .collect()
+    }
+
+    fn read(manifest: &Value) -> Result<PolicyResource, Vec<String>> {
+        let text = manifest.to_string();
+        PolicyResource::read("f", text.as_bytes(), "default")
+            .map(|mut resources| resources.remove(0))
+    }
+
+    fn request(namespace: Option<&str>) -> AdmissionRequest {
+        serde_json::from_value(json!({
+            "uid": "1",
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "namespace": namespace,
+            "operation": "CREATE",
+            "userInfo": {},
+            "object": {"metadata": {"labels": {"app": "web"}}},
+        }))
+        .unwrap()
+    }
+
+    fn verdict(accepted: bool) -> Verdict {
+        Verdict {
+            accepted,
+            message: (!accepted).then(|| "no".to_owned()),
+            warnings: Some(vec!["w".to_owned()]),
+            ..REJECTION
+        }
+    }
+
+    /// What a resource makes of members of which those in `accepting` accept.
+    fn judge(manifest: &Value, accepting: &[&str]) -> Judgement {
+        let judge = |member: &Member<'_>| {
+            let name = member.name.unwrap_or_default();
+            Ok::<_, ()>(verdict(accepting.contains(&name)))
+        };
+        read(manifest)
+            .unwrap()
+            .judge(&request(Some("shop")), judge)
+            .unwrap()
+    }
+
+    #[test]
+    fn all_four_kinds_are_read() {
+        for (manifest, name) in [
+            (
+                policy("ClusterAdmissionPolicy", json!({})),
+                "ClusterAdmissionPolicy p",
+            ),
+            (
+                policy("AdmissionPolicy", json!({})),
+                "AdmissionPolicy shop/p",
+            ),
+            (
+                group("ClusterAdmissionPolicyGroup", json!({})),
+                "ClusterAdmissionPolicyGroup p",
+            ),
+            (
+                group("AdmissionPolicyGroup", json!({})),
+                "AdmissionPolicyGroup shop/p",
+            ),
+        ] {
+            assert_eq!(read(&manifest).unwrap().to_string(), name);
+        }
+    }
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "one row for each refusal")]
+    fn what_a_cluster_would_refuse_is_refused() {
+        let cluster = "ClusterAdmissionPolicy";
+        let kind = |kind: &str| json!({"apiVersion": "policies.kubewarden.io/v1", "kind": kind});
+        for (manifest, problem) in [
+            (
+                json!({"apiVersion": "v1", "kind": "ConfigMap"}),
+                "apiVersion is \"v1\", a policy of Kubewarden has policies.kubewarden.io/v1",
+            ),
+            (
+                json!({"apiVersion": "policies.kubewarden.io/v1alpha2", "kind": cluster}),
+                "policies.kubewarden.io/v1alpha2 is not read, write policies.kubewarden.io/v1",
+            ),
+            (
+                kind("PolicyServer"),
+                "\"PolicyServer\" is none of: ClusterAdmissionPolicy, AdmissionPolicy, ClusterAdmissionPolicyGroup, AdmissionPolicyGroup",
+            ),
+            (
+                kind(cluster),
+                "ClusterAdmissionPolicy: missing field `metadata`",
+            ),
+            (
+                json!({"apiVersion": "policies.kubewarden.io/v1", "kind": cluster, "metadata": {}, "spec": {}}),
+                "ClusterAdmissionPolicy: metadata.name is missing",
+            ),
+            (
+                policy(cluster, json!({"module": null})),
+                "ClusterAdmissionPolicy \"p\": spec.module is missing",
+            ),
+            (
+                policy(cluster, json!({"expression": "a()"})),
+                "ClusterAdmissionPolicy \"p\": spec.expression is not for this kind",
+            ),
+            (
+                policy("AdmissionPolicy", json!({"namespaceSelector": {}})),
+                "AdmissionPolicy \"p\": spec.namespaceSelector is not for this kind",
+            ),
+            (
+                group("AdmissionPolicyGroup", json!({"message": null})),
+                "AdmissionPolicyGroup \"p\": spec.message is missing",
+            ),
+            (
+                group(
+                    "AdmissionPolicyGroup",
+                    json!({"policies": {"a": {
+                    "module": "m", "contextAwareResources": [{"apiVersion": "v1", "kind": "Pod"}],
+                }, "b": {"module": "m"}}}),
+                ),
+                "AdmissionPolicyGroup \"p\": spec.policies.a.contextAwareResources is not for this kind",
+            ),
+            (
+                group("ClusterAdmissionPolicyGroup", json!({"settings": {}})),
+                "ClusterAdmissionPolicyGroup \"p\": spec.settings is not for this kind",
+            ),
+            (
+                policy(cluster, json!({"mode": "audit"})),
+                "ClusterAdmissionPolicy \"p\": spec: unknown variant `audit`, expected `protect` or `monitor`",
+            ),
+            (
+                policy(cluster, json!({"settings": []})),
+                "ClusterAdmissionPolicy \"p\": spec.settings must be a mapping",
+            ),
+            (
+                policy(cluster, json!({"rules": []})),
+                "ClusterAdmissionPolicy \"p\": spec.rules has no rule",
+            ),
+            (
+                policy(
+                    cluster,
+                    json!({"rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"]}]}),
+                ),
+                "ClusterAdmissionPolicy \"p\": spec.rules[0].resources is empty",
+            ),
+            (
+                policy(cluster, json!({"timeoutSeconds": 31})),
+                "ClusterAdmissionPolicy \"p\": spec.timeoutSeconds is 31, it must be from 2 to 30",
+            ),
+            (
+                policy(cluster, json!({"timeoutEvalSeconds": 11})),
+                "ClusterAdmissionPolicy \"p\": spec.timeoutEvalSeconds is 11, more than spec.timeoutSeconds, which is 10",
+            ),
+            (
+                group(
+                    "ClusterAdmissionPolicyGroup",
+                    json!({"policies": {
+                        "a": {"module": "m", "timeoutEvalSeconds": 5},
+                        "b": {"module": "m", "timeoutEvalSeconds": 6},
+                    }}),
+                ),
+                "ClusterAdmissionPolicyGroup \"p\": timeoutEvalSeconds of all spec.policies are 11 together, more than spec.timeoutSeconds, which is 10",
+            ),
+            (
+                group(
+                    "ClusterAdmissionPolicyGroup",
+                    json!({"expression": "a() && c()"}),
+                ),
+                "ClusterAdmissionPolicyGroup \"p\": spec.expression: c() is not one of spec.policies",
+            ),
+            (
+                group(
+                    "ClusterAdmissionPolicyGroup",
+                    json!({"expression": "a() and b()"}),
+                ),
+                "ClusterAdmissionPolicyGroup \"p\": spec.expression: expected `&&`, `||` or the end at \"and b()\"",
+            ),
+            (
+                policy(
+                    cluster,
+                    json!({"objectSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}),
+                ),
+                "ClusterAdmissionPolicy \"p\": spec.objectSelector.matchExpressions[0]: In needs values",
+            ),
+        ] {
+            assert_eq!(
+                read(&manifest).unwrap_err(),
+                [format!("f, document 1: {problem}")]
+            );
+        }
+        let [problem] = &read(&policy(cluster, json!({"setings": {}}))).unwrap_err()[..] else {
+            panic!("one problem");
+        };
+        assert!(
+            problem.starts_with(
+                "f, document 1: ClusterAdmissionPolicy \"p\": spec: unknown field `setings`, expected one of `module`,"
+            ),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn every_problem_of_a_file_is_said_and_an_empty_file_is_one() {
+        let bad = policy(
+            "ClusterAdmissionPolicy",
+            json!({"module": null, "rules": null}),
+        );
+        let text = format!("{bad}\n{}", json!({"kind": "Pod"}));
+        assert_eq!(
+            PolicyResource::read("f", text.as_bytes(), "default").unwrap_err(),
+            [
+                "f, document 1: ClusterAdmissionPolicy \"p\": spec.module is missing",
+                "f, document 1: ClusterAdmissionPolicy \"p\": spec.rules is missing",
+                "f, document 2: apiVersion is \"\", a policy of Kubewarden has policies.kubewarden.io/v1",
+            ]
+        );
+        assert_eq!(
+            PolicyResource::read("f", b"# nothing", "default").unwrap_err(),
+            ["f: no policy in it"]
+        );
+    }
+
+    #[test]
+    fn rules_selectors_and_the_namespace_decide_who_is_asked() {
+        let asked = Scope::Asked(Vec::new());
+        let not_asked = |reason: &str| Scope::NotAsked(reason.to_owned());
+        let of_name = |operator: &str| {
+            json!({"namespaceSelector": {"matchExpressions": [
+                {"key": "kubernetes.io/metadata.name", "operator": operator, "values": ["shop"]}
+            ]}})
+        };
+        let cluster = |changes| policy("ClusterAdmissionPolicy", changes);
+        for (manifest, namespace, expected) in [
+            (cluster(json!({})), Some("shop"), asked.clone()),
+            (
+                cluster(json!({"rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods/*", "services"], "operations": ["UPDATE"]}]})),
+                Some("shop"),
+                not_asked("no rule matches CREATE of v1 pods"),
+            ),
+            (cluster(of_name("In")), Some("shop"), asked.clone()),
+            (cluster(of_name("NotIn")), None, asked.clone()),
+            (
+                cluster(of_name("NotIn")),
+                Some("shop"),
+                not_asked("namespaceSelector does not match the namespace \"shop\""),
+            ),
+            (
+                cluster(json!({"namespaceSelector": {"matchLabels": {"team": "a", "stage": "b"}}})),
+                Some("shop"),
+                Scope::Asked(vec![
+                    "judged as if namespaceSelector matched, because the labels of the namespace \"shop\" are not known here: stage, team".to_owned(),
+                ]),
+            ),
+            (
+                cluster(json!({"matchConditions": [{"name": "a", "expression": "true"}]})),
+                Some("shop"),
+                Scope::Asked(vec![
+                    "judged as if matchConditions held, which are not evaluated here".to_owned(),
+                ]),
+            ),
+            (
+                cluster(json!({"objectSelector": {"matchLabels": {"app": "web"}}})),
+                Some("shop"),
+                asked.clone(),
+            ),
+            (
+                cluster(json!({"objectSelector": {"matchLabels": {"app": "db"}}})),
+                Some("shop"),
+                not_asked("objectSelector does not match its labels"),
+            ),
+            (policy("AdmissionPolicy", json!({})), Some("shop"), asked.clone()),
+            (
+                group("AdmissionPolicyGroup", json!({})),
+                Some("cart"),
+                not_asked("it judges the namespace \"shop\" only"),
+            ),
+        ] {
+            assert_eq!(
+                read(&manifest).unwrap().scope(&request(namespace)),
+                expected,
+                "{manifest}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_policy_answers_with_its_module_or_its_own_message() {
+        let cluster = |changes| policy("ClusterAdmissionPolicy", changes);
+        assert_eq!(
+            judge(&cluster(json!({})), &[""]),
+            Judgement {
+                verdict: verdict(true),
+                causes: Vec::new(),
+                monitored: None,
+            }
+        );
+        assert_eq!(judge(&cluster(json!({})), &[]).verdict, verdict(false));
+        let judgement = judge(&cluster(json!({"message": "ask the platform team"})), &[]);
+        assert_eq!(
+            judgement.verdict,
+            Verdict {
+                message: Some("ask the platform team".to_owned()),
+                code: Some(400),
+                ..verdict(false)
+            }
+        );
+        assert_eq!(
+            judgement.causes,
+            [Cause {
+                field: None,
+                message: "no".to_owned()
+            }]
+        );
+    }
+
+    #[test]
+    fn mode_monitor_accepts_and_keeps_the_rejection() {
+        let judgement = judge(
+            &policy("ClusterAdmissionPolicy", json!({"mode": "monitor"})),
+            &[],
+        );
+        assert_eq!(judgement.verdict, verdict(true));
+        assert_eq!(judgement.monitored, Some(verdict(false)));
+        assert_eq!(judgement.decision(), &verdict(false));
+    }
+
+    #[test]
+    fn a_group_answers_by_its_expression() {
+        let group = group("ClusterAdmissionPolicyGroup", json!({}));
+        let accepted = judge(&group, &["a", "b"]);
+        assert_eq!(
+            (accepted.verdict, accepted.causes),
+            (
+                Verdict {
+                    accepted: true,
+                    ..REJECTION
+                },
+                Vec::new()
+            )
+        );
+        let rejected = judge(&group, &["a"]);
+        assert_eq!(
+            rejected.verdict,
+            Verdict {
+                message: Some("not both".to_owned()),
+                ..REJECTION
+            }
+        );
+        assert_eq!(
+            rejected.causes,
+            [Cause {
+                field: Some("spec.policies.b".to_owned()),
+                message: "no".to_owned()
+            }]
+        );
+    }
+
+    #[test]
+    fn only_a_mutating_policy_may_change_the_object() {
+        let mutated = |mutating: bool, object: Value| {
+            let manifest = policy("ClusterAdmissionPolicy", json!({"mutating": mutating}));
+            let judge = |_: &Member<'_>| {
+                Ok::<_, ()>(Verdict {
+                    mutated_object: Some(object.clone()),
+                    ..verdict(true)
+                })
+            };
+            let judgement = read(&manifest).unwrap().judge(&request(None), judge);
+            judgement.unwrap().verdict
+        };
+        assert!(mutated(true, json!({})).accepted);
+        assert!(mutated(false, request(None).object.unwrap()).accepted);
+        assert_eq!(
+            mutated(false, json!({})).message.unwrap(),
+            "Request rejected by policy p. The policy attempted to mutate the request, but it is currently configured to not allow mutations."
+        );
+    }
+
+    #[test]
+    fn only_the_resources_that_are_named_can_be_read() {
+        struct Granted;
+        impl HostCapabilities for Granted {
+            fn call(&self, _: &str, _: &str, _: &str, _: &[u8]) -> Result<Vec<u8>, String> {
+                Ok(Vec::new())
+            }
+        }
+        let resource = read(&policy(
+            "ClusterAdmissionPolicy",
+            json!({"contextAwareResources": [{"apiVersion": "v1", "kind": "Namespace"}]}),
+        ))
+        .unwrap();
+        let host = ContextAware::new(Arc::new(Granted), &resource.members()[0]);
+        let get = |kind: &str| {
+            let payload = json!({"api_version": "v1", "kind": kind, "name": "a"});
+            host.call(
+                "kubewarden",
+                "kubernetes",
+                "get_resource",
+                payload.to_string().as_bytes(),
+            )
+        };
+        assert_eq!(get("Namespace"), Ok(Vec::new()));
+        assert_eq!(
+            get("Secret").unwrap_err(),
+            "Policy has not been granted access to Kubernetes v1/Secret resources. The violation has been reported."
+        );
+        assert_eq!(
+            host.call("kubewarden", "oci", "v2/verify", b"{}"),
+            Ok(Vec::new())
+        );
+        let denied = ContextAware::new(Arc::new(Denied), &resource.members()[0]);
+        denied
+            .call("kubewarden", "oci", "v2/verify", b"{}")
+            .unwrap_err();
+    }
+}

@@ -28,7 +28,7 @@ run: policy.wasm host ## Judge the examples and print each verdict
 	examples/run $(HOST) policy.wasm
 
 .PHONY: test
-test: lint policy.wasm ## Run everything that CI runs
+test: docker-registry lint policy.wasm ## Run everything that CI runs
 	$(CARGO) test $(NATIVE)
 	$(CARGO) build $(PROGRAMS)
 	$(BENCH) --check
@@ -80,6 +80,20 @@ toolchain:
 	    exit 1; }; \
 	  rustup target add $(WASM_TARGET); \
 	fi
+
+# The tests push images to a registry of their own. Debian's package wants to start a service and to
+# ask questions; it may do neither.
+.PHONY: docker-registry
+docker-registry:
+	@command -v docker-registry > /dev/null || { \
+	  if command -v apt-get > /dev/null && [[ $$(id -u) == 0 ]]; then \
+	    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+	    apt-get update --quiet && \
+	      apt-get install --yes --quiet --no-install-recommends docker-registry < /dev/null; \
+	  else \
+	    echo 'docker-registry is missing: install it, on Debian and Ubuntu with: apt-get install docker-registry' >&2; \
+	    exit 1; \
+	  fi; }
 
 .PHONY: FORCE
 FORCE:

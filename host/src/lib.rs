@@ -9,6 +9,7 @@
 //! | [`policy_resource`] | Kubewarden's custom resources: who is asked, and what the answer becomes |
 //! | [`host_capabilities`] | what a guest reaches through waPC host calls |
 //! | [`oci`] | access to OCI registries, with the credentials of `docker login` |
+//! | [`registry`] | host calls answered by the registries themselves |
 //! | [`replay`] | host calls answered from a recorded session |
 //! | [`metadata`] | what a policy says about itself, and the annotated module |
 //! | [`verdict`] | what the guest answers |
@@ -33,6 +34,7 @@ pub mod metadata;
 pub mod oci;
 pub mod policy;
 pub mod policy_resource;
+pub mod registry;
 pub mod replay;
 pub mod request;
 pub mod suggested_patch;
@@ -43,6 +45,7 @@ pub use host_capabilities::{Denied, HostCapabilities};
 pub use metadata::{Metadata, MetadataError, annotate};
 pub use policy::{Limits, Policy};
 pub use policy_resource::PolicyResource;
+pub use registry::Registry;
 pub use replay::Replay;
 pub use request::{AdmissionRequest, Operation};
 pub use verdict::{SettingsVerdict, Verdict};

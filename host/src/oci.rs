@@ -252,7 +252,7 @@ impl From<OciDistributionError> for Error {
     }
 }
 
-/// The client's own text. Of a request that failed, that is only the address; the causes follow.
+/// The client's own text. Of a request that failed, that is only the address, so the causes follow.
 fn describe(error: &OciDistributionError) -> String {
     let mut text = error.to_string();
     if matches!(error, OciDistributionError::RequestError(_)) {
@@ -263,8 +263,14 @@ fn describe(error: &OciDistributionError) -> String {
             cause = error.source();
         }
     }
+    if text.ends_with(NO_TLS) {
+        text.push_str(", which is what a registry without TLS sends");
+    }
     text
 }
+
+/// How the TLS library says that the answer to its greeting is no TLS.
+const NO_TLS: &str = "received corrupt message of type InvalidContentType";
 
 /// What a credential helper answers when it has nothing for a registry:
 /// `errCredentialsNotFoundMessage` of docker-credential-helpers.

@@ -3,12 +3,14 @@
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use container_security_host::document::{self, Document, DocumentError};
+use container_security_host::oci::{self, Access, InsecureRegistry};
 use container_security_host::request::{self, AdmissionRequest, Operation, Wrapping};
 use container_security_host::suggested_patch::suggested_patch;
-use container_security_host::{Denied, HostCapabilities, Replay};
+use container_security_host::{Denied, HostCapabilities, Limits, Registry, Replay};
 use json_patch::Patch;
 use serde_json::{Map, Value};
 
@@ -60,9 +62,18 @@ pub(super) struct Arguments {
     old_object_path: Option<String>,
 
     /// Answer the policy's host calls from a session that `kwctl run` has recorded, request by
-    /// request; without it, every host call is denied
+    /// request; without it and without --registry, every host call is denied
     #[arg(long, value_name = "FILE")]
     replay_host_capabilities_interactions: Option<String>,
+
+    /// Look images up in their registries, with the credentials of `docker login`, and verify
+    /// signatures with public keys and certificates; every other host call is denied
+    #[arg(long, conflicts_with = "replay_host_capabilities_interactions")]
+    registry: bool,
+
+    /// A registry on this machine that is asked over plain HTTP. Can be repeated
+    #[arg(long, value_name = "HOST:PORT", requires = "registry", value_parser = on_this_machine)]
+    insecure_registry: Vec<InsecureRegistry>,
 
     /// For people, or for programs
     #[arg(long, value_enum, default_value = "text")]
@@ -135,6 +146,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, String> {
     let replay = replay(arguments)?;
     let host_capabilities: Arc<dyn HostCapabilities> = match &replay {
         Some(replay) => Arc::<Replay>::clone(replay),
+        None if arguments.registry => Arc::new(registry(&arguments.insecure_registry)?),
         None => Arc::new(Denied),
     };
     let judges = judges(arguments, settings, &host_capabilities)?;
@@ -187,7 +199,11 @@ fn judges(
         )),
         (false, settings, None) => {
             let settings = settings.unwrap_or_else(|| Value::Object(Map::new()));
-            let policy = judge::load(policy)?.with_host_capabilities(Arc::clone(host_capabilities));
+            let mut policy =
+                judge::load(policy)?.with_host_capabilities(Arc::clone(host_capabilities));
+            if arguments.registry {
+                policy = policy.with_limits(REGISTRY_LIMITS);
+            }
             judge::check_settings(&policy, &settings)?;
             Ok(vec![Judge::Module(policy, settings)])
         }
@@ -244,6 +260,26 @@ fn replay(arguments: &Arguments) -> Result<Option<Arc<Replay>>, String> {
     let read = |path: &String| Replay::from_yaml(path, &read(path)?).map(Arc::new);
     let path = arguments.replay_host_capabilities_interactions.as_ref();
     path.map(read).transpose()
+}
+
+fn registry(insecure: &[InsecureRegistry]) -> Result<Registry, String> {
+    Access::new(oci::Options {
+        insecure: insecure.to_vec(),
+        ..oci::Options::default()
+    })
+    .map(Registry::new)
+    .map_err(|error| error.to_string())
+}
+
+fn on_this_machine(text: &str) -> Result<InsecureRegistry, String> {
+    let registry: InsecureRegistry = text
+        .parse()
+        .map_err(|error: oci::Error| error.to_string())?;
+    if registry.is_loopback() {
+        Ok(registry)
+    } else {
+        Err("only a registry on this machine (localhost, 127.0.0.1) may lack TLS".to_owned())
+    }
 }
 
 /// The documents of a file in which every one must be right.
@@ -344,3 +380,9 @@ fn evaluate(judges: &[Judge], input: Result<request::Input, DocumentError>) -> V
     };
     judges.iter().map(evaluate).collect()
 }
+
+/// One object may have many images in slow registries, and each lookup has its own deadline. A
+/// policy of a cluster keeps the time that it has there.
+const REGISTRY_LIMITS: Limits = Limits {
+    timeout: Duration::from_mins(1),
+};

@@ -1,0 +1,462 @@
+//! Host calls answered by the registries themselves.
+//!
+//! | Call | Answer |
+//! |---|---|
+//! | `oci` `v1/manifest_digest` | what a reference resolves to |
+//! | `oci` `v1/oci_manifest` | the manifest, or the index of several |
+//! | `oci` `v1/oci_manifest_config` | manifest and configuration of this machine's platform |
+//! | `oci` `v2/verify` | whether cosign has signed the image, with public keys or a certificate |
+//!
+//! Everything else is denied. Answers are those of policy-server, and so is how its errors begin:
+//! a guest tells "not there" from "not reachable" by their words. Where policy-server writes the
+//! cause into the lines below, it stands in the same line here.
+//!
+//! Two things differ. This host has no trust root of Sigstore, so keyless signatures, GitHub Actions
+//! and Rekor bundles are errors that say so. And only "there is no such manifest" means that an
+//! image is not signed; policy-server says that, too, when its registry does not answer.
+//!
+//! The digest that is reported is computed from the bytes that the registry has sent, and so is
+//! that of everything else that a digest names.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use oci_client::client::{current_platform_resolver, linux_amd64_resolver};
+use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::manifest::{ImageIndexEntry, OciDescriptor, OciManifest};
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, ParseError};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sigstore::cosign::SignatureLayer;
+use sigstore::cosign::payload::SimpleSigning;
+use sigstore::cosign::verification_constraint::{
+    AnnotationVerifier, CertificateVerifier, PublicKeyVerifier, VerificationConstraint,
+};
+use sigstore::errors::SigstoreError;
+use sigstore::registry::{Certificate, CertificateEncoding};
+
+use crate::host_capabilities::{Denied, HostCapabilities};
+use crate::oci::{self, Access, Reference};
+
+/// Answers from the registries that the references name.
+///
+/// A question that has been answered is not asked again: an image is the same for all requests that
+/// one `Registry` serves.
+pub struct Registry {
+    access: Access,
+    answers: Mutex<BTreeMap<Question, Vec<u8>>>,
+}
+
+/// Operation and payload.
+type Question = (String, Vec<u8>);
+
+impl Registry {
+    /// Answers by way of `access`.
+    #[must_use]
+    pub fn new(access: Access) -> Self {
+        Self {
+            access,
+            answers: Mutex::default(),
+        }
+    }
+
+    fn answers(&self) -> MutexGuard<'_, BTreeMap<Question, Vec<u8>>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, operation: &str, payload: &[u8]) -> Result<Value, Failure> {
+        match operation {
+            "v2/verify" => {
+                let request: Verify = serde_json::from_slice(payload)?;
+                let (image, signers) = request.signers()?;
+                Ok(json!({
+                    "is_trusted": true,
+                    "digest": self.verified_digest(&image, &signers)?,
+                }))
+            }
+            "v1/manifest_digest" => Ok(json!({"digest": self.manifest(payload)?.1})),
+            "v1/oci_manifest" => Ok(serde_json::to_value(self.manifest(payload)?.0)?),
+            _ => self.manifest_and_config(payload),
+        }
+    }
+
+    fn manifest(&self, payload: &[u8]) -> Result<(OciManifest, String), Failure> {
+        let image: Reference = serde_json::from_slice::<String>(payload)?.parse()?;
+        self.access.run(&image, async |client, auth| {
+            Ok(pull_manifest(client, auth, &image).await?)
+        })
+    }
+
+    fn manifest_and_config(&self, payload: &[u8]) -> Result<Value, Failure> {
+        let image: Reference = serde_json::from_slice::<String>(payload)?.parse()?;
+        self.access.run(&image, async |client, auth| {
+            let (manifest, digest) = pull_manifest(client, auth, &image).await?;
+            let manifest = match manifest {
+                OciManifest::Image(manifest) => manifest,
+                OciManifest::ImageIndex(index) => {
+                    let platform = platform(&index.manifests).ok_or(Failure::NoPlatform)?;
+                    let image = image.clone_with_digest(platform);
+                    match pull_manifest(client, auth, &image).await? {
+                        (OciManifest::Image(manifest), _) => manifest,
+                        (OciManifest::ImageIndex(_), _) => return Err(Failure::NoPlatform),
+                    }
+                }
+            };
+            let config = pull_blob(client, &image, &manifest.config).await?;
+            let config: Value = serde_json::from_slice(&config).map_err(Failure::Config)?;
+            Ok(json!({"manifest": manifest, "digest": digest, "config": config}))
+        })
+    }
+
+    /// The digest of an image for which each of the signers has signed.
+    fn verified_digest(&self, image: &str, signers: &Signers) -> Result<String, Failure> {
+        let reference: Reference = image.parse()?;
+        let (digest, layers) = self
+            .access
+            .run(&reference, async |client, auth| {
+                let (_, digest) = pull_manifest(client, auth, &reference).await?;
+                let layers = pull_signatures(client, auth, &reference, &digest)
+                    .await
+                    .map_err(|failure| match failure {
+                        Failure::Registry(error) => Failure::Signatures {
+                            image: reference.whole(),
+                            error,
+                        },
+                        other => other,
+                    })?;
+                Ok((digest, layers))
+            })
+            .map_err(|failure| match failure {
+                Failure::Registry(error) => Failure::Image {
+                    image: reference.whole(),
+                    error,
+                },
+                other => other,
+            })?;
+        signers.check(&layers)?;
+        Ok(digest)
+    }
+}
+
+impl HostCapabilities for Registry {
+    fn call(
+        &self,
+        binding: &str,
+        namespace: &str,
+        operation: &str,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, String> {
+        match (binding, namespace, operation) {
+            (
+                "kubewarden",
+                "oci",
+                "v1/manifest_digest" | "v1/oci_manifest" | "v1/oci_manifest_config" | "v2/verify",
+            ) => {}
+            _ => return Denied.call(binding, namespace, operation, payload),
+        }
+        let question = (operation.to_owned(), payload.to_owned());
+        if let Some(answer) = self.answers().get(&question) {
+            return Ok(answer.clone());
+        }
+        let answer = self
+            .answer(operation, payload)
+            .and_then(|answer| Ok(serde_json::to_vec(&answer)?))
+            .map_err(|failure| match failure {
+                Failure::Json(error) => error.to_string(),
+                failure => format!("Callback evaluation failure: {failure}"),
+            })?;
+        self.answers().insert(question, answer.clone());
+        Ok(answer)
+    }
+}
+
+/// The payload of `v2/verify`.
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Verify {
+    #[serde(rename = "SigstorePubKeyVerify")]
+    PublicKeys {
+        image: String,
+        pub_keys: Vec<String>,
+        annotations: Option<BTreeMap<String, String>>,
+    },
+    #[serde(rename = "SigstoreCertificateVerify")]
+    Certificate {
+        image: String,
+        certificate: Vec<u8>,
+        certificate_chain: Option<Vec<Vec<u8>>>,
+        require_rekor_bundle: bool,
+        annotations: Option<BTreeMap<String, String>>,
+    },
+    #[serde(rename = "SigstoreKeylessVerify")]
+    Keyless,
+    #[serde(rename = "SigstoreKeylessPrefixVerify")]
+    KeylessPrefix,
+    #[serde(rename = "SigstoreGithubActionsVerify")]
+    GithubActions,
+}
+
+impl Verify {
+    /// The image, and who must have signed it.
+    fn signers(self) -> Result<(String, Signers), Failure> {
+        match self {
+            Self::PublicKeys { pub_keys, .. } if pub_keys.is_empty() => Err(Failure::NoKeys),
+            Self::PublicKeys {
+                image,
+                pub_keys,
+                annotations,
+            } => {
+                let keys = pub_keys.iter().map(|key| {
+                    PublicKeyVerifier::try_from(key.as_bytes())
+                        .map(|key| Box::new(key) as Box<dyn VerificationConstraint>)
+                        // As policy-server has it, nothing is signed with what is no key.
+                        .map_err(|_| Failure::MissingSignatures)
+                });
+                let signers = Signers {
+                    all_of: keys.collect::<Result<_, _>>()?,
+                    annotations: annotations.unwrap_or_default(),
+                    missing: || Failure::MissingSignatures,
+                };
+                Ok((image, signers))
+            }
+            Self::Certificate {
+                require_rekor_bundle: true,
+                ..
+            } => Err(Failure::NoTrustRoot("a Rekor bundle")),
+            Self::Certificate {
+                image,
+                certificate,
+                certificate_chain,
+                require_rekor_bundle: false,
+                annotations,
+            } => {
+                let chain: Option<Vec<_>> = certificate_chain.map(|chain| {
+                    let certificate = |data| Certificate {
+                        encoding: CertificateEncoding::Pem,
+                        data,
+                    };
+                    chain.into_iter().map(certificate).collect()
+                });
+                let certificate =
+                    CertificateVerifier::from_pem(&certificate, false, chain.as_deref())
+                        .map_err(|error| Failure::Certificate(Box::new(error)))?;
+                let signers = Signers {
+                    all_of: vec![Box::new(certificate)],
+                    annotations: annotations.unwrap_or_default(),
+                    missing: || Failure::FailedVerification,
+                };
+                Ok((image, signers))
+            }
+            Self::Keyless | Self::KeylessPrefix => Err(Failure::NoTrustRoot("a keyless signature")),
+            Self::GithubActions => Err(Failure::NoTrustRoot("a signature of GitHub Actions")),
+        }
+    }
+}
+
+/// Who must have signed.
+struct Signers {
+    /// Each with a signature of its own.
+    all_of: Vec<Box<dyn VerificationConstraint>>,
+    /// What each of those signatures must say.
+    annotations: BTreeMap<String, String>,
+    /// What it is called when one has not.
+    missing: fn() -> Failure,
+}
+
+impl Signers {
+    fn check(&self, layers: &[SignatureLayer]) -> Result<(), Failure> {
+        let annotations = AnnotationVerifier {
+            annotations: self.annotations.clone(),
+        };
+        // An error is a signature that cannot be read, which is none.
+        let holds = |constraint: &dyn VerificationConstraint, layer: &SignatureLayer| {
+            constraint.verify(layer).unwrap_or(false)
+        };
+        let all_have_signed = self.all_of.iter().all(|signer| {
+            layers
+                .iter()
+                .any(|layer| holds(signer.as_ref(), layer) && holds(&annotations, layer))
+        });
+        if all_have_signed {
+            Ok(())
+        } else {
+            Err((self.missing)())
+        }
+    }
+}
+
+/// The manifest that a reference names, and its digest.
+async fn pull_manifest(
+    client: &Client,
+    auth: &RegistryAuth,
+    image: &Reference,
+) -> Result<(OciManifest, String), OciDistributionError> {
+    let (manifest, digest) = client.pull_manifest(image, auth).await?;
+    // A registry may name the same bytes by another algorithm than the reference does. The client
+    // checks both; the answer is the one that was asked for.
+    let digest = image.digest().map_or(digest, ToOwned::to_owned);
+    Ok((manifest, digest))
+}
+
+/// The entry of an index for this machine; elsewhere than on Linux, where no Pod runs, for the most
+/// common node.
+fn platform(entries: &[ImageIndexEntry]) -> Option<String> {
+    if cfg!(target_os = "linux") {
+        current_platform_resolver(entries)
+    } else {
+        linux_amd64_resolver(entries)
+    }
+}
+
+/// The bytes that a descriptor names, checked against its digest. Its `urls` are not followed.
+async fn pull_blob(
+    client: &Client,
+    image: &Reference,
+    descriptor: &OciDescriptor,
+) -> Result<Vec<u8>, Failure> {
+    let size = usize::try_from(descriptor.size)
+        .ok()
+        .filter(|size| *size <= BLOB_LIMIT)
+        .ok_or(Failure::TooLarge(descriptor.size))?;
+    // What is longer than it should be does not fit, and ends the transfer.
+    let mut blob = Cursor::new(vec![0; size]);
+    client
+        .pull_blob(image, descriptor.digest.as_str(), &mut blob)
+        .await?;
+    // What is shorter leaves zeros that nobody has hashed.
+    let length = usize::try_from(blob.position()).unwrap_or(size);
+    let mut bytes = blob.into_inner();
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+/// The signatures that cosign has stored beside an image and that are about this digest; nothing is
+/// known yet about who made them.
+async fn pull_signatures(
+    client: &Client,
+    auth: &RegistryAuth,
+    image: &Reference,
+    digest: &str,
+) -> Result<Vec<SignatureLayer>, Failure> {
+    let signatures = Reference::with_tag(
+        image.registry().to_owned(),
+        image.repository().to_owned(),
+        format!("{}.sig", digest.replace(':', "-")),
+    );
+    let manifest = match pull_manifest(client, auth, &signatures).await {
+        Ok((OciManifest::Image(manifest), _)) => manifest,
+        Ok((OciManifest::ImageIndex(_), _)) => return Err(Failure::NoUsableSignature),
+        Err(error) if is_missing(&error) => return Err(Failure::NotSigned(image.whole())),
+        Err(error) => return Err(error.into()),
+    };
+    // Signatures of several keys share their payload.
+    let mut payloads = BTreeMap::new();
+    let mut layers = Vec::new();
+    for descriptor in manifest.layers {
+        let annotations = descriptor.annotations.as_ref();
+        let signature = annotations.and_then(|annotations| annotations.get(SIGNATURE_ANNOTATION));
+        let Some(signature) = signature.filter(|_| descriptor.media_type == SIMPLE_SIGNING) else {
+            continue;
+        };
+        if !payloads.contains_key(&descriptor.digest) {
+            let payload = pull_blob(client, &signatures, &descriptor).await?;
+            payloads.insert(descriptor.digest.clone(), payload);
+        }
+        let payload = payloads.get(&descriptor.digest);
+        layers.extend(payload.and_then(|payload| {
+            let simple_signing: SimpleSigning = serde_json::from_slice(payload).ok()?;
+            simple_signing
+                .satisfies_manifest_digest(digest)
+                .then(|| SignatureLayer {
+                    simple_signing,
+                    oci_digest: descriptor.digest.clone(),
+                    certificate_signature: None,
+                    bundle: None,
+                    signature: Some(signature.clone()),
+                    raw_data: payload.clone(),
+                })
+        }));
+    }
+    if layers.is_empty() {
+        return Err(Failure::NoUsableSignature);
+    }
+    Ok(layers)
+}
+
+/// Whether the registry has answered, and has no such manifest.
+fn is_missing(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::RegistryError { envelope, .. } => {
+            envelope.errors.iter().any(|error| {
+                matches!(
+                    error.code,
+                    OciErrorCode::ManifestUnknown
+                        | OciErrorCode::NameUnknown
+                        | OciErrorCode::NotFound
+                )
+            })
+        }
+        OciDistributionError::ServerError { code, .. } => *code == 404,
+        _ => false,
+    }
+}
+
+/// Why there is no answer. A guest reads some of these texts; they are policy-server's.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The question is none; the text goes to the guest as it is.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    #[error("{0}")]
+    Reference(#[from] ParseError),
+    #[error("Fail to interact with OCI registry: {0}")]
+    Registry(#[from] oci::Error),
+    #[error(
+        "Fail to interact with OCI registry: Image manifest not found: no entry found in image \
+         index manifest matching client's default platform"
+    )]
+    NoPlatform,
+    #[error("Fail to interact with OCI registry: the image configuration cannot be read: {0}")]
+    Config(#[source] serde_json::Error),
+    #[error(
+        "Fail to interact with OCI registry: a blob of {0} bytes is larger than the \
+         {BLOB_LIMIT} that are read"
+    )]
+    TooLarge(i64),
+    #[error("failed to get image trusted layers: Cannot fetch manifest of {image}: {error}")]
+    Image { image: String, error: oci::Error },
+    #[error("no signatures found for image: {0} ")]
+    NotSigned(String),
+    #[error("failed to get image trusted layers: Cannot pull the signatures of {image}: {error}")]
+    Signatures { image: String, error: oci::Error },
+    #[error("failed to get image trusted layers: No Signature Layer passed verification")]
+    NoUsableSignature,
+    #[error("Must provide at least one pub key")]
+    NoKeys,
+    #[error("Image verification failed: missing signatures")]
+    MissingSignatures,
+    #[error("verification failed: Several Signature Layers failed verification")]
+    FailedVerification,
+    #[error("{0}")]
+    Certificate(Box<SigstoreError>),
+    #[error(
+        "{0} needs the trust root of Sigstore, which this host does not have; policy-server does"
+    )]
+    NoTrustRoot(&'static str),
+}
+
+impl From<OciDistributionError> for Failure {
+    fn from(error: OciDistributionError) -> Self {
+        Self::Registry(error.into())
+    }
+}
+
+/// The largest image configuration or signature that is read, in bytes.
+const BLOB_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Media type of the payload that cosign signs.
+const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// Where cosign writes the signature of such a payload.
+const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";

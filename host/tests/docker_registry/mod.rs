@@ -1,0 +1,104 @@
+//! Debian's `docker-registry`, on a free port of the loopback address.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic, also in its helpers"
+)]
+
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// A registry with nothing in it; it ends when this is dropped.
+pub(crate) struct DockerRegistry {
+    process: Child,
+    address: String,
+    _folder: TempDir,
+}
+
+impl DockerRegistry {
+    /// Starts a registry that everybody may use.
+    pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts a registry that only [`AUTH`] may use.
+    pub(crate) fn start_with_password() -> Self {
+        Self::start_with("auth: {htpasswd: {realm: test, path: htpasswd}}\n")
+    }
+
+    /// As references name it: `127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn start_with(auth: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("htpasswd"), HTPASSWD).unwrap();
+        fs::write(
+            folder.path().join("config.yml"),
+            format!(
+                "version: 0.1\n\
+                 log: {{level: info, accesslog: {{disabled: true}}}}\n\
+                 storage: {{filesystem: {{rootdirectory: data}}}}\n\
+                 http: {{addr: '127.0.0.1:0'}}\n{auth}"
+            ),
+        )
+        .unwrap();
+        let log = folder.path().join("log");
+        let process = Command::new("docker-registry")
+            .args(["serve", "config.yml"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("docker-registry: {error}; install it with: apt-get install docker-registry")
+            });
+        // From here on, a panic ends the process.
+        let mut registry = Self {
+            process,
+            address: String::new(),
+            _folder: folder,
+        };
+        // It listens before it says so.
+        for _ in 0..PATIENCE {
+            let log = fs::read_to_string(&log).unwrap();
+            if let Some((_, rest)) = log.split_once("listening on ")
+                && let Some((address, _)) = rest.split_once('"')
+            {
+                address.clone_into(&mut registry.address);
+                return registry;
+            }
+            if let Some(status) = registry.process.try_wait().unwrap() {
+                panic!("docker-registry has ended, {status}:\n{log}");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!(
+            "docker-registry does not listen:\n{}",
+            fs::read_to_string(&log).unwrap()
+        );
+    }
+}
+
+impl Drop for DockerRegistry {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Who may use [`DockerRegistry::start_with_password`], as `docker login` writes it:
+/// `alice:open sesame`.
+pub(crate) const AUTH: &str = "YWxpY2U6b3BlbiBzZXNhbWU=";
+/// The same for the registry, which takes no other hash than bcrypt's.
+const HTPASSWD: &str = "alice:$2b$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n";
+
+/// Steps of 10 ms: a busy machine may take its time.
+const PATIENCE: usize = 3000;

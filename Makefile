@@ -41,6 +41,28 @@ policy.wasm: toolchain FORCE ## Build the policy's WebAssembly module
 annotated-policy.wasm: policy.wasm host ## Build the module that policy servers load
 	$(HOST) annotate --usage-path USAGE.md --output-path $@ policy.wasm
 
+.PHONY: publish
+publish: annotated-policy.wasm ## Push it: REF=registry/repository:tag [INSECURE=1 for plain HTTP]
+	$(HOST) push $(if $(INSECURE),--insecure) annotated-policy.wasm '$(call needed,REF)'
+
+.PHONY: pull-check
+pull-check: host ## Pull a policy and judge the examples with it: REF=... [INSECURE=1]
+	$(HOST) pull $(if $(INSECURE),--insecure) --output-path $(TARGET_DIR)/pulled-policy.wasm '$(call needed,REF)'
+	examples/run $(HOST) $(TARGET_DIR)/pulled-policy.wasm
+
+.PHONY: artifacthub
+artifacthub: host ## Write artifacthub-pkg.yml
+	$(HOST) artifacthub $(addprefix --questions-path ,$(wildcard questions-ui.yml))
+
+# Cargo.toml has the version; everything else that carries it follows.
+.PHONY: version
+version: ## Give everything a new version: VERSION=1.2.3
+	.ci/version '$(call needed,VERSION)'
+	$(MAKE) artifacthub
+
+# The value of a variable that has no default.
+needed = $(or $($(1)),$(error $@ needs $(1)=..., see `make help`))
+
 .PHONY: host
 host: toolchain ## Build the command line that judges manifests
 	$(CARGO) build $(PROGRAMS)

@@ -1,11 +1,16 @@
 //! The verbs of the command line, and what they have in common.
 
 mod annotate;
+mod artifact;
+mod artifacthub;
 mod evaluate;
 mod judge;
 mod report;
 
+use std::fmt::Display;
+use std::fs;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -22,7 +27,10 @@ pub(crate) fn run() -> ExitCode {
     };
     let status = match arguments.verb {
         Verb::Annotate(arguments) => annotate::run(&arguments).map(|()| Status::Accepted),
+        Verb::Artifacthub(arguments) => artifacthub::run(&arguments).map(|()| Status::Accepted),
         Verb::Evaluate(arguments) => evaluate::run(&arguments),
+        Verb::Pull(arguments) => artifact::pull(&arguments).map(|()| Status::Accepted),
+        Verb::Push(arguments) => artifact::push(&arguments).map(|()| Status::Accepted),
     };
     status
         .unwrap_or_else(|error| {
@@ -43,7 +51,10 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Verb {
     Annotate(annotate::Arguments),
+    Artifacthub(artifacthub::Arguments),
     Evaluate(evaluate::Arguments),
+    Pull(artifact::PullArguments),
+    Push(artifact::PushArguments),
 }
 
 /// How a run ends, the worst last.
@@ -62,6 +73,15 @@ impl From<Status> for ExitCode {
             Status::NotJudged => 2,
         })
     }
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    in_file(path, fs::read_to_string(path))
+}
+
+/// The result of something that was done with a file; an error names it.
+fn in_file<T, E: Display>(path: &Path, result: Result<T, E>) -> Result<T, String> {
+    result.map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn print_error(message: &str) {

@@ -12,6 +12,8 @@
 //! | [`registry`] | host calls answered by the registries themselves |
 //! | [`replay`] | host calls answered from a recorded session |
 //! | [`metadata`] | what a policy says about itself, and the annotated module |
+//! | [`artifact`] | the policy in an OCI registry |
+//! | [`artifacthub`] | what Artifact Hub shows of the policy |
 //! | [`verdict`] | what the guest answers |
 //! | [`suggested_patch`] | the fixes of a verdict as one RFC 6902 patch |
 //! | [`error`] | why a request could not be judged, in policy-server's words |
@@ -27,6 +29,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod artifact;
+pub mod artifacthub;
 pub mod document;
 pub mod error;
 pub mod host_capabilities;

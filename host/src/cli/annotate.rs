@@ -1,10 +1,12 @@
 //! `annotate`: writes the module that policy servers load.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use container_security_host::{Metadata, annotate};
+
+use super::{in_file, read_text};
 
 /// Put the policy's metadata into its module
 #[derive(Args)]
@@ -44,9 +46,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     let metadata = in_file(
         &arguments.metadata_path,
-        Metadata::from_yaml(&text(&arguments.metadata_path)?),
+        Metadata::from_yaml(&read_text(&arguments.metadata_path)?),
     )?;
-    let usage = arguments.usage_path.as_deref().map(text).transpose()?;
+    let usage = arguments.usage_path.as_deref().map(read_text).transpose()?;
     let policy = in_file(&arguments.policy, fs::read(&arguments.policy))?;
     let annotated = in_file(
         &arguments.policy,
@@ -56,12 +58,4 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
         &arguments.output_path,
         fs::write(&arguments.output_path, annotated),
     )
-}
-
-fn text(path: &Path) -> Result<String, String> {
-    in_file(path, fs::read_to_string(path))
-}
-
-fn in_file<T, E: std::fmt::Display>(path: &Path, result: Result<T, E>) -> Result<T, String> {
-    result.map_err(|error| format!("{}: {error}", path.display()))
 }

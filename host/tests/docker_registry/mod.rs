@@ -17,7 +17,7 @@ use tempfile::TempDir;
 pub(crate) struct DockerRegistry {
     process: Child,
     address: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl DockerRegistry {
@@ -34,6 +34,25 @@ impl DockerRegistry {
     /// As references name it: `127.0.0.1:PORT`.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Puts other bytes in the place of those with this digest.
+    #[allow(
+        dead_code,
+        clippy::allow_attributes,
+        reason = "not every test file breaks its registry"
+    )]
+    pub(crate) fn overwrite_blob(&self, digest: &str, bytes: &[u8]) {
+        let hex = digest.strip_prefix("sha256:").unwrap();
+        let blobs = "data/docker/registry/v2/blobs/sha256";
+        let blob = self
+            .folder
+            .path()
+            .join(blobs)
+            .join(hex.get(..2).unwrap())
+            .join(hex);
+        assert!(blob.is_dir(), "{}", blob.display());
+        fs::write(blob.join("data"), bytes).unwrap();
     }
 
     fn start_with(auth: &str) -> Self {
@@ -64,7 +83,7 @@ impl DockerRegistry {
         let mut registry = Self {
             process,
             address: String::new(),
-            _folder: folder,
+            folder,
         };
         // It listens before it says so.
         for _ in 0..PATIENCE {

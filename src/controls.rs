@@ -24,7 +24,7 @@ pub(crate) mod vulnerabilities;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use crate::host_calls::Host;
+use crate::host_calls::{self, Failure, Host};
 use crate::image::Image;
 use crate::image::reference::{Reference, ReferenceError};
 use crate::settings::{Mode, Settings, words};
@@ -345,6 +345,40 @@ impl<'w> Findings<'w> {
     }
 }
 
+/// Why a control that asks the host refuses an image; the words stand behind the image.
+pub(crate) enum Refusal {
+    /// For what the host has told.
+    Image(String),
+    /// Because the host could not tell.
+    Host(String),
+}
+
+impl Refusal {
+    pub(crate) fn failed(what: &str, failure: &Failure) -> Self {
+        Self::Host(failure.describe(what))
+    }
+}
+
+impl<'w> Findings<'w> {
+    /// Reports an image that is refused; `must` says what another one must do.
+    #[inline(never)]
+    pub(crate) fn refuse(
+        &mut self,
+        control: Control,
+        image: &Image<'w>,
+        refusal: &Refusal,
+        must: &'static str,
+    ) {
+        let (reason, remedy) = match refusal {
+            Refusal::Image(reason) => (reason, Remedy::Must(must.into())),
+            Refusal::Host(reason) => (reason, Remedy::Ask),
+        };
+        let found = Found::Text(image.text.unwrap_or_default());
+        let violation = Violation::new(control, image.subject, image.path(), found, remedy);
+        self.report(violation.because(host_calls::printable(reason)));
+    }
+}
+
 #[cold]
 fn unreadable<'w>(control: Control, image: &Image<'w>, error: ReferenceError) -> Violation<'w> {
     Violation::new(
@@ -352,7 +386,7 @@ fn unreadable<'w>(control: Control, image: &Image<'w>, error: ReferenceError) ->
         image.subject,
         image.path(),
         image.text.map_or(Found::Unset, Found::Text),
-        Remedy::Must("be registry/repository:tag or registry/repository@sha256:...".to_owned()),
+        Remedy::Must("be registry/repository:tag or registry/repository@sha256:...".into()),
     )
     .because(match error {
         ReferenceError::Empty => "and no image can be judged".to_owned(),

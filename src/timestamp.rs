@@ -37,6 +37,13 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     })
 }
 
+/// How long ago a moment was, in seconds; `None` where it is in the future. Clocks differ: a few
+/// minutes ahead is now.
+pub(crate) fn age(moment: i64, now: i64) -> Option<i64> {
+    let age = now.checked_sub(moment)?;
+    (age >= -CLOCK_SKEW_SECONDS).then(|| age.max(0))
+}
+
 /// Takes off the offset from UTC, in seconds.
 fn split_offset(time: &str) -> Option<(&str, i64)> {
     if let Some(clock) = time.strip_suffix(['Z', 'z']) {
@@ -101,6 +108,8 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
         .saturating_add(day)
         .saturating_sub(1)
 }
+
+const CLOCK_SKEW_SECONDS: i64 = 300;
 
 #[cfg(test)]
 mod tests {

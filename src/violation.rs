@@ -93,10 +93,10 @@ impl Display for Violation<'_> {
         }
         f.write_str("; ")?;
         match &self.remedy {
-            Remedy::Set(value) => write!(f, "set {} to {}", self.path, Word(value)),
-            Remedy::SetInside(key, value) => {
-                write!(f, "set {}.{key} to {}", self.path, Word(value))
-            }
+            Remedy::Set(value) => match Suggestion::of(value) {
+                Some(suggestion) => write!(f, "set {}{suggestion}", self.path),
+                None => write!(f, "set {} to {value}", self.path),
+            },
             Remedy::Remove => write!(f, "remove {}", self.path),
             Remedy::Append(value) => write!(f, "add {} to {}", Word(value), self.path),
             Remedy::OneOf {
@@ -112,6 +112,7 @@ impl Display for Violation<'_> {
                 None => write!(f, "{} must be one of: {}", self.path, List(allowed)),
             },
             Remedy::Must(predicate) => write!(f, "{} must {predicate}", self.path),
+            Remedy::Ask => f.write_str("try again, or ask whoever runs the policy server"),
         }
     }
 }
@@ -313,8 +314,6 @@ impl Display for Found<'_> {
 pub(crate) enum Remedy {
     /// Write this value.
     Set(Value),
-    /// Write an object with this one key and value.
-    SetInside(&'static str, Value),
     /// Delete the field.
     Remove,
     /// Add this value to the list.
@@ -325,7 +324,9 @@ pub(crate) enum Remedy {
         suggestion: Option<Value>,
     },
     /// No value can be named: what the field must do, as words after "must".
-    Must(String),
+    Must(Cow<'static, str>),
+    /// Nothing in the manifest: what could not be told may be told another time.
+    Ask,
 }
 
 /// A violation in the form that machines read, in the audit annotation `violations`.
@@ -347,7 +348,7 @@ pub(crate) struct MachineViolation<'v> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Fix<'v> {
-    Set(Cow<'v, Value>),
+    Set(&'v Value),
     Append(&'v Value),
     Remove(bool),
 }
@@ -368,16 +369,14 @@ impl<'v> MachineViolation<'v> {
                 | Remedy::OneOf {
                     suggestion: Some(value),
                     ..
-                } => Some(Fix::Set(Cow::Borrowed(value))),
-                Remedy::SetInside(key, value) => {
-                    Some(Fix::Set(Cow::Owned(serde_json::json!({ *key: value }))))
-                }
+                } => Some(Fix::Set(value)),
                 Remedy::Append(value) => Some(Fix::Append(value)),
                 Remedy::Remove => Some(Fix::Remove(true)),
                 Remedy::OneOf {
                     suggestion: None, ..
                 }
-                | Remedy::Must(_) => None,
+                | Remedy::Must(_)
+                | Remedy::Ask => None,
             },
         }
     }

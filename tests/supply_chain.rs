@@ -595,6 +595,65 @@ fn findings_count_by_severity_score_fix_and_the_lists_of_the_settings() {
 }
 
 #[test]
+fn a_score_that_is_no_number_makes_the_report_unreadable() {
+    let unreadable = Some(
+        "whose vulnerability reports cannot be read: the answer of \
+         kubernetes/list_resources_by_namespace cannot be read: it lacks what is asked for",
+    );
+    let high =
+        Some("which has vulnerabilities: 1 with a CVSS score above 7; CVE-1 in ssl 1 (fixed in 2)");
+    for (score, reason) in [
+        (json!("9.8"), high),
+        (json!("1.0"), None),
+        // Not scored.
+        (json!(""), None),
+        (json!(null), None),
+        (json!("NaN"), unreadable),
+        (json!("inf"), unreadable),
+        (json!("high"), unreadable),
+        (json!(9.8), unreadable),
+    ] {
+        let finding = json!({"cve": "CVE-1", "severity": "LOW", "packageName": "ssl",
+            "installedVersion": "1", "fixedVersions": ["2"],
+            "cvss": {"nvd": {"v3score": score}, "suse": {}}});
+        let host = FakeHost::new().reports(&[of_app(&json!([finding]))]);
+        let found = judge(&[APP], &scanned(&json!({"maximumCvss": 7})), &host);
+        let expected: Vec<String> = reason.iter().map(|why| vulnerabilities(APP, why)).collect();
+        assert_eq!(found.lines, expected, "SBOMscanner: {score}");
+    }
+    for (score, reason) in [
+        (json!(9.8), high),
+        (json!(8), high),
+        (json!(1), None),
+        (json!(null), None),
+        (json!("9.8"), unreadable),
+    ] {
+        let report = json!({"report": {"registry": {"server": "ghcr.io"},
+            "artifact": {"repository": "org/app", "tag": "1"},
+            "vulnerabilities": [{"vulnerabilityID": "CVE-1", "severity": "LOW", "resource": "ssl",
+                "installedVersion": "1", "fixedVersion": "2", "score": score}]}});
+        let host = FakeHost::new().reports(&[report]);
+        let settings = json!({"vulnerabilities": {"source": "trivy-operator", "maximumCvss": 7}});
+        let found = judge(&[APP], &settings, &host);
+        let expected: Vec<String> = reason.iter().map(|why| vulnerabilities(APP, why)).collect();
+        assert_eq!(found.lines, expected, "Trivy Operator: {score}");
+    }
+}
+
+#[test]
+fn a_finding_without_package_or_version_is_named_by_its_id() {
+    let finding = json!({"cve": "CVE-1", "severity": "HIGH"});
+    let host = FakeHost::new().reports(&[of_app(&json!([finding]))]);
+    assert_eq!(
+        judge(&[APP], &scanned(&json!({})), &host).lines,
+        [vulnerabilities(
+            APP,
+            "which has vulnerabilities: 1 high (0 allowed); CVE-1 (no fix)"
+        )]
+    );
+}
+
+#[test]
 fn a_report_of_unknown_or_great_age_is_refused_for_that() {
     let scanned_at = |time: Value| {
         let mut report = of_app(&json!([]));
@@ -615,6 +674,9 @@ fn a_report_of_unknown_or_great_age_is_refused_for_that() {
         (json!(null), unknown),
         (json!("yesterday"), unknown),
         (json!("2027-01-01T00:00:00Z"), unknown),
+        // Clocks differ by some minutes.
+        (json!("2026-01-31T00:05:00Z"), None),
+        (json!("2026-01-31T00:05:01Z"), unknown),
     ] {
         let host = FakeHost::new().reports(&[scanned_at(time.clone())]);
         let found = judge(&[APP], &scanned(&json!({"maximumReportAge": "7d"})), &host);
@@ -782,7 +844,7 @@ fn a_base_image_is_current_while_its_name_means_the_recorded_digest() {
             .collect();
         json!({"manifests": list})
     };
-    let moved = format!("has moved on, from \"{A}\" to \"{B}\"");
+    let moved = "has moved on, from \"sha256:aaaaaaaaaaaa\" to \"sha256:bbbbbbbbbbbb\"".to_owned();
     let digest = |digest: &str| Ok(json!({"digest": digest}));
     for (now, platforms, reason) in [
         (digest(A), None, None),
@@ -1305,10 +1367,15 @@ fn freshness(image: &str, reason: &str) -> String {
     line("imageFreshness", 0, image, reason, REBUILT)
 }
 
-/// The violation of container `index`.
+/// The violation of container `index`. What could not be told is not mended in the manifest.
 fn line(control: &str, index: usize, image: &str, reason: &str, must: &str) -> String {
-    format!(
-        "{control}: container \"c{index}\": image is \"{image}\", {reason}; \
-         spec.containers[{index}].image must {must}"
-    )
+    let is_told = ["verified", "read", "looked up"]
+        .iter()
+        .all(|what| !reason.contains(&format!("cannot be {what}")));
+    let remedy = if is_told {
+        format!("spec.containers[{index}].image must {must}")
+    } else {
+        "try again, or ask whoever runs the policy server".to_owned()
+    };
+    format!("{control}: container \"c{index}\": image is \"{image}\", {reason}; {remedy}")
 }

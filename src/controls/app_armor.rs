@@ -103,9 +103,8 @@ const FIELD: &str = "appArmorProfile";
 pub(super) fn set_profile(allowed: &[AllowedProfile]) -> Remedy {
     let suggestion = allowed.iter().find_map(AllowedProfile::as_field);
     match (allowed, &suggestion) {
-        ([AllowedProfile::RuntimeDefault], Some(_)) => {
-            Remedy::SetInside("type", "RuntimeDefault".into())
-        }
+        // There is nothing to choose from.
+        ([AllowedProfile::RuntimeDefault], Some(field)) => Remedy::Set(field.clone()),
         _ => Remedy::OneOf {
             allowed: allowed.iter().map(ToString::to_string).collect(),
             suggestion,
@@ -181,7 +180,7 @@ impl<'w> Findings<'w> {
         let another = allowed.iter().find_map(AllowedProfile::as_annotation);
         let remedy = match (counts, another) {
             (Annotations::Honor, Some(another)) => Remedy::Set(another.into()),
-            (Annotations::Honor, None) => Remedy::Must("name an allowed profile".to_owned()),
+            (Annotations::Honor, None) => Remedy::Must("name an allowed profile".into()),
             (Annotations::Ignore, _) => Remedy::Remove,
         };
         self.report(Violation::new(control, subject, path, found, remedy).because(reason));

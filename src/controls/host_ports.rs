@@ -99,8 +99,8 @@ pub(super) fn judge<'w>(
             let remedy = match (settings.allowed.as_slice(), on_host_network) {
                 ([], false) => Remedy::Remove,
                 // Kubernetes writes a host port of its own beside each port that is declared.
-                ([], true) => Remedy::Must("not be declared while hostNetwork is true".to_owned()),
-                (ranges, _) => Remedy::Must(format!("be within: {}", List(ranges))),
+                ([], true) => Remedy::Must("not be declared while hostNetwork is true".into()),
+                (ranges, _) => Remedy::Must(format!("be within: {}", List(ranges)).into()),
             };
             let violation = Violation::new(Control::HostPorts, subject, path, found, remedy);
             findings.report(if written.is_some() {

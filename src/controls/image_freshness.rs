@@ -13,12 +13,11 @@
 //! - **Differs from the Pod Security Standard**, which never looks at images
 //! - **Source** the AKS article, "Automatically build new images on base image update"
 
-use super::{Control, Findings, Lookups};
+use super::{Control, Findings, Lookups, Refusal};
 use crate::host_calls::{self, Answer, BaseImage, Host, ImageConfig};
-use crate::image::Image;
 use crate::settings::{Check, Duration, Mode, section, words};
 use crate::timestamp;
-use crate::violation::{Found, Quoted, Remedy, Violation};
+use crate::violation::Quoted;
 
 section! {
     /// The section `imageFreshness`.
@@ -64,18 +63,22 @@ pub(super) fn judge<'w>(
         known: Vec::new(),
     };
     for uses in lookups.distinct(Control::ImageFreshness, findings) {
-        let reasons = match host_calls::image_config(lookups.host, uses.text) {
+        let refusals = match host_calls::image_config(lookups.host, uses.text) {
             Answer::Found(config) => {
                 let of_age = settings.judge_age(&config, lookups.host.now());
                 let of_base = settings.judge_base(config.base.as_ref(), &mut bases);
                 of_age.into_iter().chain(of_base).collect()
             }
-            Answer::Absent => vec!["which its registry does not have".to_owned()],
-            Answer::Failed(failure) => vec![failure.describe("which cannot be looked up")],
+            Answer::Absent => vec![Refusal::Image(
+                "which its registry does not have".to_owned(),
+            )],
+            Answer::Failed(failure) => {
+                vec![Refusal::failed("which cannot be looked up", &failure)]
+            }
         };
         for image in &uses.images {
-            for reason in &reasons {
-                findings.report(violation(image, reason));
+            for refusal in &refusals {
+                findings.refuse(Control::ImageFreshness, image, refusal, MUST);
             }
         }
     }
@@ -87,51 +90,52 @@ impl ImageFreshness {
         self.maximum_age.is_some() || self.base_image == BaseImageRule::Current
     }
 
-    fn judge_age(&self, config: &ImageConfig, now: i64) -> Option<String> {
+    fn judge_age(&self, config: &ImageConfig, now: i64) -> Option<Refusal> {
         let maximum = self.maximum_age?;
         let created = config
             .created
             .as_deref()
             .and_then(timestamp::parse)
             .filter(|created| *created > 0);
-        // Clocks differ: a minute or two ahead is not "in the future".
         let age = created
-            .and_then(|created| now.checked_sub(created))
-            .filter(|age| *age >= -CLOCK_SKEW_SECONDS)
-            .map(|age| Duration::from_seconds(age.max(0)));
+            .and_then(|created| timestamp::age(created, now))
+            .map(Duration::from_seconds);
         match age {
-            Some(age) if age > maximum => Some(format!(
+            Some(age) if age > maximum => Some(Refusal::Image(format!(
                 "which was built {age} ago, and {maximum} is allowed"
+            ))),
+            None if self.unknown_age == UnknownAge::Reject => Some(Refusal::Image(
+                "whose age is unknown: it does not say when it was built".to_owned(),
             )),
-            None if self.unknown_age == UnknownAge::Reject => {
-                Some("whose age is unknown: it does not say when it was built".to_owned())
-            }
             _ => None,
         }
     }
 
-    fn judge_base(&self, base: Option<&BaseImage>, bases: &mut Bases<'_>) -> Option<String> {
+    fn judge_base(&self, base: Option<&BaseImage>, bases: &mut Bases<'_>) -> Option<Refusal> {
         if self.base_image == BaseImageRule::Ignore {
             return None;
         }
         let Some(base) = base else {
-            return Some(
+            return Some(Refusal::Image(
                 "whose base image is unknown: it has no annotations \
                  org.opencontainers.image.base.name and .base.digest"
                     .to_owned(),
-            );
+            ));
         };
         let name = Quoted(&base.name);
         match bases.has_moved(base) {
             Answer::Found(None) => None,
-            Answer::Found(Some(current)) => Some(format!(
+            Answer::Found(Some(current)) => Some(Refusal::Image(format!(
                 "whose base image {name} has moved on, from {} to {}",
-                Quoted(&base.digest),
-                Quoted(&current)
-            )),
-            Answer::Absent => Some(format!("whose base image {name} is gone from its registry")),
+                Quoted(short(&base.digest)),
+                Quoted(short(&current))
+            ))),
+            Answer::Absent => Some(Refusal::Image(format!(
+                "whose base image {name} is gone from its registry"
+            ))),
             Answer::Failed(failure) => {
-                Some(failure.describe(&format!("whose base image {name} cannot be looked up")))
+                let what = format!("whose base image {name} cannot be looked up");
+                Some(Refusal::failed(&what, &failure))
             }
         }
     }
@@ -184,18 +188,11 @@ impl Bases<'_> {
     }
 }
 
-#[inline(never)]
-fn violation<'w>(image: &Image<'w>, reason: &str) -> Violation<'w> {
-    let found = Found::Text(image.text.unwrap_or_default());
-    let must = Remedy::Must("name an image that was rebuilt since".to_owned());
-    Violation::new(
-        Control::ImageFreshness,
-        image.subject,
-        image.path(),
-        found,
-        must,
-    )
-    .because(host_calls::printable(reason))
+/// A digest as container tools show it: two whole ones do not fit into a warning.
+fn short(digest: &str) -> &str {
+    digest.get(..SHORT_DIGEST).unwrap_or(digest)
 }
 
-const CLOCK_SKEW_SECONDS: i64 = 300;
+/// `sha256:` and twelve digits.
+const SHORT_DIGEST: usize = 19;
+const MUST: &str = "name an image that was rebuilt since";

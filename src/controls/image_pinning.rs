@@ -72,7 +72,7 @@ pub(super) fn judge<'w>(images: &Images<'w>, settings: &ImagePinning, findings: 
                 image.subject,
                 image.path(),
                 Found::Text(image.text.unwrap_or_default()),
-                Remedy::Must(must.to_owned()),
+                Remedy::Must(must.into()),
             )
             .because(reason),
         );

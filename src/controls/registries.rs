@@ -75,7 +75,7 @@ pub(super) fn judge<'w>(images: &Images<'w>, settings: &Registries, findings: &m
                 image.subject,
                 image.path(),
                 found,
-                Remedy::Must(remedy),
+                Remedy::Must(remedy.into()),
             )
             .because(reason),
         );

@@ -18,13 +18,12 @@ use std::collections::BTreeMap;
 use kubewarden_policy_sdk::host_capabilities::SigstoreVerificationInputV2 as Request;
 use kubewarden_policy_sdk::host_capabilities::verification::{KeylessInfo, KeylessPrefixInfo};
 
-use super::{Control, Findings, Lookups};
+use super::{Control, Findings, Lookups, Refusal};
 use crate::host_calls::{self, Answer, Failure, Host, Verification};
-use crate::image::Image;
 use crate::image::pattern::ImagePattern;
 use crate::image::reference::Reference;
 use crate::settings::{Check, Decode, Mode, Node, Problems, section, words};
-use crate::violation::{Found, Quoted, Remedy, Violation};
+use crate::violation::Quoted;
 
 section! {
     /// The section `signatures`.
@@ -236,7 +235,9 @@ pub(super) fn judge<'w>(
                     host_calls::printable(digest),
                     image.path()
                 )),
-                Outcome::Rejected(reason) => findings.report(violation(image, reason)),
+                Outcome::Refused(refusal) => {
+                    findings.refuse(Control::Signatures, image, refusal, MUST);
+                }
             }
         }
     }
@@ -247,7 +248,7 @@ enum Outcome {
     Accepted,
     /// Accepted by a tag that now means this digest.
     Tag(String),
-    Rejected(String),
+    Refused(Refusal),
 }
 
 impl Signatures {
@@ -266,22 +267,22 @@ impl Signatures {
             matched = true;
             let digest = match rule.verify(host, image) {
                 Ok(digest) => digest,
-                Err(reason) => return Outcome::Rejected(reason),
+                Err(refusal) => return Outcome::Refused(refusal),
             };
             if let Some(expected) = reference.digest().or(verified.as_deref())
                 && expected != digest
             {
-                return Outcome::Rejected(format!(
+                return Outcome::Refused(Refusal::Image(format!(
                     "whose verified digest is another one: {}",
                     Quoted(&digest)
-                ));
+                )));
             }
             verified = Some(digest);
         }
         match (matched, verified) {
-            (false, _) if self.unmatched == Unmatched::Reject => {
-                Outcome::Rejected("which no rule of signatures.rules matches".to_owned())
-            }
+            (false, _) if self.unmatched == Unmatched::Reject => Outcome::Refused(Refusal::Image(
+                "which no rule of signatures.rules matches".to_owned(),
+            )),
             (_, Some(digest)) if reference.digest().is_none() => Outcome::Tag(digest),
             _ => Outcome::Accepted,
         }
@@ -290,26 +291,29 @@ impl Signatures {
 
 impl Rule {
     /// The digest that one of the authorities has signed, or why none has.
-    fn verify(&self, host: &dyn Host, image: &str) -> Result<String, String> {
-        let describe = |failure: &Failure| failure.describe("whose signatures cannot be verified");
+    fn verify(&self, host: &dyn Host, image: &str) -> Result<String, Refusal> {
+        let untold =
+            |failure: &Failure| Refusal::failed("whose signatures cannot be verified", failure);
         let mut failed: Option<Failure> = None;
         for authority in &self.any_of {
             match authority.verify(host, image, &self.annotations) {
                 Answer::Found(Some(digest)) => return Ok(digest),
                 Answer::Found(None) => {}
                 // The other authorities would get the same answer.
-                Answer::Absent => return Err("which is not signed".to_owned()),
+                Answer::Absent => return Err(Refusal::Image("which is not signed".to_owned())),
                 Answer::Failed(failure) if failure.is_of_every_authority() => {
-                    return Err(describe(&failure));
+                    return Err(untold(&failure));
                 }
                 // An expired certificate, say: the next authority may be the one to replace it.
                 Answer::Failed(failure) => failed = failed.or(Some(failure)),
             }
         }
         if let Some(failure) = failed {
-            return Err(describe(&failure));
+            return Err(untold(&failure));
         }
-        Err("which is not signed by a trusted authority".to_owned())
+        Err(Refusal::Image(
+            "which is not signed by a trusted authority".to_owned(),
+        ))
     }
 }
 
@@ -409,16 +413,4 @@ impl Authority {
     }
 }
 
-#[inline(never)]
-fn violation<'w>(image: &Image<'w>, reason: &str) -> Violation<'w> {
-    let found = Found::Text(image.text.unwrap_or_default());
-    let must = Remedy::Must("name an image signed as signatures.rules asks".to_owned());
-    Violation::new(
-        Control::Signatures,
-        image.subject,
-        image.path(),
-        found,
-        must,
-    )
-    .because(host_calls::printable(reason))
-}
+const MUST: &str = "name an image signed as signatures.rules asks";

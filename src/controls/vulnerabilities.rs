@@ -18,10 +18,11 @@ mod report;
 use std::fmt;
 
 use self::report::{Report, Severity, Vulnerability};
-use super::{Control, Findings, Lookups, Uses};
-use crate::host_calls::{self, Answer};
+use super::{Control, Findings, Lookups, Refusal, Uses};
+use crate::host_calls::Answer;
 use crate::settings::{Check, Decode, Duration, Mode, Node, Problems, section, words};
-use crate::violation::{Found, List, Remedy, Violation};
+use crate::timestamp;
+use crate::violation::List;
 
 section! {
     /// The section `vulnerabilities`.
@@ -144,9 +145,11 @@ pub(super) fn judge<'w>(
     }
     let images = lookups.distinct(Control::Vulnerabilities, findings);
     let Some(namespace) = settings.namespace.as_deref().or(lookups.namespace()) else {
-        let reason = "whose reports cannot be found: the workload has no namespace";
+        let refusal = Refusal::Image(
+            "whose reports cannot be found: the workload has no namespace".to_owned(),
+        );
         for uses in &images {
-            report_violation(uses, reason, findings);
+            refuse(uses, &refusal, findings);
         }
         return;
     };
@@ -154,17 +157,17 @@ pub(super) fn judge<'w>(
     for uses in images {
         match reports.of(uses.reference) {
             Answer::Failed(failure) => {
-                let reason = failure.describe("whose vulnerability reports cannot be read");
-                report_violation(&uses, &reason, findings);
+                let what = "whose vulnerability reports cannot be read";
+                refuse(&uses, &Refusal::failed(what, &failure), findings);
             }
             Answer::Absent => settings.judge_missing(&uses, findings),
             Answer::Found(matching) => {
                 let worst = matching
                     .iter()
-                    .filter_map(|report| settings.refuse(report, lookups.host.now()))
-                    .max_by_key(|refusal| refusal.badness);
-                if let Some(refusal) = worst {
-                    report_violation(&uses, &refusal.reason, findings);
+                    .filter_map(|report| settings.objection(report, lookups.host.now()))
+                    .max_by_key(|objection| objection.badness);
+                if let Some(objection) = worst {
+                    refuse(&uses, &Refusal::Image(objection.reason), findings);
                 }
             }
         }
@@ -172,7 +175,7 @@ pub(super) fn judge<'w>(
 }
 
 /// Why a report speaks against its image.
-struct Refusal {
+struct Objection {
     /// The number of findings that count: what makes one report worse than another.
     badness: usize,
     reason: String,
@@ -185,9 +188,11 @@ impl Vulnerabilities {
     }
 
     fn judge_missing<'w>(&self, uses: &Uses<'_, 'w>, findings: &mut Findings<'w>) {
-        const REASON: &str = "for which there is no vulnerability report";
         match self.missing_report {
-            MissingReport::Reject => report_violation(uses, REASON, findings),
+            MissingReport::Reject => {
+                let reason = "for which there is no vulnerability report".to_owned();
+                refuse(uses, &Refusal::Image(reason), findings);
+            }
             MissingReport::Accept => {}
             MissingReport::Warn => {
                 for image in &uses.images {
@@ -201,13 +206,10 @@ impl Vulnerabilities {
     }
 
     /// Why this report speaks against its image; `None` where it does not.
-    fn refuse(&self, report: &Report, now: i64) -> Option<Refusal> {
+    fn objection(&self, report: &Report, now: i64) -> Option<Objection> {
         if let Some(maximum) = self.maximum_report_age {
             // A report without a time, or from the future, is of no known age.
-            let age = report
-                .time
-                .and_then(|time| now.checked_sub(time))
-                .filter(|age| *age >= 0);
+            let age = report.time.and_then(|time| timestamp::age(time, now));
             let reason = match age.map(Duration::from_seconds) {
                 None => Some("whose vulnerability report is of unknown age".to_owned()),
                 Some(age) if age > maximum => Some(format!(
@@ -216,7 +218,7 @@ impl Vulnerabilities {
                 Some(_) => None,
             };
             if let Some(reason) = reason {
-                return Some(Refusal {
+                return Some(Objection {
                     badness: usize::MAX,
                     reason,
                 });
@@ -272,7 +274,7 @@ impl Vulnerabilities {
             List(&reasons),
             Worst(offending.clone())
         );
-        Some(Refusal {
+        Some(Objection {
             badness: offending.len(),
             reason,
         })
@@ -308,11 +310,13 @@ impl fmt::Display for Worst<'_> {
             if position > 0 {
                 f.write_str(", ")?;
             }
-            write!(
-                f,
-                "{} in {} {}",
-                found.id, found.package, found.installed_version
-            )?;
+            f.write_str(&found.id)?;
+            if !found.package.is_empty() {
+                write!(f, " in {}", found.package)?;
+            }
+            if !found.installed_version.is_empty() {
+                write!(f, " {}", found.installed_version)?;
+            }
             if found.fixed_versions.is_empty() {
                 f.write_str(" (no fix)")?;
             } else {
@@ -327,22 +331,12 @@ impl fmt::Display for Worst<'_> {
 }
 
 #[inline(never)]
-fn report_violation<'w>(uses: &Uses<'_, 'w>, reason: &str, findings: &mut Findings<'w>) {
+fn refuse<'w>(uses: &Uses<'_, 'w>, refusal: &Refusal, findings: &mut Findings<'w>) {
     for image in &uses.images {
-        let found = Found::Text(image.text.unwrap_or_default());
-        let must = Remedy::Must("name an image that was scanned without such findings".to_owned());
-        findings.report(
-            Violation::new(
-                Control::Vulnerabilities,
-                image.subject,
-                image.path(),
-                found,
-                must,
-            )
-            .because(host_calls::printable(reason)),
-        );
+        findings.refuse(Control::Vulnerabilities, image, refusal, MUST);
     }
 }
 
 /// How many findings a message names.
 const SHOWN: usize = 3;
+const MUST: &str = "name an image that was scanned without such findings";

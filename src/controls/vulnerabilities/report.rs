@@ -240,13 +240,25 @@ fn read_sbomscanner(resource: &Node<'_>) -> Option<Report> {
 
 fn read_sbomscanner_vulnerability(found: &Node<'_>) -> Option<Vulnerability> {
     // One score for each vendor, as a number in a string.
-    let scores = match found.get("cvss") {
+    let vendors = match found.get("cvss") {
+        None | Some(Node::Null) => &[],
         Some(Node::Map(vendors)) => vendors.as_slice(),
-        _ => &[],
+        Some(_) => return None,
     };
-    let scores = scores
-        .iter()
-        .filter_map(|(_, vendor)| vendor.text("v3score")?.parse().ok());
+    let mut score: Option<f64> = None;
+    for (_, vendor) in vendors {
+        let written = match vendor.get("v3score") {
+            None | Some(Node::Null) => continue,
+            Some(Node::Text(written)) => written.as_str(),
+            Some(_) => return None,
+        };
+        if written.is_empty() {
+            continue;
+        }
+        // What is no number is no low score.
+        let own = written.parse().ok().filter(|own: &f64| own.is_finite())?;
+        score = Some(score.map_or(own, |highest| highest.max(own)));
+    }
     let fixed_versions = found
         .items("fixedVersions")?
         .iter()
@@ -260,7 +272,7 @@ fn read_sbomscanner_vulnerability(found: &Node<'_>) -> Option<Vulnerability> {
         package: text(found, "packageName"),
         installed_version: text(found, "installedVersion"),
         fixed_versions: fixed_versions.collect::<Option<_>>()?,
-        score: scores.max_by(f64::total_cmp),
+        score,
         suppressed: matches!(found.get("suppressed"), Some(Node::Bool(true))),
     })
 }
@@ -303,7 +315,8 @@ fn read_trivy_vulnerability(found: &Node<'_>) -> Option<Vulnerability> {
         score: match found.get("score") {
             Some(Node::Number(score)) => Some(*score),
             Some(Node::Integer(score)) => Some(*score as f64),
-            _ => None,
+            None | Some(Node::Null) => None,
+            Some(_) => return None,
         },
         suppressed: false,
     })

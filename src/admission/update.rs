@@ -4,6 +4,7 @@
 //! on workloads that are older than the policy. Running another image in them is judged in full.
 
 use crate::container::Container;
+use crate::controls::Control;
 use crate::json::Text;
 use crate::violation::{ContainerKind, Subject, Violation};
 use crate::workload::Workload;
@@ -25,7 +26,10 @@ pub(super) fn counts(
                 .filter(|container| {
                     container.kind != ContainerKind::Ephemeral || is_in(container, stored)
                 })
-                .any(|container| runs_another_image(&container, stored)),
+                .any(|container| {
+                    runs_another_image(&container, stored)
+                        || has_dropped_its_profile(violation.control, &container, stored)
+                }),
             Subject::Container { .. } => workload
                 .containers()
                 .filter(|container| container.subject() == violation.subject)
@@ -39,6 +43,28 @@ fn runs_another_image(container: &Container<'_>, stored: &Workload<'_>) -> bool 
     !stored
         .containers()
         .any(|old| is_same(container, &old) && image(&old) == image(container))
+}
+
+/// Whether the stored object has this container with a profile of its own, in whose place now comes
+/// the pod's.
+fn has_dropped_its_profile(
+    control: Control,
+    container: &Container<'_>,
+    stored: &Workload<'_>,
+) -> bool {
+    let has_own = |container: &Container<'_>| {
+        container
+            .security_context()
+            .is_some_and(|context| match control {
+                Control::AppArmor => context.app_armor_profile.is_some(),
+                Control::Seccomp => context.seccomp_profile.is_some(),
+                _ => false,
+            })
+    };
+    !has_own(container)
+        && stored
+            .containers()
+            .any(|old| is_same(container, &old) && has_own(&old))
 }
 
 fn is_in(container: &Container<'_>, stored: &Workload<'_>) -> bool {

@@ -37,7 +37,7 @@ fn of_500_containers_each_is_judged_and_the_message_says_how_many_it_leaves_out(
         // 500 and the two containers in the other lists.
         assert_eq!(
             title,
-            "Pod \"web\" in namespace \"shop\" breaks 502 rules of container security:"
+            "Pod \"web\" in namespace \"shop\" breaks 1 rule of container security:"
         );
         assert_eq!(tail, format!("and {} more violations", 502 - lines.len()));
         assert!(

@@ -88,7 +88,8 @@ impl Response {
     fn annotate(&mut self, enforced: &[&Violation<'_>], warned: &[&Violation<'_>]) {
         for (key, violations) in [("rejected-by", enforced), ("warned-by", warned)] {
             if !violations.is_empty() {
-                self.audit_annotations.insert(key, controls_of(violations));
+                let controls = List(&controls_of(violations)).to_string();
+                self.audit_annotations.insert(key, controls);
             }
         }
         let all = enforced
@@ -157,7 +158,7 @@ fn settings_message(problems: &[String]) -> String {
 }
 
 fn rejection(title: &Title<'_>, violations: &[&Violation<'_>]) -> String {
-    let count = violations.len();
+    let count = controls_of(violations).len();
     let noun = if count == 1 { "rule" } else { "rules" };
     let title = format!("{title} breaks {count} {noun} of container security:");
     lines(
@@ -215,13 +216,14 @@ fn warnings<'n>(
     warnings
 }
 
-fn controls_of(violations: &[&Violation<'_>]) -> String {
+/// The controls that have found something; the violations are sorted by them.
+fn controls_of(violations: &[&Violation<'_>]) -> Vec<Control> {
     let mut controls: Vec<Control> = violations
         .iter()
         .map(|violation| violation.control)
         .collect();
     controls.dedup();
-    List(&controls).to_string()
+    controls
 }
 
 /// Cuts a text to at most `limit` bytes, at the border of a character.

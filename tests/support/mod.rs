@@ -36,7 +36,7 @@
     reason = "a case that is written wrongly must fail, and say where"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -333,14 +333,6 @@ fn case(label: &Path, written: &Written, kind: &str, member: Option<Member>) -> 
         .map(|line| in_message(line, kind, member))
         .collect();
     let is_rejected = !rejects.is_empty();
-    let title = {
-        let rules = if rejects.len() == 1 { "rule" } else { "rules" };
-        let workload = named(&request, kind);
-        format!(
-            "{workload} breaks {} {rules} of container security:",
-            rejects.len()
-        )
-    };
     let suffix = member
         .map(|member| format!(", {}", member.noun))
         .unwrap_or_default();
@@ -353,7 +345,7 @@ fn case(label: &Path, written: &Written, kind: &str, member: Option<Member>) -> 
                 .message
                 .as_ref()
                 .map(|message| in_message(message, kind, member))
-                .or_else(|| is_rejected.then(|| lines(&title, &rejects))),
+                .or_else(|| is_rejected.then(|| rejection(&named(&request, kind), &rejects))),
             code: written.code.or(is_rejected.then_some(403)),
             warnings: written
                 .warns
@@ -362,6 +354,18 @@ fn case(label: &Path, written: &Written, kind: &str, member: Option<Member>) -> 
                 .collect(),
         },
     }
+}
+
+/// The message of a rejection; `workload` as the message names it: `Pod "web" in namespace "shop"`.
+fn rejection(workload: &str, lines: &[String]) -> String {
+    let controls: BTreeSet<&str> = lines
+        .iter()
+        .filter_map(|line| line.split(": ").next())
+        .collect();
+    let count = controls.len();
+    let rules = if count == 1 { "rule" } else { "rules" };
+    let title = format!("{workload} breaks {count} {rules} of container security:");
+    self::lines(&title, lines)
 }
 
 fn named(request: &Value, kind: &str) -> String {

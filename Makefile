@@ -42,26 +42,32 @@ annotated-policy.wasm: policy.wasm host ## Build the module that policy servers 
 	$(HOST) annotate --usage-path USAGE.md --output-path $@ policy.wasm
 
 .PHONY: publish
-publish: annotated-policy.wasm ## Push it: REF=registry/repository:tag [INSECURE=1 for plain HTTP]
-	$(HOST) push $(if $(INSECURE),--insecure) annotated-policy.wasm '$(call needed,REF)'
+publish: needs-REF annotated-policy.wasm ## Push it: REF=registry/repository:tag [INSECURE=1 for plain HTTP]
+	$(HOST) push $(if $(INSECURE),--insecure) annotated-policy.wasm '$(REF)'
 
 .PHONY: pull-check
-pull-check: host ## Pull a policy and judge the examples with it: REF=... [INSECURE=1]
-	$(HOST) pull $(if $(INSECURE),--insecure) --output-path $(TARGET_DIR)/pulled-policy.wasm '$(call needed,REF)'
+pull-check: needs-REF host ## Pull a policy and judge the examples with it: REF=... [INSECURE=1]
+	$(HOST) pull $(if $(INSECURE),--insecure) --output-path $(TARGET_DIR)/pulled-policy.wasm '$(REF)'
 	examples/run $(HOST) $(TARGET_DIR)/pulled-policy.wasm
 
 .PHONY: artifacthub
 artifacthub: host ## Write artifacthub-pkg.yml
 	$(HOST) artifacthub $(addprefix --questions-path ,$(wildcard questions-ui.yml))
 
+.PHONY: e2e
+e2e: annotated-policy.wasm ## Compare with kwctl and policy-server, which must be on the PATH
+	$(CARGO) build $(PROGRAMS) --example e2e
+	$(TARGET_DIR)/debug/examples/e2e
+
 # Cargo.toml has the version; everything else that carries it follows.
 .PHONY: version
-version: ## Give everything a new version: VERSION=1.2.3
-	.ci/version '$(call needed,VERSION)'
+version: needs-VERSION ## Give everything a new version: VERSION=1.2.3
+	.ci/version '$(VERSION)'
 	$(MAKE) artifacthub
 
-# The value of a variable that has no default.
-needed = $(or $($(1)),$(error $@ needs $(1)=..., see `make help`))
+# A variable that has no default.
+needs-%:
+	@: $(or $($*),$(error $*=... is missing, see `make help`))
 
 .PHONY: host
 host: toolchain ## Build the command line that judges manifests

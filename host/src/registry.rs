@@ -19,7 +19,7 @@
 //! that of everything else that a digest names.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
+use std::io::{Cursor, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use oci_client::client::{current_platform_resolver, linux_amd64_resolver};
@@ -320,14 +320,20 @@ async fn pull_blob(
         .ok()
         .filter(|size| *size <= BLOB_LIMIT)
         .ok_or(Failure::TooLarge(descriptor.size))?;
-    // What is longer than it should be does not fit, and ends the transfer.
-    let mut blob = Cursor::new(vec![0; size]);
+    // Boxed, because a cursor over a vector would let it grow.
+    let mut blob = Cursor::new(vec![0; size].into_boxed_slice());
     client
         .pull_blob(image, descriptor.digest.as_str(), &mut blob)
-        .await?;
+        .await
+        .map_err(|error| match error {
+            OciDistributionError::IoError(error) if error.kind() == ErrorKind::WriteZero => {
+                Failure::LargerThanSaid
+            }
+            other => other.into(),
+        })?;
     // What is shorter leaves zeros that nobody has hashed.
     let length = usize::try_from(blob.position()).unwrap_or(size);
-    let mut bytes = blob.into_inner();
+    let mut bytes = blob.into_inner().into_vec();
     bytes.truncate(length);
     Ok(bytes)
 }
@@ -425,6 +431,8 @@ enum Failure {
          {BLOB_LIMIT} that are read"
     )]
     TooLarge(i64),
+    #[error("Fail to interact with OCI registry: a blob is larger than its manifest says")]
+    LargerThanSaid,
     #[error("failed to get image trusted layers: Cannot fetch manifest of {image}: {error}")]
     Image { image: String, error: oci::Error },
     #[error("no signatures found for image: {0} ")]

@@ -1,39 +1,20 @@
-//! Images of a real registry, judged by the real module: `evaluate --registry` and the library below
-//! it.
+//! What the policy makes of images, in the library and at the command line.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic, also in its helpers"
-)]
-
-mod docker_registry;
-mod policy_module;
-
-use std::collections::BTreeMap;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use assert_cmd::Command;
-use container_security_host::oci::{self, Access, DockerConfig, Reference};
+use container_security_host::oci::{Access, DockerConfig};
 use container_security_host::{Limits, Policy, Registry, Verdict};
-use oci_client::client::{Config, ImageLayer};
-use oci_client::manifest::OciImageManifest;
 use serde_json::{Value, json};
-use sigstore::cosign::constraint::PrivateKeySigner;
-use sigstore::cosign::payload::simple_signing::Optional;
-use sigstore::cosign::{Constraint as _, SignatureLayer};
-use sigstore::crypto::SigningScheme;
-use sigstore::crypto::signing_key::SigStoreKeyPair;
 use tempfile::TempDir;
 
-use docker_registry::DockerRegistry;
-
-// ---- the policy
+use crate::docker_registry;
+use crate::policy_module;
+use crate::shelf::{Key, Shelf, access, docker_config, nobody};
 
 #[test]
 fn signed_unsigned_foreign_and_stale_images_are_told_apart() {
@@ -80,7 +61,7 @@ fn a_signed_digest_is_accepted_without_a_warning_whatever_tag_stands_before_it()
     shelf.sign(&image, &digest, &[(&key, &[])]);
     let name = image.strip_suffix(":1").unwrap();
     for image in [format!("{name}@{digest}"), format!("{name}:none@{digest}")] {
-        let verdict = shelf.judge(&key, &image);
+        let verdict = judge_signed(&shelf, &key, &image);
         assert_eq!(summary(&verdict), (true, vec![]), "{image}");
     }
 }
@@ -94,7 +75,7 @@ fn a_digest_without_a_signature_is_not_signed_though_its_tag_is() {
     shelf.sign(&image, &new, &[(&key, &[])]);
     let image = format!("{image}@{old}");
     assert_eq!(
-        summary(&shelf.judge(&key, &image)),
+        summary(&judge_signed(&shelf, &key, &image)),
         rejection(&image, "which is not signed")
     );
 }
@@ -106,7 +87,7 @@ fn a_registry_without_the_image_or_without_an_answer_is_no_lack_of_signatures() 
     let address = shelf.address();
     let image = format!("{address}/app:gone");
     assert_eq!(
-        summary(&shelf.judge(&key, &image)),
+        summary(&judge_signed(&shelf, &key, &image)),
         rejection(
             &image,
             &format!(
@@ -305,176 +286,8 @@ impl Shop {
     }
 }
 
-/// A registry of one's own, and the way to it.
-struct Shelf {
-    registry: DockerRegistry,
-    docker_config: TempDir,
-}
-
-impl Shelf {
-    fn new() -> Self {
-        Self {
-            registry: DockerRegistry::start(),
-            docker_config: TempDir::new().unwrap(),
-        }
-    }
-
-    fn with_password() -> Self {
-        let registry = DockerRegistry::start_with_password();
-        Self {
-            docker_config: docker_config(registry.address(), docker_registry::AUTH),
-            registry,
-        }
-    }
-
-    fn address(&self) -> &str {
-        self.registry.address()
-    }
-
-    fn access(&self) -> Access {
-        access(
-            &[self.address()],
-            DockerConfig::in_folder(self.docker_config.path()),
-        )
-    }
-
-    fn judge(&self, key: &Key, image: &str) -> Verdict {
-        judge(self.access(), &key.settings(self.address()), image)
-    }
-
-    /// Pushes an image that no other one is equal to, and hands back its tag and digest. `base` is
-    /// the name and the digest of what it says that it was built from.
-    fn push(&self, name: &str, base: Option<(&str, &str)>) -> (String, String) {
-        let image = format!("{}/{name}:1", self.address());
-        let annotations = base.map(|(name, digest)| {
-            BTreeMap::from([
-                (
-                    "org.opencontainers.image.base.name".to_owned(),
-                    name.to_owned(),
-                ),
-                (
-                    "org.opencontainers.image.base.digest".to_owned(),
-                    digest.to_owned(),
-                ),
-            ])
-        });
-        let digest = self.push_image(&image, name, annotations);
-        (image, digest)
-    }
-
-    fn push_layer(&self, image: &str, layer: &str) -> String {
-        self.push_image(image, layer, None)
-    }
-
-    fn push_image(
-        &self,
-        image: &str,
-        layer: &str,
-        annotations: Option<BTreeMap<String, String>>,
-    ) -> String {
-        let layers = [ImageLayer::oci_v1(layer.to_owned().into_bytes(), None)];
-        let config = Config::oci_v1(CONFIG.as_bytes().to_vec(), None);
-        let manifest = OciImageManifest::build(&layers, &config, annotations);
-        self.push_all(image, &layers, config, manifest)
-    }
-
-    /// Stores a signature of each key, as cosign does; each says the annotations beside the key.
-    fn sign(&self, image: &str, digest: &str, signatures: &[(&Key, &[(&str, &str)])]) {
-        let layers: Vec<_> = signatures
-            .iter()
-            .map(|(key, annotations)| key.sign(image, digest, annotations))
-            .collect();
-        let (name, _) = image.rsplit_once(':').unwrap();
-        let config = Config::oci_v1(b"{}".to_vec(), None);
-        let manifest = OciImageManifest::build(&layers, &config, None);
-        let tag = format!("{name}:{}.sig", digest.replace(':', "-"));
-        self.push_all(&tag, &layers, config, manifest);
-    }
-
-    fn push_all(
-        &self,
-        image: &str,
-        layers: &[ImageLayer],
-        config: Config,
-        manifest: OciImageManifest,
-    ) -> String {
-        let image: Reference = image.parse().unwrap();
-        self.access()
-            .run(&image, async |client, auth| {
-                client
-                    .push(&image, layers, config, auth, Some(manifest))
-                    .await?;
-                Ok::<_, oci::Error>(client.fetch_manifest_digest(&image, auth).await?)
-            })
-            .unwrap()
-    }
-}
-
-/// A key pair of cosign's usual kind.
-struct Key(SigStoreKeyPair);
-
-impl Key {
-    fn new() -> Self {
-        Self(
-            SCHEME
-                .create_signer()
-                .unwrap()
-                .to_sigstore_keypair()
-                .unwrap(),
-        )
-    }
-
-    fn public(&self) -> String {
-        self.0.public_key_to_pem().unwrap()
-    }
-
-    /// Settings that ask for a signature of this key on all images of a registry.
-    fn settings(&self, address: &str) -> Value {
-        json!({"signatures": {"rules": [
-            {"images": [address], "anyOf": [{"publicKeys": [self.public()]}]},
-        ]}})
-    }
-
-    fn sign(&self, image: &str, digest: &str, annotations: &[(&str, &str)]) -> ImageLayer {
-        let mut layer = SignatureLayer::new_unsigned(&image.parse().unwrap(), digest).unwrap();
-        let annotations = annotations.iter();
-        layer.simple_signing.optional = Some(Optional {
-            extra: annotations
-                .map(|(key, value)| ((*key).to_owned(), json!(value)))
-                .collect(),
-            ..Optional::default()
-        });
-        let signer = PrivateKeySigner::new_with_signer(self.0.to_sigstore_signer(&SCHEME).unwrap());
-        assert!(signer.add_constraint(&mut layer).unwrap());
-        ImageLayer::new(
-            layer.raw_data,
-            "application/vnd.dev.cosign.simplesigning.v1+json".to_owned(),
-            Some(BTreeMap::from([(
-                "dev.cosignproject.cosign/signature".to_owned(),
-                layer.signature.unwrap(),
-            )])),
-        )
-    }
-}
-
-fn access(insecure: &[&str], docker_config: DockerConfig) -> Access {
-    Access::new(oci::Options {
-        insecure: insecure
-            .iter()
-            .map(|address| address.parse().unwrap())
-            .collect(),
-        docker_config,
-        ..oci::Options::default()
-    })
-    .unwrap()
-}
-
-/// What `docker login` stores: `auth` is user and password in Base64.
-fn docker_config(address: &str, auth: &str) -> TempDir {
-    let folder = TempDir::new().unwrap();
-    let config = json!({"auths": {address: {"auth": auth}}});
-    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-    folder
+fn judge_signed(shelf: &Shelf, key: &Key, image: &str) -> Verdict {
+    judge(shelf.access(), &key.settings(shelf.address()), image)
 }
 
 fn judge(access: Access, settings: &Value, image: &str) -> Verdict {
@@ -570,12 +383,4 @@ fn tag_warning(digest: &str) -> String {
     )
 }
 
-/// An address at which nothing listens.
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
 const TITLE: &str = "Pod \"web\" in namespace \"shop\" breaks 1 rule of container security:";
-const SCHEME: SigningScheme = SigningScheme::ECDSA_P256_SHA256_ASN1;
-const CONFIG: &str = r#"{"architecture":"amd64","os":"linux","created":"2026-01-02T03:04:05Z","rootfs":{"type":"layers","diff_ids":[]}}"#;

@@ -53,8 +53,11 @@ impl Default for Options {
     }
 }
 
-/// The way to all registries. Threads may share it; asynchronous code may not use it, because it
-/// blocks.
+/// The way to all registries, through the proxies of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and
+/// `NO_PROXY`. Threads may share it; asynchronous code may not use it, because it blocks.
+///
+/// A registry may send the client on, as many do to their storage. What a digest names is checked
+/// against it wherever it comes from.
 pub struct Access {
     client: Client,
     runtime: Runtime,
@@ -69,10 +72,17 @@ impl Access {
     ///
     /// [`Error::Start`].
     pub fn new(options: Options) -> Result<Self, Error> {
+        // What is for this machine must not leave it through a proxy.
+        let local = options.insecure.iter().filter(|host| host.is_loopback());
+        let no_proxy = local.map(|registry| registry.host().to_owned());
+        let no_proxy: Vec<_> = variable("NO_PROXY").into_iter().chain(no_proxy).collect();
         let insecure = options.insecure.into_iter().map(|registry| registry.0);
         let client = Client::try_from(ClientConfig {
             protocol: ClientProtocol::HttpsExcept(insecure.collect()),
             user_agent: concat!("container-security/", env!("CARGO_PKG_VERSION")),
+            https_proxy: variable("HTTPS_PROXY").or_else(|| variable("ALL_PROXY")),
+            http_proxy: variable("HTTP_PROXY").or_else(|| variable("ALL_PROXY")),
+            no_proxy: Some(no_proxy.join(",")),
             ..ClientConfig::default()
         })
         .map_err(|error| Error::Start(describe(&error)))?;
@@ -121,8 +131,12 @@ impl InsecureRegistry {
     /// Whether what is sent to it stays on this machine: `localhost` or a loopback address.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        let host = self.0.split(':').next().unwrap_or_default();
+        let host = self.host();
         host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    }
+
+    fn host(&self) -> &str {
+        self.0.split_once(':').map_or(&self.0, |(host, _)| host)
     }
 }
 
@@ -250,6 +264,12 @@ impl From<OciDistributionError> for Error {
     fn from(error: OciDistributionError) -> Self {
         Self::Registry(error)
     }
+}
+
+/// A setting of the environment for all HTTP clients, which write its name in both ways.
+fn variable(name: &str) -> Option<String> {
+    let mut names = [name.to_owned(), name.to_lowercase()].into_iter();
+    names.find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
 /// The client's own text. Of a request that failed, that is only the address, so the causes follow.

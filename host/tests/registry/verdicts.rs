@@ -188,6 +188,21 @@ fn a_password_comes_from_the_docker_configuration() {
 }
 
 #[test]
+fn what_is_for_this_machine_does_not_go_through_a_proxy() {
+    let shelf = Shelf::new();
+    let key = Key::new();
+    let (image, digest) = shelf.push("app", None);
+    shelf.sign(&image, &digest, &[(&key, &[])]);
+    evaluate(&key.settings(shelf.address()))
+        .args(["--registry", "--insecure-registry", shelf.address()])
+        .env("http_proxy", format!("http://{}", nobody()))
+        .write_stdin(pod(&image).to_string())
+        .assert()
+        .stderr("")
+        .code(0);
+}
+
+#[test]
 fn arguments_that_contradict_each_other_are_refused() {
     let refused = |arguments: &[&str], problem: &str| {
         let assert = evaluate(&json!({})).args(arguments).assert().code(2);

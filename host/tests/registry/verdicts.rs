@@ -86,34 +86,26 @@ fn a_registry_without_the_image_or_without_an_answer_is_no_lack_of_signatures() 
     let key = Key::new();
     let address = shelf.address();
     let image = format!("{address}/app:gone");
+    let cause = format!(
+        "Registry error: url http://{address}/v2/app/manifests/gone, envelope: OCI API errors: \
+         [OCI API error: manifest unknown]"
+    );
     assert_eq!(
         summary(&judge_signed(&shelf, &key, &image)),
-        rejection(
-            &image,
-            &format!(
-                "whose signatures cannot be verified: failed to get image trusted layers: Cannot \
-                 fetch manifest of {image}: Registry error: url \
-                 http://{address}/v2/app/manifests/gone, envelope: OCI API errors: [OCI API \
-                 error: manifest unknown]"
-            )
-        )
+        no_answer(&image, &cause)
     );
 
     let address = nobody();
     let refused = TcpStream::connect(&address).unwrap_err();
     let image = format!("{address}/app:1");
     let access = access(&[&address], DockerConfig::in_folder("/none"));
+    let cause = format!(
+        "error sending request for url (http://{address}/v2/app/manifests/1): client error \
+         (Connect): tcp connect error: {refused}"
+    );
     assert_eq!(
         summary(&judge(access, &key.settings(&address), &image)),
-        rejection(
-            &image,
-            &format!(
-                "whose signatures cannot be verified: failed to get image trusted layers: Cannot \
-                 fetch manifest of {image}: error sending request for url \
-                 (http://{address}/v2/app/manifests/1): client error (Connect): tcp connect error: \
-                 {refused}"
-            )
-        )
+        no_answer(&image, &cause)
     );
 }
 
@@ -123,18 +115,15 @@ fn a_registry_that_is_not_named_insecure_is_asked_with_tls_only() {
     let key = Key::new();
     let (image, _) = shelf.push("app", None);
     let access = access(&[], DockerConfig::in_folder("/none"));
+    let cause = format!(
+        "error sending request for url (https://{}/v2/app/manifests/1): client error (Connect): \
+         received corrupt message of type InvalidContentType, which is what a registry without TLS \
+         sends",
+        shelf.address()
+    );
     assert_eq!(
         summary(&judge(access, &key.settings(shelf.address()), &image)),
-        rejection(
-            &image,
-            &format!(
-                "whose signatures cannot be verified: failed to get image trusted layers: Cannot \
-                 fetch manifest of {image}: error sending request for url \
-                 (https://{}/v2/app/manifests/1): client error (Connect): received corrupt message \
-                 of type InvalidContentType, which is what a registry without TLS sends",
-                shelf.address()
-            )
-        )
+        no_answer(&image, &cause)
     );
 }
 
@@ -146,15 +135,14 @@ fn a_password_comes_from_the_docker_configuration() {
     shelf.sign(&image, &digest, &[(&key, &[])]);
     let address = shelf.address();
     let accepted = format!(
-        "ACCEPTED  Pod shop/web  (-)\n  warning: signatures: container \"app\": verified {digest}, \
-         but a tag can move: write that digest into spec.containers[0].image\n"
+        "ACCEPTED  Pod shop/web  (-)\n  warning: {}\n",
+        tag_warning(&digest)
     );
-    let rejected = |reason: &str| {
+    let rejected = |cause: &str| {
+        let (_, violations) = no_answer(&image, cause);
         format!(
-            "REJECTED  Pod shop/web  (-)\n  {TITLE}\n  - signatures: container \"app\": image is \
-             \"{image}\", whose signatures cannot be verified: failed to get image trusted layers: \
-             Cannot fetch manifest of {image}: {reason}; spec.containers[0].image must name an \
-             image signed as signatures.rules asks\n"
+            "REJECTED  Pod shop/web  (-)\n  {TITLE}\n  - {}\n",
+            violations[0]
         )
     };
     let unauthorized = rejected(&format!(
@@ -286,8 +274,8 @@ impl Shop {
                          name an image that was rebuilt since",
                         self.stale,
                         image("base"),
-                        self.stale_base,
-                        self.current_base
+                        self.stale_base.get(..SHORT).unwrap(),
+                        self.current_base.get(..SHORT).unwrap()
                     )],
                 ),
             ),
@@ -391,6 +379,16 @@ fn rejection(image: &str, reason: &str) -> (bool, Vec<String>) {
     (false, vec![violation])
 }
 
+/// The rejection of an image whose registry has said nothing about its signatures.
+fn no_answer(image: &str, cause: &str) -> (bool, Vec<String>) {
+    let violation = format!(
+        "signatures: container \"app\": image is \"{image}\", whose signatures cannot be verified: \
+         failed to get image trusted layers: Cannot fetch manifest of {image}: {cause}; try again, \
+         or ask whoever runs the policy server"
+    );
+    (false, vec![violation])
+}
+
 fn tag_warning(digest: &str) -> String {
     format!(
         "signatures: container \"app\": verified {digest}, but a tag can move: write that digest \
@@ -399,3 +397,5 @@ fn tag_warning(digest: &str) -> String {
 }
 
 const TITLE: &str = "Pod \"web\" in namespace \"shop\" breaks 1 rule of container security:";
+/// The length of a digest in messages about two of them.
+const SHORT: usize = "sha256:".len() + 12;

@@ -50,6 +50,10 @@ pull-check: needs-REF host ## Pull a policy and judge the examples with it: REF=
 	$(HOST) pull $(if $(INSECURE),--insecure) --output-path $(TARGET_DIR)/pulled-policy.wasm '$(REF)'
 	examples/run $(HOST) $(TARGET_DIR)/pulled-policy.wasm
 
+.PHONY: schema
+schema: host ## Write the JSON Schema of the settings
+	$(HOST) schema > settings.schema.json
+
 .PHONY: artifacthub
 artifacthub: host ## Write artifacthub-pkg.yml
 	$(HOST) artifacthub $(addprefix --questions-path ,$(wildcard questions-ui.yml))

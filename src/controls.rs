@@ -120,6 +120,15 @@ impl Control {
     }
 }
 
+/// The controls that judge the pod as a whole.
+#[cfg(feature = "schema")]
+pub(crate) fn pod_wide() -> impl Iterator<Item = Control> {
+    TABLE
+        .iter()
+        .map(|row| row.control)
+        .filter(|control| control.is_pod_wide())
+}
+
 /// One workload on its way through the controls.
 pub(crate) struct Review<'w> {
     workload: &'w Workload<'w>,

@@ -41,3 +41,5 @@ pub use admission::{validate, validate_settings};
 pub use host_calls::{Host, NoHost};
 pub use image::pattern::{ImagePattern, PatternError};
 pub use image::reference::{Reference, ReferenceError};
+#[cfg(feature = "schema")]
+pub use settings::schema::settings_schema;

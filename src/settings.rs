@@ -6,6 +6,8 @@
 mod decode;
 mod duration;
 mod exemption;
+#[cfg(feature = "schema")]
+pub(crate) mod schema;
 
 pub(crate) use self::decode::{Check, Decode, Problems, section, words};
 pub(crate) use self::duration::Duration;
@@ -33,25 +35,42 @@ section! {
     /// Everything that can be configured. The default asks of a pod what the *restricted* Pod
     /// Security Standard asks.
     pub(crate) struct Settings {
+        /// Containers run under AppArmor.
         "appArmor" app_armor: AppArmor = AppArmor::default(),
+        /// Each container runs behind a filter of system calls.
         "seccomp" seccomp: Seccomp = Seccomp::default(),
+        /// Pods do not share the namespaces of their node.
         "hostNamespaces" host_namespaces: HostNamespaces = HostNamespaces::default(),
+        /// Pods do not open ports on their node.
         "hostPorts" host_ports: HostPorts = HostPorts::default(),
+        /// The containers of a pod do not see each other's processes.
         "shareProcessNamespace" share_process_namespace: ShareProcessNamespace
             = ShareProcessNamespace::default(),
+        /// No container runs privileged.
         "privileged" privileged: Privileged = Privileged::default(),
+        /// No process gains more rights than its parent has.
         "privilegeEscalation" privilege_escalation: PrivilegeEscalation
             = PrivilegeEscalation::default(),
+        /// No container runs as root.
         "rootUser" root_user: RootUser = RootUser::default(),
+        /// Containers give up the rights of root that they do not need.
         "capabilities" capabilities: Capabilities = Capabilities::default(),
+        /// Containers see `/proc` as the runtime masks it.
         "procMount" proc_mount: ProcMount = ProcMount::default(),
+        /// No container writes to its image.
         "readOnlyRootFilesystem" read_only_root_filesystem: ReadOnlyRootFilesystem
             = ReadOnlyRootFilesystem::default(),
+        /// Images come from trusted registries.
         "registries" registries: Registries = Registries::default(),
+        /// Images are named so that the name keeps its meaning.
         "imagePinning" image_pinning: ImagePinning = ImagePinning::default(),
+        /// Images are signed by somebody who is trusted.
         "signatures" signatures: Signatures = Signatures::default(),
+        /// Images have been scanned, and nothing worse was found than allowed.
         "vulnerabilities" vulnerabilities: Vulnerabilities = Vulnerabilities::default(),
+        /// Images are rebuilt now and then, on the current version of their base.
         "imageFreshness" image_freshness: ImageFreshness = ImageFreshness::default(),
+        /// Workloads and images that a control does not judge.
         "exemptions" exemptions: Vec<Exemption> = Vec::new(),
         "onUpdate" on_update: OnUpdate = OnUpdate::NewViolations,
     }

@@ -6,6 +6,7 @@ mod artifacthub;
 mod evaluate;
 mod judge;
 mod report;
+mod schema;
 
 use std::fmt::Display;
 use std::fs;
@@ -31,6 +32,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Evaluate(arguments) => evaluate::run(&arguments),
         Verb::Pull(arguments) => artifact::pull(&arguments).map(|()| Status::Accepted),
         Verb::Push(arguments) => artifact::push(&arguments).map(|()| Status::Accepted),
+        Verb::Schema(arguments) => schema::run(&arguments).map(|()| Status::Accepted),
     };
     status
         .unwrap_or_else(|error| {
@@ -55,6 +57,7 @@ enum Verb {
     Evaluate(evaluate::Arguments),
     Pull(artifact::PullArguments),
     Push(artifact::PushArguments),
+    Schema(schema::Arguments),
 }
 
 /// How a run ends, the worst last.

@@ -14,15 +14,20 @@ use std::borrow::Cow;
 use super::{Control, Findings};
 use crate::container::Container;
 use crate::json::Text;
+#[cfg(feature = "schema")]
+use crate::settings::schema;
 use crate::settings::{Check, Decode, Mode, Node, Problems, section};
 use crate::violation::{Found, List, Quoted, Remedy, Violation};
 use crate::workload::Workload;
 
 section! {
     /// The section `capabilities`.
+    #[cfg_attr(feature = "schema", schemars(transform = schema::capabilities))]
     pub(crate) struct Capabilities {
         "mode" mode: Mode = Mode::Enforce,
+        /// What a container may add; `*` is anything.
         "allowedAdd" allowed_add: Vec<Capability> = vec![Capability(Cow::Borrowed("NET_BIND_SERVICE"))],
+        /// What each container must drop.
         "requiredDrop" required_drop: Vec<Capability> = vec![Capability(Cow::Borrowed(ALL))],
     }
 }
@@ -46,6 +51,11 @@ impl Check for Capabilities {
 
 /// A capability as Kubernetes writes it: upper case, without `CAP_`; `ALL` is all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(extend("pattern" = schema::CAPABILITY))
+)]
 pub(crate) struct Capability(Cow<'static, str>);
 
 impl Decode for Capability {

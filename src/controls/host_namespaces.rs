@@ -19,6 +19,7 @@ section! {
     /// The section `hostNamespaces`.
     pub(crate) struct HostNamespaces {
         "mode" mode: Mode = Mode::Enforce,
+        /// The namespaces that pods must not share; `user` asks for `hostUsers: false`.
         "forbidden" forbidden: Vec<Namespace>
             = vec![Namespace::Ipc, Namespace::Pid, Namespace::Network],
     }

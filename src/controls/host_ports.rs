@@ -22,6 +22,7 @@ section! {
     /// The section `hostPorts`.
     pub(crate) struct HostPorts {
         "mode" mode: Mode = Mode::Enforce,
+        /// Ranges of ports that pods may open; none allows no port at all.
         "allowed" allowed: Vec<PortRange> = Vec::new(),
     }
 }
@@ -30,8 +31,15 @@ impl Check for HostPorts {}
 
 /// Ports from `min` to `max`, both included.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(deny_unknown_fields)
+)]
 pub(crate) struct PortRange {
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     min: u16,
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     max: u16,
 }
 

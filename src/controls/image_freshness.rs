@@ -23,9 +23,11 @@ section! {
     /// The section `imageFreshness`.
     pub(crate) struct ImageFreshness {
         "mode" mode: Mode = Mode::Warn,
+        /// How old an image may be: `90d`, `12h`, `30m`.
         "maximumAge" maximum_age: Option<Duration> = None,
         /// What becomes of an image whose age cannot be told.
         "unknownAge" unknown_age: UnknownAge = UnknownAge::Reject,
+        /// What is asked of the base image.
         "baseImage" base_image: BaseImageRule = BaseImageRule::Ignore,
     }
 }

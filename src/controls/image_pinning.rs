@@ -18,7 +18,9 @@ section! {
     /// The section `imagePinning`.
     pub(crate) struct ImagePinning {
         "mode" mode: Mode = Mode::Enforce,
+        /// Whether each reference must have a digest.
         "requireDigest" require_digest: bool = false,
+        /// Tags that must not be used; a reference with neither tag nor digest has the tag `latest`.
         "rejectTags" reject_tags: Vec<Tag> = Vec::new(),
     }
 }
@@ -27,6 +29,11 @@ impl Check for ImagePinning {}
 
 /// A tag as a reference can have it.
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(extend("pattern" = crate::settings::schema::tag()))
+)]
 pub(crate) struct Tag(String);
 
 impl Decode for Tag {

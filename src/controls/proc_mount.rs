@@ -21,6 +21,7 @@ section! {
     /// The section `procMount`.
     pub(crate) struct ProcMount {
         "mode" mode: Mode = Mode::Enforce,
+        /// How `/proc` may be mounted.
         "allowed" allowed: Vec<ProcMountType> = vec![ProcMountType::Default],
         /// Whether pods in a user namespace of their own are not judged.
         "relaxForUserNamespaces" relax_for_user_namespaces: bool = false,

@@ -20,7 +20,9 @@ section! {
     /// The section `registries`.
     pub(crate) struct Registries {
         "mode" mode: Mode = Mode::Enforce,
+        /// Image patterns that may be used; everything, where it is left out.
         "allow" allow: Option<AllowList> = None,
+        /// Image patterns that must not be used, whatever is allowed.
         "reject" reject: Vec<ImagePattern> = Vec::new(),
     }
 }
@@ -38,6 +40,11 @@ impl Check for Registries {
 /// An allow list that allows something: an empty one is a mistake, and no list at all is written
 /// by leaving the key out.
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(extend("minItems" = 1))
+)]
 pub(crate) struct AllowList(Vec<AllowedImage>);
 
 impl Decode for AllowList {

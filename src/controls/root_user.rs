@@ -21,6 +21,7 @@ section! {
     /// The section `rootUser`.
     pub(crate) struct RootUser {
         "mode" mode: Mode = Mode::Enforce,
+        /// What shows that a container does not run as root.
         "require" require: Requirement = Requirement::RunAsNonRoot,
         /// Whether pods in a user namespace of their own are not judged.
         "relaxForUserNamespaces" relax_for_user_namespaces: bool = false,

@@ -27,6 +27,7 @@ section! {
         "mode" mode: Mode = Mode::Enforce,
         /// Whether each container must have an effective profile written down.
         "required" required: bool = true,
+        /// Profiles that may be written: `RuntimeDefault`, `Unconfined`, `Localhost/<name>` or `Localhost/*`.
         "allowed" allowed: Vec<AllowedProfile>
             = vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost],
         /// Whether the annotations count.

@@ -22,6 +22,8 @@ use super::{Control, Findings, Lookups, Refusal};
 use crate::host_calls::{self, Answer, Failure, Host, Verification};
 use crate::image::pattern::ImagePattern;
 use crate::image::reference::Reference;
+#[cfg(feature = "schema")]
+use crate::settings::schema;
 use crate::settings::{Check, Decode, Mode, Node, Problems, section, words};
 use crate::violation::Quoted;
 
@@ -31,6 +33,7 @@ section! {
         "mode" mode: Mode = Mode::Enforce,
         /// What becomes of an image that no rule matches.
         "unmatched" unmatched: Unmatched = Unmatched::Reject,
+        /// Without rules the control does nothing.
         "rules" rules: Vec<Rule> = Vec::new(),
     }
 }
@@ -47,7 +50,9 @@ words! {
 
 section! {
     /// Who must have signed which images.
+    #[cfg_attr(feature = "schema", schemars(transform = schema::rule))]
     pub(crate) struct Rule {
+        /// Image patterns. An image must satisfy every rule that matches it.
         "images" images: Vec<ImagePattern> = Vec::new(),
         /// One of these must verify.
         "anyOf" any_of: Vec<Authority> = Vec::new(),
@@ -69,10 +74,15 @@ impl Check for Rule {
 
 section! {
     /// Who must have signed: everything that is given here.
+    #[cfg_attr(feature = "schema", schemars(transform = schema::authority))]
     pub(crate) struct Authority {
+        /// In PEM; each must verify.
         "publicKeys" public_keys: Vec<Pem> = Vec::new(),
+        /// A certificate that Fulcio has issued to this identity.
         "keyless" keyless: Option<Keyless> = None,
+        /// A workflow of GitHub Actions.
         "githubActions" github_actions: Option<GithubActions> = None,
+        /// The owner of a certificate.
         "certificate" certificate: Option<Certificate> = None,
     }
 }
@@ -91,7 +101,9 @@ impl Check for Authority {
 
 section! {
     /// A certificate that Fulcio has issued to this identity.
+    #[cfg_attr(feature = "schema", schemars(transform = schema::keyless))]
     pub(crate) struct Keyless {
+        /// The URL of who vouches for the identity.
         "issuer" issuer: Url = Url::default(),
         /// The identity itself.
         "subject" subject: Option<String> = None,
@@ -123,8 +135,11 @@ impl Check for Keyless {
 
 section! {
     /// A workflow of GitHub Actions.
+    #[cfg_attr(feature = "schema", schemars(transform = schema::github_actions))]
     pub(crate) struct GithubActions {
+        /// The user or organization.
         "owner" owner: String = String::new(),
+        /// The repository; any of the owner, where it is left out.
         "repo" repo: Option<String> = None,
     }
 }
@@ -139,7 +154,9 @@ impl Check for GithubActions {
 
 section! {
     /// The owner of a certificate.
+    #[cfg_attr(feature = "schema", schemars(transform = schema::certificate))]
     pub(crate) struct Certificate {
+        /// The certificate.
         "pem" pem: Option<Pem> = None,
         /// The certificates that lead to the root; none means that this one is trusted as it is.
         "chain" chain: Option<Vec<Pem>> = None,
@@ -159,6 +176,11 @@ impl Check for Certificate {
 
 /// A PEM text with one block.
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(extend("pattern" = schema::pem()))
+)]
 pub(crate) struct Pem(String);
 
 impl Decode for Pem {
@@ -197,6 +219,11 @@ fn is_pem(text: &str) -> bool {
 
 /// A URL with a host. The host's verifier panics on one that does not parse.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(extend("pattern" = schema::url()))
+)]
 pub(crate) struct Url(String);
 
 impl Decode for Url {

@@ -28,19 +28,24 @@ section! {
     /// The section `vulnerabilities`.
     pub(crate) struct Vulnerabilities {
         "mode" mode: Mode = Mode::Enforce,
+        /// Whose reports are read; `none` switches the control off.
         "source" source: Source = Source::None,
         /// Where the reports are; the workload's own namespace where it is left out.
         "namespace" namespace: Option<String> = None,
+        /// How many findings of each severity are allowed; one that is left out is not limited.
         "maximum" maximum: Maximum
             = Maximum { critical: Some(Count(0)), high: Some(Count(0)), ..Maximum::default() },
         /// The highest CVSS score allowed.
         "maximumCvss" maximum_cvss: Option<Score> = None,
+        /// Whether findings that no version fixes do not count.
         "onlyFixable" only_fixable: bool = false,
         /// CVE ids that never count.
         "ignore" ignore: Vec<String> = Vec::new(),
         /// CVE ids that always reject.
         "reject" reject: Vec<String> = Vec::new(),
+        /// What becomes of an image without a report.
         "missingReport" missing_report: MissingReport = MissingReport::Reject,
+        /// How old a report may be: `7d`, `12h`, `30m`.
         "maximumReportAge" maximum_report_age: Option<Duration> = None,
     }
 }
@@ -99,6 +104,11 @@ impl Maximum {
 
 /// A number of findings.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(with = "u32", extend("maximum" = u32::MAX))
+)]
 pub(crate) struct Count(usize);
 
 impl Decode for Count {
@@ -114,6 +124,11 @@ impl Decode for Count {
 
 /// A CVSS score, 0.0 to 10.0.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(extend("minimum" = 0, "maximum" = 10))
+)]
 pub(crate) struct Score(f64);
 
 impl Decode for Score {

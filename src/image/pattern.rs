@@ -323,6 +323,11 @@ impl Decode for ImagePattern {
 
 /// A pattern in a list that lets images in: it must not let everyone's images in.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(extend("not" = crate::settings::schema::open_to_everyone()))
+)]
 pub(crate) struct AllowedImage(ImagePattern);
 
 impl AllowedImage {
@@ -356,7 +361,7 @@ impl Decode for AllowedImage {
 
 /// What tells one customer of a shared registry from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tenant {
+pub(crate) enum Tenant {
     /// The host: a path below it restricts nothing.
     Host,
     /// The first part of the repository.
@@ -364,7 +369,7 @@ enum Tenant {
 }
 
 /// Domains below which anybody can have a registry or a repository.
-const SHARED_REGISTRIES: &[(&str, Tenant)] = &[
+pub(crate) const SHARED_REGISTRIES: &[(&str, Tenant)] = &[
     ("azurecr.io", Tenant::Host),
     ("azurecr.cn", Tenant::Host),
     ("azurecr.us", Tenant::Host),

@@ -207,10 +207,25 @@ macro_rules! section {
             $( $(#[$field_meta:meta])* $key:literal $field:ident : $type:ty = $default:expr ),* $(,)?
         }
     ) => {
-        $(#[$meta])*
         #[derive(Debug, Clone)]
+        #[cfg_attr(
+            feature = "schema",
+            derive(::schemars::JsonSchema, ::serde::Serialize),
+            schemars(default, deny_unknown_fields)
+        )]
+        $(#[$meta])*
         $vis struct $name {
-            $( $(#[$field_meta])* pub(crate) $field: $type, )*
+            $(
+                $(#[$field_meta])*
+                #[cfg_attr(
+                    feature = "schema",
+                    serde(rename = $key),
+                    schemars(transform = $crate::settings::schema::key(
+                        <$type as $crate::settings::Decode>::NULL_IS_UNSET
+                    ))
+                )]
+                pub(crate) $field: $type,
+            )*
         }
 
         impl Default for $name {
@@ -246,8 +261,13 @@ macro_rules! words {
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[cfg_attr(feature = "schema", derive(::schemars::JsonSchema, ::serde::Serialize))]
         $vis enum $name {
-            $( $(#[$variant_meta])* $variant, )*
+            $(
+                $(#[$variant_meta])*
+                #[cfg_attr(feature = "schema", serde(rename = $word))]
+                $variant,
+            )*
         }
 
         impl $name {

@@ -7,6 +7,11 @@ use crate::violation::Quoted;
 
 /// A length of time, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", extend("pattern" = super::schema::DURATION))
+)]
 pub(crate) struct Duration(i64);
 
 impl Duration {

@@ -3,6 +3,8 @@
 //! They come from the settings only. A label, an annotation or a container's name is written by
 //! whoever is to be judged.
 
+#[cfg(feature = "schema")]
+use super::schema;
 use super::{Check, Decode, Node, Problems, section};
 use crate::controls::{Control, Images};
 use crate::image::pattern::AllowedImage;
@@ -10,9 +12,13 @@ use crate::violation::Subject;
 
 section! {
     /// One entry of `exemptions`.
+    #[cfg_attr(feature = "schema", schemars(transform = schema::exemption))]
     pub(crate) struct Exemption {
+        /// The controls that do not judge.
         "controls" controls: Option<Given<Control>> = None,
+        /// Image patterns; only containers and volumes with such an image are exempt.
         "images" images: Option<Given<AllowedImage>> = None,
+        /// Exact names; only workloads in these namespaces are exempt.
         "namespaces" namespaces: Option<Given<String>> = None,
     }
 }
@@ -20,6 +26,11 @@ section! {
 /// A list that says something. An empty one does not limit an exemption, which is not what
 /// whoever has commented out its last entry means.
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(extend("minItems" = 1))
+)]
 pub(crate) struct Given<T>(Vec<T>);
 
 impl<T: Decode> Decode for Given<T> {

@@ -1,0 +1,340 @@
+//! The JSON Schema of the settings, which editors and Helm check settings with.
+//!
+//! Keys, types, defaults and descriptions come from the declarations with `section!` and `words!`.
+//! Here is what those do not say: the patterns of texts with a grammar, and what values must be to
+//! each other, as far as a schema can tell.
+//!
+//! The schema is draft-07, which the YAML language server of the editors and every Helm 3 read. In
+//! that draft a `$ref` hides the keywords beside it, `default` and `description` among them, so
+//! everything stands in place. Patterns keep to what ECMA-262 has without lookbehind.
+//!
+//! This module is built for the host only (feature `schema`), never into the policy.
+
+use std::borrow::Cow;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
+
+use super::{Duration, Settings};
+use crate::controls::pod_wide;
+use crate::image::pattern::{ImagePattern, SHARED_REGISTRIES, Tenant};
+use crate::profile::AllowedProfile;
+
+/// The JSON Schema of the settings.
+#[must_use]
+pub fn settings_schema() -> Value {
+    let mut schema = SchemaSettings::draft07()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator()
+        .into_root_schema_for::<Settings>();
+    schema.insert("title".to_owned(), "container-security".into());
+    // An empty `spec.settings` is null.
+    take_null(&mut schema, true);
+    tidy(&mut schema);
+    schema.to_value()
+}
+
+/// What holds for the value of a key of a section: whether `null` is as good as leaving it out, and
+/// that a text without a pattern of its own is not blank.
+pub(crate) fn key(takes_null: bool) -> impl Fn(&mut Schema) {
+    move |schema| {
+        unwrap_option(schema);
+        refuse_blank(schema);
+        take_null(schema, takes_null);
+    }
+}
+
+/// `<n>d`, `<n>h` or `<n>m`, and not 0. More digits than these would overflow.
+pub(crate) const DURATION: &str = "^0*[1-9][0-9]{0,13}[dhm]$";
+
+/// Any capability as Kubernetes writes it, or `*`. The kernel gets new ones.
+pub(crate) const CAPABILITY: &str = r"^(?:\*|(?!CAP_)[^a-z\s](?:[^a-z]*[^a-z\s])?)$";
+
+pub(crate) fn tag() -> String {
+    format!("^{TAG}$")
+}
+
+/// One PEM block: the same label at both ends, and base64 between them.
+pub(crate) fn pem() -> String {
+    let next = r"(?:[^\S\n]*\n\s*)";
+    let digit = format!("[A-Za-z0-9+/]{next}?");
+    let end =
+        format!("(?:(?:{digit}){{4}}|(?:{digit}){{3}}={next}?|(?:{digit}){{2}}(?:={next}?){{2}})");
+    format!(r"^\s*-----BEGIN ([^\n]*)-----{next}(?:(?:{digit}){{4}})*{end}-----END \1-----\s*$")
+}
+
+pub(crate) fn url() -> String {
+    format!(r"^https?://(?:{LABEL}(?:\.{LABEL})*|{IPV6})(?:{PORT})?(?:/[!-~]*)?$")
+}
+
+/// The grammar at the head of `image/pattern.rs`.
+fn image_pattern() -> String {
+    let localhost = any_case("localhost");
+    let name = format!(r"{LABEL}(?:\.{LABEL})");
+    let host = format!(r"(?:(?:\*\.{name}*|{name}+|{localhost}|{IPV6})(?:{PORT})?|{LABEL}{PORT})");
+    let digest = "sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}";
+    format!(r"^{host}(?:(?:/(?:\*|{COMPONENT}))+(?::{TAG}|@(?:{digest}))?)?$")
+}
+
+/// The image patterns that would open an allow list to everyone.
+pub(crate) fn open_to_everyone() -> Value {
+    let below = |tenant: Tenant| {
+        let domains: Vec<String> = SHARED_REGISTRIES
+            .iter()
+            .filter(|(_, told_by)| *told_by == tenant)
+            .map(|(domain, _)| any_case(domain))
+            .collect();
+        format!(r"(?:[^/]*\.)?(?:{})", domains.join("|"))
+    };
+    let (hosts, paths) = (below(Tenant::Host), below(Tenant::Path));
+    json!({"anyOf": [
+        {"pattern": format!(r"^\*\.(?:[^./]+|{hosts}(?:{PORT})?)(?:/|$)")},
+        {"pattern": format!(r"^\*\.{paths}(?:{PORT})?(?:/\*|$)")},
+    ]})
+}
+
+/// What `capabilities` asks of its lists taken together. A schema cannot compare two lists, but it
+/// can say it of the words that stand in them by default.
+pub(crate) fn capabilities(schema: &mut Schema) {
+    let holds =
+        |key: &str, word: &str| given(key, &json!({"type": "array", "contains": {"const": word}}));
+    let holds_by_default = |key: &str, word: &str| {
+        let list = json!({"type": "array", "contains": {"const": word}});
+        json!({"properties": {key: {"anyOf": [{"type": "null"}, list]}}})
+    };
+    let all = [
+        holds("allowedAdd", "ALL"),
+        holds_by_default("requiredDrop", "ALL"),
+    ];
+    let net_bind_service = [
+        holds_by_default("allowedAdd", "NET_BIND_SERVICE"),
+        holds("requiredDrop", "NET_BIND_SERVICE"),
+    ];
+    let rules = json!([
+        {"properties": {"requiredDrop": {"items": {"not": {"const": "*"}}}}},
+        {"not": {"type": "object", "allOf": all}},
+        {"not": {"type": "object", "allOf": net_bind_service}},
+    ]);
+    schema.insert("allOf".to_owned(), rules);
+}
+
+pub(crate) fn rule(schema: &mut Schema) {
+    need(schema, &["images", "anyOf"]);
+}
+
+pub(crate) fn authority(schema: &mut Schema) {
+    let map = json!({"type": "object"});
+    let any = json!([
+        given("publicKeys", &json!({"type": "array", "minItems": 1})),
+        given("keyless", &map),
+        given("githubActions", &map),
+        given("certificate", &map),
+    ]);
+    schema.insert("anyOf".to_owned(), any);
+}
+
+pub(crate) fn keyless(schema: &mut Schema) {
+    need(schema, &["issuer"]);
+    let subjects = json!([
+        given("subject", &json!({"type": "string"})),
+        given("subjectPrefix", &json!({"type": "string", "pattern": "/$"})),
+    ]);
+    let both = json!({"type": "object", "allOf": &subjects});
+    schema.insert("anyOf".to_owned(), subjects);
+    schema.insert("not".to_owned(), both);
+}
+
+pub(crate) fn github_actions(schema: &mut Schema) {
+    need(schema, &["owner"]);
+}
+
+pub(crate) fn certificate(schema: &mut Schema) {
+    need(schema, &["pem"]);
+}
+
+pub(crate) fn exemption(schema: &mut Schema) {
+    need(schema, &["controls"]);
+    let exempted = json!([{"required": ["images"]}, {"required": ["namespaces"]}]);
+    schema.insert("anyOf".to_owned(), exempted);
+    let pod_wide: Vec<_> = pod_wide().collect();
+    let never_exempted = json!({
+        "type": "object",
+        "required": ["images"],
+        "properties": {"controls": {"items": {"enum": pod_wide}}},
+    });
+    schema.insert("not".to_owned(), never_exempted);
+}
+
+/// The section cannot do without these keys. A list is then not empty.
+fn need(schema: &mut Schema, keys: &[&str]) {
+    schema.insert("required".to_owned(), json!(keys));
+    for key in keys {
+        let property = schema
+            .get_mut("properties")
+            .and_then(|all| all.get_mut(key));
+        let Some(Ok(property)) = property.map(<&mut Schema>::try_from) else {
+            continue;
+        };
+        take_null(property, false);
+        property.remove("default");
+        if property.get("type").is_some_and(|kind| kind == "array") {
+            property.insert("minItems".to_owned(), 1.into());
+        }
+    }
+}
+
+fn given(key: &str, value: &Value) -> Value {
+    json!({"required": [key], "properties": {key: value}})
+}
+
+impl JsonSchema for ImagePattern {
+    fn schema_name() -> Cow<'static, str> {
+        "ImagePattern".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": image_pattern()})
+    }
+}
+
+impl JsonSchema for AllowedProfile {
+    fn schema_name() -> Cow<'static, str> {
+        "AllowedProfile".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "anyOf": [
+            {"enum": ["RuntimeDefault", "Unconfined", "Localhost/*"]},
+            {"pattern": r"^Localhost/[^*]*[^*\s][^*]*$"},
+        ]})
+    }
+}
+
+/// Types that settings write as the text that `Display` gives them.
+macro_rules! serialize_as_text {
+    ($($type:ty),*) => { $(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    )* };
+}
+
+serialize_as_text!(AllowedProfile, Duration, ImagePattern);
+
+/// Where schemars puts an optional map into an `anyOf` beside `null`, takes it out again.
+fn unwrap_option(schema: &mut Schema) {
+    let null = json!({"type": "null"});
+    let optional = match schema.get_mut("anyOf") {
+        Some(Value::Array(two)) if two.last() == Some(&null) => two.first_mut().map(Value::take),
+        _ => None,
+    };
+    if let Some(Value::Object(inner)) = optional {
+        schema.remove("anyOf");
+        schema.ensure_object().extend(inner);
+    }
+}
+
+fn take_null(schema: &mut Schema, takes_null: bool) {
+    if let Some(kind) = schema.remove("type") {
+        let kinds = match kind {
+            Value::Array(kinds) => kinds,
+            only => vec![only],
+        };
+        let mut kinds: Vec<Value> = kinds.into_iter().filter(|kind| kind != "null").collect();
+        if takes_null {
+            kinds.push("null".into());
+        }
+        let kind = match <[Value; 1]>::try_from(kinds) {
+            Ok([only]) => only,
+            Err(kinds) => kinds.into(),
+        };
+        schema.insert("type".to_owned(), kind);
+        if let Some(Value::Array(words)) = schema.get_mut("enum") {
+            words.extend(takes_null.then_some(Value::Null));
+        }
+    } else if let Some(Value::Array(words)) = schema.get_mut("oneOf") {
+        // Words with descriptions: a schema for each.
+        words.extend(takes_null.then(|| json!({"type": "null"})));
+    }
+}
+
+fn refuse_blank(schema: &mut Schema) {
+    if let Some(items) = subschema(schema, "items") {
+        refuse_blank(items);
+    }
+    let is_text = match schema.get("type") {
+        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "string"),
+        Some(kind) => kind == "string",
+        None => false,
+    };
+    let has_grammar = ["pattern", "enum", "const", "anyOf"]
+        .iter()
+        .any(|keyword| schema.get(*keyword).is_some());
+    if is_text && !has_grammar {
+        schema.insert("pattern".to_owned(), r"\S".into());
+    }
+}
+
+/// Drops what only schemars or Rust knows (formats of numbers), and defaults that say nothing: null,
+/// and maps in which each key has its own default.
+fn tidy(schema: &mut Schema) {
+    schema.remove("format");
+    if let Some(items) = subschema(schema, "items") {
+        tidy(items);
+    }
+    let mut implied = Map::new();
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        for (key, property) in properties {
+            let Ok(property) = <&mut Schema>::try_from(property) else {
+                continue;
+            };
+            tidy(property);
+            if let Some(default) = property.get("default") {
+                implied.insert(key.clone(), default.clone());
+            }
+        }
+    }
+    let is_said_below =
+        |default: &Value| schema.get("properties").is_some() && *default == Value::Object(implied);
+    let default = schema.get("default").cloned().map(without_null);
+    match default.filter(|default| !default.is_null()) {
+        Some(default) if !is_said_below(&default) => schema.insert("default".to_owned(), default),
+        _ => schema.remove("default"),
+    };
+}
+
+fn without_null(value: Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key, without_null(value)))
+            .collect(),
+        other => other,
+    }
+}
+
+fn subschema<'s>(schema: &'s mut Schema, keyword: &str) -> Option<&'s mut Schema> {
+    schema.get_mut(keyword)?.try_into().ok()
+}
+
+/// A host in a pattern is compared without regard to case.
+fn any_case(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '.' => r"\.".to_owned(),
+            letter => format!("[{}{letter}]", letter.to_ascii_uppercase()),
+        })
+        .collect()
+}
+
+// As in `image/reference.rs`.
+const LABEL: &str = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
+const IPV6: &str = r"\[[0-9A-Fa-f:]+\]";
+const PORT: &str = ":[0-9]+";
+const COMPONENT: &str = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
+const TAG: &str = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}";

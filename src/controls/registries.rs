@@ -102,7 +102,7 @@ impl Registries {
         if let Some(pattern) = self
             .reject
             .iter()
-            .find(|pattern| pattern.matches(reference) || pattern.matches(&plain))
+            .find(|pattern| pattern.rejects(reference) || pattern.rejects(&plain))
         {
             return Some(format!("which registries.reject lists as \"{pattern}\""));
         }

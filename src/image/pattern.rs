@@ -136,6 +136,23 @@ impl ImagePattern {
             }
     }
 
+    /// Whether the pattern in a reject list means this reference. `docker.io/nginx` is an
+    /// organisation, and also how some write the official image; who rejects it means both.
+    pub(crate) fn rejects(&self, reference: &Reference<'_>) -> bool {
+        self.matches(reference) || self.is_short_for(reference)
+    }
+
+    fn is_short_for(&self, reference: &Reference<'_>) -> bool {
+        let [name] = self.segments.as_slice() else {
+            return false;
+        };
+        let mut segments = reference.segments();
+        self.host.is_docker_hub()
+            && self.host.matches(reference)
+            && segments.next() == Some(OFFICIAL)
+            && segments.next().is_some_and(|segment| name.matches(segment))
+    }
+
     /// Why this pattern would open an allow list to everyone: anybody can get a registry, or a
     /// repository, that it matches.
     #[must_use]

@@ -104,7 +104,7 @@ impl Registry {
                     }
                 }
             };
-            let config = pull_blob(client, &image, &manifest.config).await?;
+            let config = pull_blob(client, &image, &manifest.config, CONFIG_LIMIT).await?;
             let config: Value = serde_json::from_slice(&config).map_err(Failure::Config)?;
             Ok(json!({"manifest": manifest, "digest": digest, "config": config}))
         })
@@ -310,16 +310,21 @@ fn platform(entries: &[ImageIndexEntry]) -> Option<String> {
     }
 }
 
-/// The bytes that a descriptor names, checked against its digest. Its `urls` are not followed.
+/// The bytes that a descriptor names, checked against its digest; at most `limit` of them. Its
+/// `urls` are not followed.
 async fn pull_blob(
     client: &Client,
     image: &Reference,
     descriptor: &OciDescriptor,
+    limit: usize,
 ) -> Result<Vec<u8>, Failure> {
     let size = usize::try_from(descriptor.size)
         .ok()
-        .filter(|size| *size <= BLOB_LIMIT)
-        .ok_or(Failure::TooLarge(descriptor.size))?;
+        .filter(|size| *size <= limit)
+        .ok_or(Failure::TooLarge {
+            size: descriptor.size,
+            limit,
+        })?;
     // Boxed, because a cursor over a vector would let it grow.
     let mut blob = Cursor::new(vec![0; size].into_boxed_slice());
     client
@@ -357,6 +362,9 @@ async fn pull_signatures(
         Err(error) if is_missing(&error) => return Err(Failure::NotSigned(image.whole())),
         Err(error) => return Err(error.into()),
     };
+    if manifest.layers.len() > SIGNATURES_LIMIT {
+        return Err(Failure::TooManySignatures(manifest.layers.len()));
+    }
     // Signatures of several keys share their payload.
     let mut payloads = BTreeMap::new();
     let mut layers = Vec::new();
@@ -367,7 +375,7 @@ async fn pull_signatures(
             continue;
         };
         if !payloads.contains_key(&descriptor.digest) {
-            let payload = pull_blob(client, &signatures, &descriptor).await?;
+            let payload = pull_blob(client, &signatures, &descriptor, PAYLOAD_LIMIT).await?;
             payloads.insert(descriptor.digest.clone(), payload);
         }
         let payload = payloads.get(&descriptor.digest);
@@ -427,10 +435,10 @@ enum Failure {
     #[error("Fail to interact with OCI registry: the image configuration cannot be read: {0}")]
     Config(#[source] serde_json::Error),
     #[error(
-        "Fail to interact with OCI registry: a blob of {0} bytes is larger than the \
-         {BLOB_LIMIT} that are read"
+        "Fail to interact with OCI registry: a blob of {size} bytes is larger than the {limit} \
+         that are read"
     )]
-    TooLarge(i64),
+    TooLarge { size: i64, limit: usize },
     #[error("Fail to interact with OCI registry: a blob is larger than its manifest says")]
     LargerThanSaid,
     #[error("failed to get image trusted layers: Cannot fetch manifest of {image}: {error}")]
@@ -439,6 +447,11 @@ enum Failure {
     NotSigned(String),
     #[error("failed to get image trusted layers: Cannot pull the signatures of {image}: {error}")]
     Signatures { image: String, error: oci::Error },
+    #[error(
+        "failed to get image trusted layers: {0} signatures are more than the {SIGNATURES_LIMIT} \
+         that are read"
+    )]
+    TooManySignatures(usize),
     #[error("failed to get image trusted layers: No Signature Layer passed verification")]
     NoUsableSignature,
     #[error("Must provide at least one pub key")]
@@ -461,8 +474,12 @@ impl From<OciDistributionError> for Failure {
     }
 }
 
-/// The largest image configuration or signature that is read, in bytes.
-const BLOB_LIMIT: usize = 4 * 1024 * 1024;
+/// The largest image configuration that is read, in bytes.
+const CONFIG_LIMIT: usize = 4 * 1024 * 1024;
+/// The largest payload of a signature that is read, in bytes; without annotations it has 300.
+const PAYLOAD_LIMIT: usize = 64 * 1024;
+/// The most signatures of an image; cosign reads no more either.
+const SIGNATURES_LIMIT: usize = 1000;
 
 /// Media type of the payload that cosign signs.
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";

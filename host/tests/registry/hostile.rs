@@ -139,6 +139,43 @@ fn a_blob_is_no_longer_than_its_manifest_says_and_never_long() {
 }
 
 #[test]
+fn signatures_are_neither_large_nor_many() {
+    let layer = |size: usize| {
+        json!({
+            "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
+            "digest": sha256(b""),
+            "size": size,
+            "annotations": {"dev.cosignproject.cosign/signature": "AAAA"},
+        })
+    };
+    let mut image: Value = serde_json::from_str(&manifest(&json!({}))).unwrap();
+    for (layers, problem) in [
+        (
+            vec![layer(65_537)],
+            "Fail to interact with OCI registry: a blob of 65537 bytes is larger than the 65536 that \
+             are read",
+        ),
+        (
+            vec![layer(0); 1001],
+            "failed to get image trusted layers: 1001 signatures are more than the 1000 that are read",
+        ),
+    ] {
+        image["layers"] = json!(layers);
+        let manifest = image.to_string();
+        let server = Server::start(move |_| Response::ok(manifest.clone()));
+        let image = format!("{}/app:1", server.address);
+        assert_eq!(
+            call(
+                &server.registry(),
+                "v2/verify",
+                &verify(&image, &[&Key::new()], &json!(null))
+            ),
+            failure(problem)
+        );
+    }
+}
+
+#[test]
 fn a_manifest_cannot_send_the_host_elsewhere() {
     let elsewhere = Server::start(|_| Response::ok("{}".to_owned()));
     let manifest = manifest(&json!({

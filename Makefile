@@ -92,6 +92,19 @@ lint: toolchain ## Check format and lints
 soak: policy.wasm ## Judge 100,000 requests on several threads and print the figures
 	SOAK_REQUESTS=$${SOAK_REQUESTS:-100000} $(CARGO) test $(NATIVE) --test soak -- --nocapture
 
+# Dependencies of the host come in several versions, because wasmtime, oci-client and sigstore do not
+# agree on theirs. What becomes part of the module may not.
+.PHONY: audit
+audit: cargo-deny ## Check licences, versions, sources and advisories of all dependencies
+	$(DENY) --workspace check --hide-inclusion-graph --allow duplicate bans licenses sources
+	$(DENY) --exclude-dev --target $(WASM_TARGET) check --hide-inclusion-graph bans
+	@$(DENY) fetch db || { \
+	  echo 'audit: advisories were NOT checked, because their database cannot be reached; the rest is in order' >&2; \
+	  exit 1; }
+	$(DENY) --workspace check --disable-fetch --hide-inclusion-graph advisories
+
+DENY := $(CARGO) deny --locked
+
 .PHONY: bench
 bench: toolchain ## Measure again and write docs/benchmarks.md (takes minutes)
 	$(CARGO) run --locked --release --package container-security-bench
@@ -126,6 +139,11 @@ docker-registry:
 	    echo 'docker-registry is missing: install it, on Debian and Ubuntu with: apt-get install docker-registry' >&2; \
 	    exit 1; \
 	  fi; }
+
+.PHONY: cargo-deny cargo-mutants
+cargo-deny cargo-mutants:
+	@command -v $@ > /dev/null || { \
+	  echo '$@ is missing: install it with: $(CARGO) install --locked $@' >&2; exit 1; }
 
 .PHONY: FORCE
 FORCE:

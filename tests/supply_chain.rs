@@ -686,6 +686,99 @@ fn a_report_of_unknown_or_great_age_is_refused_for_that() {
 }
 
 #[test]
+fn each_severity_has_a_maximum_of_its_own_whoever_has_scanned() {
+    for (word, key, named) in [
+        ("CRITICAL", "critical", "critical"),
+        ("HIGH", "high", "high"),
+        ("MEDIUM", "medium", "medium"),
+        ("LOW", "low", "low"),
+        ("UNKNOWN", "unknown", "of unknown severity"),
+    ] {
+        let by_sbomscanner = of_app(&json!([{"cve": "CVE-1", "severity": word,
+            "packageName": "ssl", "installedVersion": "1", "fixedVersions": ["2"]}]));
+        let by_trivy = json!({"report": {"registry": {"server": "ghcr.io"},
+            "artifact": {"repository": "org/app", "tag": "1"},
+            "vulnerabilities": [{"vulnerabilityID": "CVE-1", "severity": word,
+                "resource": "ssl", "installedVersion": "1", "fixedVersion": "2"}]}});
+        for (source, report) in [
+            ("sbomscanner", by_sbomscanner),
+            ("trivy-operator", by_trivy),
+        ] {
+            let host = FakeHost::new().reports(&[report]);
+            let judged = |maximum: Value| {
+                let settings = json!({"vulnerabilities": {"source": source, "maximum": maximum}});
+                judge(&[APP], &settings, &host).lines
+            };
+            let why = format!(
+                "which has vulnerabilities: 1 {named} (0 allowed); CVE-1 in ssl 1 (fixed in 2)"
+            );
+            assert_eq!(judged(json!({key: 0})), [vulnerabilities(APP, &why)]);
+            assert_eq!(judged(json!({key: 1})), [""; 0], "{source}: {word}");
+            let mut others = json!({"critical": 0, "high": 0, "medium": 0, "low": 0, "unknown": 0});
+            others[key] = Value::Null;
+            assert_eq!(judged(others), [""; 0], "{source}: {word}");
+        }
+    }
+}
+
+#[test]
+fn three_findings_are_named_and_the_others_are_counted() {
+    let finding = |index| json!({"cve": format!("CVE-{index}"), "severity": "HIGH"});
+    let named = "CVE-1 (no fix), CVE-2 (no fix), CVE-3 (no fix)";
+    for (count, more) in [(3, ""), (4, " and 1 more"), (5, " and 2 more")] {
+        let findings: Vec<Value> = (1..=count).map(finding).collect();
+        let host = FakeHost::new().reports(&[of_app(&json!(findings))]);
+        let why = format!("which has vulnerabilities: {count} high (0 allowed); {named}{more}");
+        assert_eq!(
+            judge(&[APP], &scanned(&json!({})), &host).lines,
+            [vulnerabilities(APP, &why)]
+        );
+    }
+}
+
+#[test]
+fn a_finding_of_trivy_without_a_fix_has_none() {
+    let report = json!({"report": {"registry": {"server": "ghcr.io"},
+        "artifact": {"repository": "org/app", "tag": "1"},
+        "vulnerabilities": [
+            {"vulnerabilityID": "CVE-1", "severity": "HIGH", "fixedVersion": ""},
+            {"vulnerabilityID": "CVE-2", "severity": "HIGH"}]}});
+    let host = FakeHost::new().reports(&[report]);
+    assert_eq!(
+        judge(
+            &[APP],
+            &json!({"vulnerabilities": {"source": "trivy-operator"}}),
+            &host
+        )
+        .lines,
+        [vulnerabilities(
+            APP,
+            "which has vulnerabilities: 2 high (0 allowed); CVE-1 (no fix), CVE-2 (no fix)"
+        )]
+    );
+}
+
+#[test]
+fn the_reports_of_each_repository_are_asked_for_once() {
+    let host = FakeHost::new().reports(&[]);
+    let images = ["ghcr.io/org/app:1", "ghcr.io/org/app:2", "ghcr.io/org/db:1"];
+    judge(&images, &scanned(&json!({})), &host);
+    let selectors: Vec<Value> = host
+        .calls()
+        .into_iter()
+        .filter(|(capability, _)| capability == "kubernetes/list_resources_by_namespace")
+        .map(|(_, question)| question["field_selector"].clone())
+        .collect();
+    assert_eq!(
+        selectors,
+        [
+            "imageMetadata.repository=org/app",
+            "imageMetadata.repository=org/db"
+        ]
+    );
+}
+
+#[test]
 fn of_several_reports_about_an_image_the_worst_counts() {
     let finding = |id: &str| json!({"cve": id, "severity": "HIGH", "packageName": "p", "installedVersion": "1"});
     let reports = [

@@ -105,11 +105,10 @@ impl<'a> Reference<'a> {
         let (registry, path) = match registry {
             Some(host) if is_registry(host) => (host, path),
             // The source's expression then matches without a registry, and keeps none.
-            Some(host) if is_component(host) => {
+            Some(host) => {
                 let end = host.len().saturating_add(1).saturating_add(path.len());
                 ("", text.get(..end).unwrap_or_default())
             }
-            Some(_) => return Err(ReferenceError::Format),
             None => (DOCKER_HUB, path),
         };
         if !path.split('/').all(is_component) || tag.is_some_and(|tag| !is_tag(tag)) {

@@ -11,6 +11,11 @@ MODULE := $(TARGET_DIR)/$(WASM_TARGET)/release/container_security.wasm
 HOST := $(TARGET_DIR)/debug/container-security
 BENCH := $(TARGET_DIR)/debug/container-security-bench
 
+# Messages of panics name files of the dependencies. Without the home of cargo in their paths, the
+# same source gives the same bytes to everyone.
+export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS := \
+  --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+
 # Everything that runs on this machine is selected by the same words and built in the same
 # profile, so that wasmtime, which is most of the build, is compiled once. The guests of the bench
 # are modules only.
@@ -37,6 +42,10 @@ policy.wasm: toolchain FORCE ## Build the policy's WebAssembly module
 	$(CARGO) build --locked --release --target $(WASM_TARGET) --package container-security
 	@cmp --silent $(MODULE) $@ || cp $(MODULE) $@
 	@if command -v sha256sum > /dev/null; then sha256sum $@; else shasum --algorithm 256 $@; fi
+
+.PHONY: reproducible
+reproducible: policy.wasm ## Build the module again in another folder and compare the bytes
+	.ci/reproducible
 
 annotated-policy.wasm: policy.wasm host ## Build the module that policy servers load
 	$(HOST) annotate --usage-path USAGE.md --output-path $@ policy.wasm

@@ -14,6 +14,7 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use container_security::NoHost;
@@ -81,15 +82,68 @@ fn the_module_speaks_the_protocol_that_kubewarden_expects() {
     assert_eq!(policy().protocol_version().unwrap(), "v1");
 }
 
+/// Everything that the module can ask of whoever runs it.
+#[test]
+fn the_module_imports_what_it_needs_and_nothing_else() {
+    let expected = [
+        // The random keys of a hash table in the waPC library.
+        ("wasi_snapshot_preview1", "random_get"),
+        // Whether RUST_BACKTRACE is set, which the standard library reads when it panics.
+        ("wasi_snapshot_preview1", "environ_get"),
+        ("wasi_snapshot_preview1", "environ_sizes_get"),
+        // How old an image or a scan report is.
+        ("wasi_snapshot_preview1", "clock_time_get"),
+        // The standard library's last words when it panics, or when memory runs out.
+        ("wasi_snapshot_preview1", "fd_write"),
+        ("wasi_snapshot_preview1", "proc_exit"),
+        // The request, and the answer to it.
+        ("wapc", "__guest_request"),
+        ("wapc", "__guest_response"),
+        ("wapc", "__guest_error"),
+        // Host capabilities, and what they answer.
+        ("wapc", "__host_call"),
+        ("wapc", "__host_response"),
+        ("wapc", "__host_response_len"),
+        ("wapc", "__host_error"),
+        ("wapc", "__host_error_len"),
+    ];
+    let module = walrus::Module::from_buffer(&policy_bytes()).unwrap();
+    let imports: BTreeSet<_> = module
+        .imports
+        .iter()
+        .map(|import| (import.module.as_str(), import.name.as_str()))
+        .collect();
+    assert_eq!(imports, BTreeSet::from(expected));
+}
+
+/// Paths of the machine that built the module would give it other bytes on the next one.
+#[test]
+fn the_module_names_no_path_of_the_machine_that_built_it() {
+    let module = policy_bytes();
+    let homes = ["HOME", "CARGO_HOME", "RUSTUP_HOME"];
+    let places = homes.into_iter().filter_map(std::env::var_os);
+    for place in places.chain([repository().canonicalize().unwrap().into_os_string()]) {
+        let place = place.into_encoded_bytes();
+        assert!(
+            place.len() < 2 || !module.windows(place.len()).any(|found| found == place),
+            "the module holds {}",
+            String::from_utf8_lossy(&place)
+        );
+    }
+}
+
 fn policy() -> Policy {
+    Policy::load(&policy_bytes()).unwrap()
+}
+
+fn policy_bytes() -> Vec<u8> {
     let path = repository().join("policy.wasm");
-    let module = std::fs::read(&path).unwrap_or_else(|error| {
+    std::fs::read(&path).unwrap_or_else(|error| {
         panic!(
             "{}: {error}; build it with: make policy.wasm",
             path.display()
         )
-    });
-    Policy::load(&module).unwrap()
+    })
 }
 
 fn repository() -> PathBuf {

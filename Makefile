@@ -101,6 +101,16 @@ lint: toolchain ## Check format and lints
 soak: policy.wasm ## Judge 100,000 requests on several threads and print the figures
 	SOAK_REQUESTS=$${SOAK_REQUESTS:-100000} $(CARGO) test $(NATIVE) --test soak -- --nocapture
 
+# What the quick tests do not notice goes through all of them.
+.PHONY: mutants
+mutants: cargo-mutants ## Change the policy in some thousand ways and see which test notices (takes hours)
+	rm -rf mutants.out
+	$(MUTANTS) --cargo-arg=--lib --cargo-arg=--test=cases --cargo-arg=--test=image_references \
+	  --cargo-arg=--test=supply_chain || (( $$? == 2 || $$? == 3 ))
+	$(MUTANTS) --iterate
+
+MUTANTS := $(CARGO) mutants --package container-security
+
 # Dependencies of the host come in several versions, because wasmtime, oci-client and sigstore do not
 # agree on theirs. What becomes part of the module may not.
 .PHONY: audit

@@ -121,7 +121,7 @@ impl<'a> Reference<'a> {
         let (official, path) = match path.split_once('/') {
             _ if registry != DOCKER_HUB => (false, path),
             None => (true, path),
-            Some((OFFICIAL, name)) if !name.contains('/') => (true, name),
+            Some((OFFICIAL, name)) => (true, name),
             Some(_) => (false, path),
         };
         let prefix = if official {

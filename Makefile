@@ -68,9 +68,16 @@ artifacthub: host ## Write artifacthub-pkg.yml
 	$(HOST) artifacthub $(addprefix --questions-path ,$(wildcard questions-ui.yml))
 
 .PHONY: e2e
-e2e: annotated-policy.wasm ## Compare with kwctl and policy-server, which must be on the PATH
+e2e: e2e-tools annotated-policy.wasm ## Compare with kwctl and policy-server, which must be on the PATH
 	$(CARGO) build $(PROGRAMS) --example e2e
 	$(TARGET_DIR)/debug/examples/e2e
+
+.PHONY: e2e-tools
+e2e-tools:
+	@missing=; for tool in kwctl policy-server docker-registry; do \
+	  command -v $$tool > /dev/null || missing+=" $$tool"; \
+	done; \
+	[[ -z $$missing ]] || { echo "make e2e needs on the PATH:$$missing" >&2; exit 1; }
 
 # Cargo.toml has the version; everything else that carries it follows.
 .PHONY: version

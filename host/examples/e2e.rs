@@ -8,7 +8,6 @@
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stderr,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test that is too big for `cargo test`"
@@ -25,7 +24,7 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -39,35 +38,26 @@ use docker_registry::DockerRegistry;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-fn main() -> ExitCode {
-    let missing: Vec<_> = TOOLS
-        .into_iter()
-        .filter(|tool| version(tool).is_none())
-        .collect();
-    if !missing.is_empty() {
-        eprintln!("make e2e needs {} on the PATH", missing.join(" and "));
-        return ExitCode::FAILURE;
-    }
-    for tool in TOOLS {
-        println!("{tool}: {}", version(tool).unwrap());
+fn main() {
+    for tool in ["kwctl", "policy-server", "docker-registry"] {
+        println!("{tool}: {}", version(tool));
     }
     let bench = Bench::new();
     bench.metadata();
     bench.package();
     let module = bench.registry();
     bench.sessions();
+    bench.resources();
     bench.policy_server(&module);
     println!("kwctl, policy-server and this host agree");
-    ExitCode::SUCCESS
 }
 
-const TOOLS: [&str; 3] = ["kwctl", "policy-server", "docker-registry"];
-
-/// The first line of `--version`; `None` when there is no such program.
-fn version(tool: &str) -> Option<String> {
-    let output = Command::new(tool).arg("--version").output().ok()?;
+/// The first line of `--version`.
+fn version(tool: &str) -> String {
+    let output = Command::new(tool).arg("--version").output();
+    let output = output.unwrap_or_else(|error| panic!("{tool}: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Some(text.lines().next().unwrap_or_default().to_owned())
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// What is held against each other, and a folder that the tools take for the home of their user.
@@ -264,6 +254,50 @@ impl Bench {
         let expected = of_verdict(&serde_json::from_slice(&verdict).unwrap());
         same(name, &answer, &expected);
         verdict
+    }
+
+    /// The files of `examples/cluster/` as kwctl reads them, but with the module at hand, and
+    /// without the resources that kwctl would want a cluster for.
+    fn resources(&self) {
+        let module = fs::canonicalize("annotated-policy.wasm").unwrap();
+        let rows = rows_of_policies();
+        for row in &rows {
+            let file = text(row, "policy");
+            let mut resource = yaml(file);
+            let spec = resource["spec"].as_object_mut().unwrap();
+            spec.remove("contextAwareResources");
+            let uri = json!(format!("file://{}", module.display()));
+            match spec.get_mut("policies") {
+                Some(members) => {
+                    for member in members.as_object_mut().unwrap().values_mut() {
+                        member["module"] = uri.clone();
+                    }
+                }
+                None => {
+                    spec.insert("module".to_owned(), uri);
+                }
+            }
+            let resource = self.write("resource.yaml", &resource);
+            let request = one_request(text(row, "request"));
+            let value = request.to_value().unwrap();
+            let request_path = self.write("request.json", &value);
+            let (answer, _) = self.kwctl(&[
+                "run".as_ref(),
+                "--request-path".as_ref(),
+                request_path.as_os_str(),
+                resource.as_os_str(),
+            ]);
+            let judgement = one_resource(file).judge(&request, |member| {
+                self.policy.validate(&value, member.settings())
+            });
+            let name = format!("{} by {file}", text(row, "request"));
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            same(&name, &answer, &of_judgement(&judgement.unwrap()));
+        }
+        println!(
+            "run: {} examples of a cluster, the same verdicts",
+            rows.len()
+        );
     }
 
     /// Every example, judged by policy-server and by this host.

@@ -1,7 +1,8 @@
 //! The settings: what a cluster operator writes under `spec.settings`.
 //!
 //! Each control declares its own section in its own file; this file puts the sections together
-//! and adds what holds for all of them. `decode.rs` reads them and reports every problem at once.
+//! and adds what holds for all of them. `decode.rs` reads them and reports every problem at once;
+//! `schema.rs`, for the host only, makes the JSON Schema of them.
 
 mod decode;
 mod duration;

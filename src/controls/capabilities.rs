@@ -54,7 +54,7 @@ impl Check for Capabilities {
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("pattern" = schema::CAPABILITY))
+    schemars(extend("pattern" = schema::CAPABILITY, "not" = schema::of_the_kernel()))
 )]
 pub(crate) struct Capability(Cow<'static, str>);
 

@@ -6,7 +6,8 @@
 //!
 //! The schema is draft-07, which the YAML language server of the editors and every Helm 3 read. In
 //! that draft a `$ref` hides the keywords beside it, `default` and `description` among them, so
-//! everything stands in place. Patterns keep to what ECMA-262 has without lookbehind.
+//! everything stands in place. Patterns keep to what the engines of both have, ECMA-262's and Go's:
+//! nothing that looks around or back.
 //!
 //! This module is built for the host only (feature `schema`), never into the policy.
 
@@ -50,19 +51,26 @@ pub(crate) fn key(takes_null: bool) -> impl Fn(&mut Schema) {
 pub(crate) const DURATION: &str = "^0*[1-9][0-9]{0,13}[dhm]$";
 
 /// Any capability as Kubernetes writes it, or `*`. The kernel gets new ones.
-pub(crate) const CAPABILITY: &str = r"^(?:\*|(?!CAP_)[^a-z\s](?:[^a-z]*[^a-z\s])?)$";
+pub(crate) const CAPABILITY: &str = r"^(?:\*|[^a-z\s](?:[^a-z]*[^a-z\s])?)$";
+
+/// Capabilities as the kernel writes them.
+pub(crate) fn of_the_kernel() -> Value {
+    json!({"pattern": "^CAP_"})
+}
 
 pub(crate) fn tag() -> String {
     format!("^{TAG}$")
 }
 
-/// One PEM block: the same label at both ends, and base64 between them.
+/// One PEM block: a first line, base64, and a last line. That both have the same label is more than
+/// a pattern can say.
 pub(crate) fn pem() -> String {
-    let next = r"(?:[^\S\n]*\n\s*)";
-    let digit = format!("[A-Za-z0-9+/]{next}?");
-    let end =
-        format!("(?:(?:{digit}){{4}}|(?:{digit}){{3}}={next}?|(?:{digit}){{2}}(?:={next}?){{2}})");
-    format!(r"^\s*-----BEGIN ([^\n]*)-----{next}(?:(?:{digit}){{4}})*{end}-----END \1-----\s*$")
+    let next_line = r"(?:[^\S\n]*\n\s*)";
+    let digit = format!("[A-Za-z0-9+/]{next_line}?");
+    let last = format!("(?:(?:{digit}){{3}}[A-Za-z0-9+/=]|(?:{digit}){{2}}={next_line}?=)");
+    format!(
+        r"^\s*-----BEGIN [^\n]*-----{next_line}(?:(?:{digit}){{4}})*{last}{next_line}-----END [^\n]*-----\s*$"
+    )
 }
 
 pub(crate) fn url() -> String {

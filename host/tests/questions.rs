@@ -322,11 +322,8 @@ fn is(schema: &Value, kind: &str) -> bool {
 
 /// The words that may stand here, where there are only so many.
 fn words(schema: &Value) -> Vec<String> {
-    let described = schema["oneOf"].as_array().into_iter().flatten();
-    let described = described.map(|word| &word["const"]);
-    let plain = schema["enum"].as_array().into_iter().flatten();
-    described
-        .chain(plain)
+    let words = schema["enum"].as_array().into_iter().flatten();
+    words
         .filter_map(Value::as_str)
         .map(ToOwned::to_owned)
         .collect()

@@ -261,7 +261,11 @@ macro_rules! words {
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        #[cfg_attr(feature = "schema", derive(::schemars::JsonSchema, ::serde::Serialize))]
+        #[cfg_attr(
+            feature = "schema",
+            derive(::schemars::JsonSchema, ::serde::Serialize),
+            schemars(transform = $crate::settings::schema::words)
+        )]
         $vis enum $name {
             $(
                 $(#[$variant_meta])*

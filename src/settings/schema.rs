@@ -47,6 +47,28 @@ pub(crate) fn key(takes_null: bool) -> impl Fn(&mut Schema) {
     }
 }
 
+/// Puts words with descriptions, for which schemars makes a schema each, into one list: whoever
+/// reads that a word is none of them shall see them.
+pub(crate) fn words(schema: &mut Schema) {
+    let Some(Value::Array(described)) = schema.remove("oneOf") else {
+        return;
+    };
+    let (mut words, mut descriptions) = (Vec::new(), Vec::new());
+    for word in described {
+        // Words without a description share one schema.
+        match word.get("enum") {
+            Some(Value::Array(plain)) => words.extend(plain.iter().cloned()),
+            _ => words.extend(word.get("const").cloned()),
+        }
+        descriptions.extend(word.get("description").cloned());
+    }
+    if descriptions.len() == words.len() {
+        schema.insert("enumDescriptions".to_owned(), descriptions.into());
+    }
+    schema.insert("type".to_owned(), "string".into());
+    schema.insert("enum".to_owned(), words.into());
+}
+
 /// `<n>d`, `<n>h` or `<n>m`, and not 0. More digits than these would overflow.
 pub(crate) const DURATION: &str = "^0*[1-9][0-9]{0,13}[dhm]$";
 
@@ -247,26 +269,22 @@ fn unwrap_option(schema: &mut Schema) {
 }
 
 fn take_null(schema: &mut Schema, takes_null: bool) {
-    if let Some(kind) = schema.remove("type") {
-        let kinds = match kind {
-            Value::Array(kinds) => kinds,
-            only => vec![only],
-        };
-        let mut kinds: Vec<Value> = kinds.into_iter().filter(|kind| kind != "null").collect();
-        if takes_null {
-            kinds.push("null".into());
-        }
-        let kind = match <[Value; 1]>::try_from(kinds) {
-            Ok([only]) => only,
-            Err(kinds) => kinds.into(),
-        };
-        schema.insert("type".to_owned(), kind);
-        if let Some(Value::Array(words)) = schema.get_mut("enum") {
-            words.extend(takes_null.then_some(Value::Null));
-        }
-    } else if let Some(Value::Array(words)) = schema.get_mut("oneOf") {
-        // Words with descriptions: a schema for each.
-        words.extend(takes_null.then(|| json!({"type": "null"})));
+    let kinds = match schema.remove("type") {
+        Some(Value::Array(kinds)) => kinds,
+        Some(only) => vec![only],
+        None => return,
+    };
+    let mut kinds: Vec<Value> = kinds.into_iter().filter(|kind| kind != "null").collect();
+    if takes_null {
+        kinds.push("null".into());
+    }
+    let kind = match <[Value; 1]>::try_from(kinds) {
+        Ok([only]) => only,
+        Err(kinds) => kinds.into(),
+    };
+    schema.insert("type".to_owned(), kind);
+    if let Some(Value::Array(words)) = schema.get_mut("enum") {
+        words.extend(takes_null.then_some(Value::Null));
     }
 }
 

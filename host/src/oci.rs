@@ -210,6 +210,10 @@ impl DockerConfig {
             Ok(DockerCredential::UsernamePassword(user, password)) => {
                 Ok(RegistryAuth::Basic(user, password))
             }
+            // What `az acr login` stores. Azure takes it as the password of nobody in particular.
+            Ok(DockerCredential::IdentityToken(token)) if is_azure(registry) => {
+                Ok(RegistryAuth::Basic(AZURE_TOKEN_USER.to_owned(), token))
+            }
             Ok(DockerCredential::IdentityToken(_)) => Err(error(format!(
                 "{registry} has an identity token, which is not supported; log in with a user \
                  name and a password"
@@ -292,6 +296,15 @@ fn describe(error: &OciDistributionError) -> String {
 /// How the TLS library says that the answer to its greeting is no TLS.
 const NO_TLS: &str = "received corrupt message of type InvalidContentType";
 
+/// Whether this is an Azure Container Registry, of whichever cloud.
+fn is_azure(registry: &str) -> bool {
+    let clouds = [".azurecr.io", ".azurecr.cn", ".azurecr.us"];
+    clouds.iter().any(|cloud| registry.ends_with(cloud))
+}
+
+/// The user whose password is a token: "az acr login with --expose-token" in Azure's documentation.
+const AZURE_TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
+
 /// What a credential helper answers when it has nothing for a registry:
 /// `errCredentialsNotFoundMessage` of docker-credential-helpers.
 const NOT_IN_STORE: &str = "credentials not found in native keychain";
@@ -345,6 +358,18 @@ mod tests {
                 .credentials("registry.example")
                 .unwrap(),
             RegistryAuth::Anonymous
+        );
+    }
+
+    #[test]
+    fn the_identity_token_of_an_azure_registry_is_a_password() {
+        let config = r#"{"auths": {"myacr.azurecr.io": {"identitytoken": "t"}}}"#;
+        assert_eq!(
+            credentials(config, "myacr.azurecr.io"),
+            Ok(RegistryAuth::Basic(
+                "00000000-0000-0000-0000-000000000000".to_owned(),
+                "t".to_owned()
+            ))
         );
     }
 

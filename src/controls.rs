@@ -364,7 +364,12 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     pub(crate) fn failed(what: &str, failure: &Failure) -> Self {
-        Self::Host(failure.describe(what))
+        let reason = failure.describe(what);
+        if failure.is_of_the_image() {
+            Self::Image(reason)
+        } else {
+            Self::Host(reason)
+        }
     }
 }
 

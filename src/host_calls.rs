@@ -71,6 +71,11 @@ impl Failure {
         }
     }
 
+    /// Whether it is the reference that names nothing: a mistyped tag, say.
+    pub(crate) fn is_of_the_image(&self) -> bool {
+        matches!(self, Self::Error(text) if text.contains(MANIFEST_UNKNOWN))
+    }
+
     /// Whether another signer of the same image could not be verified either.
     pub(crate) fn is_of_every_authority(&self) -> bool {
         match self {

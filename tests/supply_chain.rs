@@ -68,6 +68,15 @@ fn each_outcome_of_a_verification_has_a_message_of_its_own() {
         ),
         (
             APP,
+            Err(
+                "Callback evaluation failure: failed to get image trusted layers: Cannot fetch manifest of ghcr.io/org/app:1: [OCI API error: manifest unknown]",
+            ),
+            cannot(
+                "failed to get image trusted layers: Cannot fetch manifest of ghcr.io/org/app:1: [OCI API error: manifest unknown]",
+            ),
+        ),
+        (
+            APP,
             Err("Error obtaining response over callback channel"),
             cannot("Error obtaining response over callback channel"),
         ),
@@ -98,7 +107,7 @@ fn each_outcome_of_a_verification_has_a_message_of_its_own() {
     }
     said.sort();
     said.dedup();
-    assert_eq!(said.len(), 7);
+    assert_eq!(said.len(), 8);
 }
 
 #[test]
@@ -1464,7 +1473,8 @@ fn freshness(image: &str, reason: &str) -> String {
 fn line(control: &str, index: usize, image: &str, reason: &str, must: &str) -> String {
     let is_told = ["verified", "read", "looked up"]
         .iter()
-        .all(|what| !reason.contains(&format!("cannot be {what}")));
+        .all(|what| !reason.contains(&format!("cannot be {what}")))
+        || reason.contains("manifest unknown");
     let remedy = if is_told {
         format!("spec.containers[{index}].image must {must}")
     } else {

@@ -86,13 +86,14 @@ fn a_registry_without_the_image_or_without_an_answer_is_no_lack_of_signatures() 
     let key = Key::new();
     let address = shelf.address();
     let image = format!("{address}/app:gone");
-    let cause = format!(
-        "Registry error: url http://{address}/v2/app/manifests/gone, envelope: OCI API errors: \
-         [OCI API error: manifest unknown]"
+    let reason = format!(
+        "whose signatures cannot be verified: failed to get image trusted layers: Cannot fetch \
+         manifest of {image}: Registry error: url http://{address}/v2/app/manifests/gone, \
+         envelope: OCI API errors: [OCI API error: manifest unknown]"
     );
     assert_eq!(
         summary(&judge_signed(&shelf, &key, &image)),
-        no_answer(&image, &cause)
+        rejection(&image, &reason)
     );
 
     let address = nobody();

@@ -5,6 +5,7 @@ mod artifact;
 mod artifacthub;
 mod evaluate;
 mod judge;
+mod migrate;
 mod report;
 mod schema;
 
@@ -33,6 +34,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Pull(arguments) => artifact::pull(&arguments).map(|()| Status::Accepted),
         Verb::Push(arguments) => artifact::push(&arguments).map(|()| Status::Accepted),
         Verb::Schema(arguments) => schema::run(&arguments).map(|()| Status::Accepted),
+        Verb::Migrate(arguments) => migrate::run(&arguments).map(|()| Status::Accepted),
     };
     status
         .unwrap_or_else(|error| {
@@ -58,6 +60,7 @@ enum Verb {
     Pull(artifact::PullArguments),
     Push(artifact::PushArguments),
     Schema(schema::Arguments),
+    Migrate(migrate::Arguments),
 }
 
 /// How a run ends, the worst last.

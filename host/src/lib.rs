@@ -6,6 +6,7 @@
 //! | [`document`] | YAML and JSON text to JSON values, each with its place in the input |
 //! | [`request`] | those values to `AdmissionRequest`s, and a request to the guest's payload |
 //! | [`policy`] | the compiled module and its waPC functions, a fresh instance for each call |
+//! | [`migrate`] | the settings of other policies, said in the settings of this one |
 //! | [`policy_resource`] | Kubewarden's custom resources: who is asked, and what the answer becomes |
 //! | [`host_capabilities`] | what a guest reaches through waPC host calls |
 //! | [`oci`] | access to OCI registries, with the credentials of `docker login` |
@@ -35,6 +36,7 @@ pub mod document;
 pub mod error;
 pub mod host_capabilities;
 pub mod metadata;
+pub mod migrate;
 pub mod oci;
 pub mod policy;
 pub mod policy_resource;

@@ -1,0 +1,154 @@
+//! The settings of Kubewarden's official policies, and the levels of Pod
+//! Security Admission, said in the settings of this policy.
+//!
+//! Only what means the same is translated; everything else is refused with
+//! its key and the reason, so that nobody loses a rule unnoticed. What the
+//! other policy does not judge is switched off, and like the other policy the
+//! result judges an UPDATE as it judges a CREATE.
+
+mod images;
+mod pods;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+/// A policy, or a level of Pod Security Admission, to migrate from.
+pub struct Source {
+    /// As in the catalogue: `trusted-repos`.
+    pub name: &'static str,
+    translate: Translate,
+}
+
+enum Translate {
+    /// From the settings of the other policy.
+    Settings(fn(&Value) -> Translation),
+    /// A level has no settings, and lets be what is there already.
+    Level(fn() -> Sections),
+}
+
+/// Sections of this policy's settings, the judging ones.
+type Sections = Vec<(&'static str, Value)>;
+
+/// The sections, or every reason why there are none.
+type Translation = Result<Sections, Vec<String>>;
+
+impl Source {
+    /// Everything that can be migrated from.
+    pub const ALL: &[Self] = &[
+        Self::policy("allow-privilege-escalation-psp", pods::privilege_escalation),
+        Self::policy("apparmor-psp", pods::app_armor),
+        Self::policy("capabilities-psp", pods::capabilities),
+        Self::policy("host-namespaces-psp", pods::host_namespaces),
+        Self::policy("image-cve", images::vulnerabilities),
+        Self::policy("pod-privileged", pods::privileged),
+        Self::level("psa-baseline", pods::baseline),
+        Self::level("psa-restricted", pods::restricted),
+        Self::policy(
+            "readonly-root-filesystem-psp",
+            pods::read_only_root_filesystem,
+        ),
+        Self::policy("seccomp-psp", pods::seccomp),
+        Self::policy("share-pid-namespace", pods::share_process_namespace),
+        Self::policy("trusted-repos", images::registries),
+        Self::policy("user-group-psp", pods::root_user),
+        Self::policy("verify-image-signatures", images::signatures),
+    ];
+
+    /// The one with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|source| source.name == name)
+    }
+
+    /// This policy's settings, in YAML, that say what those settings say.
+    /// `None` is a policy without settings.
+    ///
+    /// # Errors
+    ///
+    /// Every reason why the settings cannot be said, each with its key.
+    pub fn migrate(&self, settings: Option<&Value>) -> Result<String, Vec<String>> {
+        let failed = |error: String| vec![error];
+        let (sections, on_update) = match self.translate {
+            Translate::Settings(translate) => {
+                let nothing = Value::Object(Map::new());
+                let sections = translate(settings.unwrap_or(&nothing))?;
+                (sections, Some(("onUpdate", json!("allViolations"))))
+            }
+            Translate::Level(_) if settings.is_some() => {
+                return Err(failed(format!(
+                    "{} has no settings; leave out the file",
+                    self.name
+                )));
+            }
+            Translate::Level(sections) => (sections(), None),
+        };
+        let is_judged = |control: &str| sections.iter().any(|(judged, _)| *judged == control);
+        let others = ON_BY_DEFAULT
+            .iter()
+            .filter(|control| !is_judged(control))
+            .map(|control| (*control, json!({"mode": "disabled"})));
+        let mut migrated = yaml_serde::Mapping::new();
+        for (key, value) in sections.iter().cloned().chain(others).chain(on_update) {
+            let value = yaml_serde::to_value(value).map_err(|error| failed(error.to_string()))?;
+            migrated.insert(key.into(), value);
+        }
+        check(&migrated).map_err(failed)?;
+        yaml_serde::to_string(&migrated).map_err(|error| failed(error.to_string()))
+    }
+
+    const fn policy(name: &'static str, translate: fn(&Value) -> Translation) -> Self {
+        Self {
+            name,
+            translate: Translate::Settings(translate),
+        }
+    }
+
+    const fn level(name: &'static str, sections: fn() -> Sections) -> Self {
+        Self {
+            name,
+            translate: Translate::Level(sections),
+        }
+    }
+}
+
+/// What this policy itself says about the settings: a value may be copied from
+/// the other policy that it does not take.
+fn check(settings: &yaml_serde::Mapping) -> Result<(), String> {
+    let settings = serde_json::to_vec(settings).map_err(|error| error.to_string())?;
+    let answer = container_security::validate_settings(&settings);
+    let verdict: crate::SettingsVerdict =
+        serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
+    if verdict.valid {
+        Ok(())
+    } else {
+        Err(verdict.message.unwrap_or_default())
+    }
+}
+
+/// The settings of the other policy. Keys that it does not have are errors,
+/// although it would ignore them: who wrote them expects something of them.
+fn decode<T: DeserializeOwned>(settings: &Value) -> Result<T, Vec<String>> {
+    T::deserialize(settings).map_err(|error| vec![error.to_string()])
+}
+
+/// The sections, when nothing is refused.
+fn unless_refused(refusals: Vec<String>, sections: Sections) -> Translation {
+    if refusals.is_empty() {
+        Ok(sections)
+    } else {
+        Err(refusals)
+    }
+}
+
+/// The controls that judge something without being asked to.
+const ON_BY_DEFAULT: &[&str] = &[
+    "appArmor",
+    "seccomp",
+    "hostNamespaces",
+    "hostPorts",
+    "privileged",
+    "privilegeEscalation",
+    "rootUser",
+    "capabilities",
+    "procMount",
+];

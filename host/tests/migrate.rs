@@ -1,0 +1,260 @@
+//! What `migrate` makes of the settings in `migrations.yaml`, and what the
+//! policy says under the result.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic, also in its helpers"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use assert_cmd::Command;
+use container_security_host::migrate::Source;
+use container_security_host::{HostCapabilities, Policy};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Migration {
+    case: String,
+    from: String,
+    settings: Option<Value>,
+    becomes: Option<BTreeMap<String, Value>>,
+    #[serde(default)]
+    accepts: Vec<Value>,
+    #[serde(default)]
+    rejects: Vec<Value>,
+    #[serde(default)]
+    asks: Vec<Value>,
+    #[serde(default)]
+    reports: Vec<Report>,
+    refused: Option<Vec<String>>,
+}
+
+/// The report on an image of `a.example/a`.
+#[derive(Deserialize)]
+struct Report {
+    tag: String,
+    findings: Value,
+}
+
+#[test]
+fn each_case_becomes_the_settings_that_say_the_same() {
+    for case in cases() {
+        let name = format!("{}: {}", case.from, case.case);
+        let source = Source::named(&case.from).unwrap();
+        let migrated = source.migrate(case.settings.as_ref());
+        let (Some(becomes), Ok(yaml)) = (&case.becomes, &migrated) else {
+            assert_eq!(migrated.err(), case.refused, "{name}");
+            continue;
+        };
+        let mut expected = becomes.clone();
+        for control in ON_BY_DEFAULT {
+            let disabled = || json!({"mode": "disabled"});
+            expected
+                .entry((*control).to_owned())
+                .or_insert_with(disabled);
+        }
+        expected.insert("onUpdate".to_owned(), json!("allViolations"));
+        let settings: Value = yaml_serde::from_str(yaml).unwrap();
+        assert_eq!(settings, json!(expected), "{name}");
+
+        let host = Arc::new(Host::of(&case));
+        let policy = POLICY
+            .clone()
+            .with_host_capabilities(Arc::<Host>::clone(&host));
+        let validity = policy.validate_settings(&settings).unwrap();
+        assert!(validity.valid, "{name}: {:?}", validity.message);
+        for (pods, accepted) in [(&case.accepts, true), (&case.rejects, false)] {
+            for pod in pods {
+                let verdict = policy.validate(&request(pod), &settings).unwrap();
+                assert_eq!(verdict.accepted, accepted, "{name}: {pod}: {verdict:#?}");
+            }
+        }
+        assert_eq!(*host.asked.lock().unwrap(), case.asks, "{name}");
+    }
+}
+
+#[test]
+fn every_policy_is_translated_and_what_it_cannot_say_is_refused() {
+    let cases = cases();
+    for source in Source::ALL {
+        let of_source = || cases.iter().filter(|case| case.from == source.name);
+        let is_level = source.name.starts_with("psa-");
+        assert!(
+            is_level || of_source().any(|case| case.becomes.is_some()),
+            "{}",
+            source.name
+        );
+    }
+    for case in &cases {
+        let (translated, refused) = (case.becomes.is_some(), case.refused.is_some());
+        assert!(translated != refused, "{}: {}", case.from, case.case);
+        let judged = case.accepts.len() + case.rejects.len();
+        assert!(refused || judged > 0, "{}: {}", case.from, case.case);
+    }
+}
+
+#[test]
+fn the_levels_of_pod_security_are_the_settings_of_the_examples() {
+    for level in ["baseline", "restricted"] {
+        let source = Source::named(&format!("psa-{level}")).unwrap();
+        let migrated: Value = yaml_serde::from_str(&source.migrate(None).unwrap()).unwrap();
+        let example = format!("examples/settings/pod-security-{level}.yaml");
+        let example = fs::read_to_string(root().join(example)).unwrap();
+        let example: Value = yaml_serde::from_str(&example).unwrap();
+        assert_eq!(migrated, example, "{level}");
+    }
+}
+
+#[test]
+fn the_command_prints_settings_or_says_why_it_cannot() {
+    let migrate = |arguments: &[&str], settings: &str| {
+        let mut command = Command::cargo_bin("container-security").unwrap();
+        command
+            .arg("migrate")
+            .args(arguments)
+            .write_stdin(settings.to_owned());
+        command.assert()
+    };
+    let nothing_else = ON_BY_DEFAULT.map(|control| format!("{control}:\n  mode: disabled\n"));
+    let nothing_else = nothing_else.concat();
+    migrate(&["--from", "share-pid-namespace"], "")
+        .code(0)
+        .stderr("")
+        .stdout(format!(
+            "shareProcessNamespace:\n  mode: enforce\n{nothing_else}onUpdate: allViolations\n"
+        ));
+    migrate(
+        &["--from", "pod-privileged", "-"],
+        "skip_init_containers: true\n",
+    )
+    .code(2)
+    .stdout("")
+    .stderr(
+        "error: -: not everything that pod-privileged judges by can be said:\n\
+             - skip_init_containers: this policy judges every container; exempt images instead\n",
+    );
+    migrate(&["--from", "allow-privilege-escalation-psp"], "").code(2).stdout("").stderr(
+        "error: without settings, not everything that allow-privilege-escalation-psp judges by can be said:\n\
+         - default_allow_privilege_escalation: true, which is its default, lets containers escalate that say nothing about it; privilegeEscalation asks for allowPrivilegeEscalation: false in writing\n",
+    );
+    migrate(&["--from", "pod-privileged", "-"], "[]\n")
+        .code(2)
+        .stderr("error: -: settings must be a mapping\n");
+    let assert = migrate(&["--from", "hostpaths-psp"], "").code(2);
+    let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(
+        stderr.contains("invalid value 'hostpaths-psp' for '--from <NAME>'"),
+        "{stderr}"
+    );
+    for source in Source::ALL {
+        assert!(stderr.contains(source.name), "{stderr}");
+    }
+}
+
+/// Finds every signature, and the reports of a case; keeps what it is asked to verify.
+struct Host {
+    reports: Value,
+    asked: Mutex<Vec<Value>>,
+}
+
+impl Host {
+    fn of(case: &Migration) -> Self {
+        let report = |Report { tag, findings }: &Report| {
+            json!({
+                "metadata": {"name": tag},
+                "imageMetadata": {"registryURI": "a.example", "repository": "a", "tag": tag},
+                "report": {"results": [{"vulnerabilities": findings}]},
+            })
+        };
+        Self {
+            reports: case.reports.iter().map(report).collect(),
+            asked: Mutex::new(Vec::new()),
+        }
+    }
+}
+
+impl HostCapabilities for Host {
+    fn call(
+        &self,
+        _: &str,
+        space: &str,
+        operation: &str,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, String> {
+        let answer = match (space, operation) {
+            ("oci", "v2/verify") => {
+                let request = serde_json::from_slice(payload).unwrap();
+                self.asked.lock().unwrap().push(request);
+                json!({"is_trusted": true, "digest": format!("sha256:{}", "a".repeat(64))})
+            }
+            ("kubernetes", "get_resource") => return Err("Cannot find it".to_owned()),
+            ("kubernetes", "list_resources_by_namespace") => json!({
+                "apiVersion": "storage.sbomscanner.kubewarden.io/v1alpha1",
+                "kind": "VulnerabilityReportList",
+                "metadata": {},
+                "items": self.reports,
+            }),
+            _ => return Err(format!("{space}/{operation} is not expected")),
+        };
+        Ok(answer.to_string().into_bytes())
+    }
+}
+
+/// The creation of a Pod that asks for nothing, but for what is merged into it.
+fn request(changes: &Value) -> Value {
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "shop"},
+        "spec": {"containers": [{"name": "app", "image": "a.example/a"}]},
+    });
+    json_patch::merge(&mut pod, changes);
+    json!({
+        "uid": "1",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "operation": "CREATE",
+        "name": "p",
+        "namespace": "shop",
+        "userInfo": {},
+        "object": pod,
+    })
+}
+
+fn cases() -> Vec<Migration> {
+    let cases: Vec<Migration> = yaml_serde::from_str(include_str!("migrations.yaml")).unwrap();
+    let names: BTreeSet<_> = cases.iter().map(|case| (&case.from, &case.case)).collect();
+    assert_eq!(names.len(), cases.len());
+    cases
+}
+
+static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+    let path = root().join("policy.wasm");
+    let module = fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run: make policy.wasm", path.display()));
+    Policy::load(&module).unwrap()
+});
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// In the order in which `migrate` writes them.
+const ON_BY_DEFAULT: [&str; 9] = [
+    "appArmor",
+    "seccomp",
+    "hostNamespaces",
+    "hostPorts",
+    "privileged",
+    "privilegeEscalation",
+    "rootUser",
+    "capabilities",
+    "procMount",
+];

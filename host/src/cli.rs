@@ -31,10 +31,10 @@ pub(crate) fn run() -> ExitCode {
         Verb::Annotate(arguments) => annotate::run(&arguments).map(|()| Status::Accepted),
         Verb::Artifacthub(arguments) => artifacthub::run(&arguments).map(|()| Status::Accepted),
         Verb::Evaluate(arguments) => evaluate::run(&arguments),
+        Verb::Migrate(arguments) => migrate::run(&arguments).map(|()| Status::Accepted),
         Verb::Pull(arguments) => artifact::pull(&arguments).map(|()| Status::Accepted),
         Verb::Push(arguments) => artifact::push(&arguments).map(|()| Status::Accepted),
         Verb::Schema(arguments) => schema::run(&arguments).map(|()| Status::Accepted),
-        Verb::Migrate(arguments) => migrate::run(&arguments).map(|()| Status::Accepted),
     };
     status
         .unwrap_or_else(|error| {
@@ -57,10 +57,10 @@ enum Verb {
     Annotate(annotate::Arguments),
     Artifacthub(artifacthub::Arguments),
     Evaluate(evaluate::Arguments),
+    Migrate(migrate::Arguments),
     Pull(artifact::PullArguments),
     Push(artifact::PushArguments),
     Schema(schema::Arguments),
-    Migrate(migrate::Arguments),
 }
 
 /// How a run ends, the worst last.

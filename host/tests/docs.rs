@@ -4,11 +4,7 @@
 //! command, continued by `\` at the end of a line, and what follows is what it
 //! prints. `UPDATE_DOCS=1` writes what the commands print into the documents.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic, also in its helpers"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
 
 use std::fs;
 use std::path::Path;
@@ -85,7 +81,7 @@ fn blocks_and_commands_are_found() {
 fn execute(document: &str) -> usize {
     let path = root().join(document);
     let mut text = fs::read_to_string(&path).unwrap();
-    let mut executed = 0;
+    let mut executed = 0_usize;
     for block in blocks(&text.clone())
         .iter()
         .filter(|block| block.language == "console")
@@ -94,10 +90,14 @@ fn execute(document: &str) -> usize {
         for command in commands(block.text) {
             let output = run(&command.line);
             if std::env::var_os("UPDATE_DOCS").is_none() {
-                assert_eq!(output, command.prints, "{document}: {}", command.line);
+                assert_eq!(
+                    output, command.prints,
+                    "{document}: {} prints something else; UPDATE_DOCS=1 writes it there",
+                    command.line
+                );
             }
-            printed += &format!("$ {}\n{output}", command.line);
-            executed += 1;
+            printed.extend(["$ ", &command.line, "\n", &output]);
+            executed = executed.saturating_add(1);
         }
         // A block without prompts is for reading.
         if !printed.is_empty() {
@@ -122,7 +122,7 @@ fn run(line: &str) -> String {
         .env_remove("RUST_BACKTRACE")
         .output()
         .unwrap();
-    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
 }
 
 struct Block<'a> {
@@ -163,7 +163,8 @@ fn commands(block: &str) -> Vec<Shown> {
                 prints: String::new(),
             });
         } else if let Some(command) = commands.last_mut() {
-            command.prints += &format!("{line}\n");
+            command.prints.push_str(line);
+            command.prints.push('\n');
         }
     }
     commands

@@ -37,6 +37,7 @@ test: docker-registry lint policy.wasm ## Run everything that CI runs
 	$(CARGO) test $(NATIVE)
 	$(CARGO) build $(PROGRAMS)
 	$(BENCH) --check
+	@$(MAKE) --no-print-directory fuzz-smoke
 
 policy.wasm: toolchain FORCE ## Build the policy's WebAssembly module
 	$(CARGO) build --locked --release --target $(WASM_TARGET) --package container-security
@@ -96,10 +97,12 @@ host: toolchain ## Build the command line that judges manifests
 .PHONY: fmt
 fmt: ## Format all code
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
 .PHONY: lint
 lint: toolchain ## Check format and lints
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy $(NATIVE) --lib --bins --tests --examples -- --deny warnings
 	$(CARGO) clippy --locked --release --target $(WASM_TARGET) --package container-security \
 	  --package bench-skip-only --package bench-sdk-style -- --deny warnings
@@ -130,6 +133,31 @@ audit: cargo-deny ## Check licences, versions, sources and advisories of all dep
 	$(DENY) --workspace check --disable-fetch --hide-inclusion-graph advisories
 
 DENY := $(CARGO) deny --locked
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for a million executions (RUNS=...); needs cargo-fuzz
+	$(FUZZ_BUILD)
+	@for target in $(FUZZ_TARGETS); do $(call fuzz_run,$$target,-runs=$${RUNS:-1000000}); done
+
+# Ten seconds for each target find what is broken outright.
+.PHONY: fuzz-smoke
+fuzz-smoke:
+	@if ! cargo-fuzz --version > /dev/null 2>&1; then \
+	  echo 'the fuzz targets are not run: cargo install --locked cargo-fuzz'; \
+	else \
+	  $(FUZZ_BUILD); \
+	  for target in $(FUZZ_TARGETS); do $(call fuzz_run,$$target,-max_total_time=10); done; \
+	fi
+
+FUZZ_TARGETS := payload pods settings references host_answers
+# The policy has no unsafe code for a sanitizer to watch, and without one any toolchain will do that
+# is told to take the fuzzer's flags.
+FUZZ_BUILD = RUSTC_BOOTSTRAP=1 $(CARGO) fuzz build --sanitizer none --codegen-units 16
+# What is found goes to a folder that is not in the repository; the corpus there is read only.
+fuzz_run = mkdir -p fuzz/artifacts fuzz/target/corpus/$(1) && \
+  fuzz/target/$$(rustc -vV | sed -n 's/^host: //p')/release/$(1) -dict=fuzz/words.dict \
+  -artifact_prefix=fuzz/artifacts/ -verbosity=0 -print_final_stats=1 $(2) \
+  fuzz/target/corpus/$(1) fuzz/corpus/$(1)
 
 .PHONY: bench
 bench: toolchain ## Measure again and write docs/benchmarks.md (takes minutes)

@@ -9,17 +9,15 @@
     reason = "a test that is wrong must fail, and say where"
 )]
 
-#[expect(
-    dead_code,
-    reason = "these tests need the valid workloads, not the cases"
-)]
-mod support;
+#[path = "support/properties/mod.rs"]
+mod properties;
 
 use std::collections::BTreeMap;
 
-use container_security::{NoHost, validate, validate_settings};
-use serde::Deserialize;
+use container_security::validate_settings;
 use serde_json::{Value, json};
+
+use properties::{Answer, answer, requests};
 
 // ---- large
 
@@ -67,11 +65,11 @@ fn of_500_warnings_some_are_given_and_the_last_says_how_many_are_not() {
 #[test]
 fn one_violation_too_many_is_said_in_the_singular() {
     let found = (1..100).find_map(|count| {
-        let mut pod = support::valid_pod();
+        let mut pod = requests::valid_pod();
         for index in 0..count {
-            let mut container = support::valid_container(&format!("c{index}"));
+            let mut container = requests::valid_container(&format!("c{index}"));
             container["image"] = format!("evil.io/x{index}").into();
-            support::set(&mut pod, "/spec/containers/-", container);
+            requests::set(&mut pod, "/spec/containers/-", container);
         }
         let settings = json!({"registries": {"reject": ["evil.io"]}});
         let message = judge(&pod, &settings).message.unwrap();
@@ -87,7 +85,7 @@ fn one_violation_too_many_is_said_in_the_singular() {
 
 #[test]
 fn three_megabytes_that_nobody_reads_change_nothing() {
-    let mut pod = support::valid_pod();
+    let mut pod = requests::valid_pod();
     pod["metadata"]["annotations"]["note"] = "x".repeat(THREE_MEGABYTES).into();
     assert!(judge(&pod, &json!({})).accepted);
     pod["spec"]["hostPID"] = true.into();
@@ -120,29 +118,29 @@ fn three_megabytes_in_a_field_that_is_quoted_are_cut() {
             "/metadata/annotations/container.apparmor.security.beta.kubernetes.io~1app",
             "/metadata/annotations/seccomp.security.alpha.kubernetes.io~1pod",
         ] {
-            let mut pod = support::valid_pod();
-            support::set(&mut pod, "/spec/hostPID", true.into());
-            support::set(&mut pod, "/spec/volumes/0/name", "model".into());
-            support::set(&mut pod, "/spec/volumes/0/image/reference", "nginx".into());
-            support::set(&mut pod, pointer, huge.as_str().into());
+            let mut pod = requests::valid_pod();
+            requests::set(&mut pod, "/spec/hostPID", true.into());
+            requests::set(&mut pod, "/spec/volumes/0/name", "model".into());
+            requests::set(&mut pod, "/spec/volumes/0/image/reference", "nginx".into());
+            requests::set(&mut pod, pointer, huge.as_str().into());
             let found = judge(&pod, &settings);
             assert!(!found.accepted, "{pointer}");
         }
         let key = format!("container.apparmor.security.beta.kubernetes.io/{huge}");
-        let mut pod = support::valid_pod();
+        let mut pod = requests::valid_pod();
         pod["metadata"]["annotations"][key] = "unconfined".into();
         assert!(!judge(&pod, &settings).accepted);
         for field in ["name", "namespace", "operation", "subResource"] {
             let mut request = request(&pod);
             request[field] = huge.as_str().into();
             assert!(
-                !answer(&support::payload(&request, &settings)).accepted,
+                !answer(&requests::payload(&request, &settings)).accepted,
                 "{field}"
             );
         }
         let mut unknown = request(&pod);
         unknown["kind"] = json!({"group": huge, "version": "v1", "kind": huge});
-        assert!(answer(&support::payload(&unknown, &settings)).accepted);
+        assert!(answer(&requests::payload(&unknown, &settings)).accepted);
     }
 }
 
@@ -162,7 +160,7 @@ fn huge_settings_are_a_bounded_message() {
         json!(keys),
         json!(huge),
     ] {
-        let found = judge(&support::valid_pod(), &settings);
+        let found = judge(&requests::valid_pod(), &settings);
         assert_eq!(found.code, Some(500));
         let loaded = validate_settings(&serde_json::to_vec(&settings).unwrap());
         let loaded: Value = serde_json::from_slice(&loaded).unwrap();
@@ -249,10 +247,10 @@ fn settings_that_cannot_be_read_are_the_settings_fault() {
 
 #[test]
 fn a_payload_that_ends_too_early_is_rejected_and_not_repeated() {
-    let mut pod = support::valid_pod();
+    let mut pod = requests::valid_pod();
     pod["metadata"]["annotations"]["token"] = SECRET.into();
     pod["spec"]["containers"][0]["image"] = format!("myacr.azurecr.io/{SECRET}").into();
-    let payload = support::payload(&request(&pod), &json!({"onUpdate": "newViolations"}));
+    let payload = requests::payload(&request(&pod), &json!({"onUpdate": "newViolations"}));
     assert!(answer(&payload).accepted);
     for end in 0..payload.len() {
         let found = answer(&payload[..end]);
@@ -486,16 +484,16 @@ fn assert_adds_no_line(pointer: &str) {
         "seccomp": {"annotations": "honor"},
     });
     for forged in ["a\n- seccomp: b", "a\r\n- b", "a\u{2028}- b", "\u{1b}[2Ja"] {
-        let mut pod = support::valid_pod();
-        support::set(&mut pod, "/spec/volumes/0/image/reference", "nginx".into());
+        let mut pod = requests::valid_pod();
+        requests::set(&mut pod, "/spec/volumes/0/image/reference", "nginx".into());
         if let Some(profile) = pointer.strip_suffix("localhostProfile") {
-            support::set(&mut pod, &format!("{profile}type"), "Localhost".into());
+            requests::set(&mut pod, &format!("{profile}type"), "Localhost".into());
         }
-        support::set(&mut pod, pointer, forged.into());
+        requests::set(&mut pod, pointer, forged.into());
         let mut request = request(&pod);
         request["name"] = pod["metadata"]["name"].clone();
         request["namespace"] = pod["metadata"]["namespace"].clone();
-        let found = answer(&support::payload(&request, &settings));
+        let found = answer(&requests::payload(&request, &settings));
         let message = found.message.unwrap();
         let violations: Vec<Value> =
             serde_json::from_str(&found.audit_annotations["violations"]).unwrap();
@@ -508,52 +506,8 @@ fn assert_adds_no_line(pointer: &str) {
 
 // ---- answers
 
-#[derive(Debug, Deserialize)]
-struct Answer {
-    accepted: bool,
-    message: Option<String>,
-    code: Option<u16>,
-    #[serde(default)]
-    warnings: Vec<String>,
-    #[serde(default)]
-    audit_annotations: BTreeMap<String, String>,
-}
-
 fn judge(pod: &Value, settings: &Value) -> Answer {
-    answer(&support::payload(&request(pod), settings))
-}
-
-/// The answer to a payload, which must hold for every answer.
-fn answer(payload: &[u8]) -> Answer {
-    let bytes = validate(payload, &NoHost);
-    let answer: Answer = serde_json::from_slice(&bytes).unwrap();
-    assert_eq!(answer.accepted, answer.message.is_none(), "{answer:#?}");
-    assert_eq!(answer.accepted, answer.code.is_none(), "{answer:#?}");
-    // The API server takes 4 KiB of warnings in all, and cuts one of more than 256 bytes.
-    assert!(
-        answer.warnings.iter().all(|warning| warning.len() < 256),
-        "{:#?}",
-        answer.warnings
-    );
-    assert!(answer.warnings.iter().map(String::len).sum::<usize>() <= 4096);
-    let message = answer.message.as_deref().unwrap_or_default();
-    let limit = if answer.code == Some(500) {
-        66_000
-    } else {
-        16_000
-    };
-    assert!(
-        message.len() < limit,
-        "a message of {} bytes: {}",
-        message.len(),
-        tail(message)
-    );
-    let annotations: usize = answer.audit_annotations.values().map(String::len).sum();
-    assert!(
-        annotations < 48 * 1024,
-        "{annotations} bytes of annotations"
-    );
-    answer
+    answer(&requests::payload(&request(pod), settings))
 }
 
 fn assert_undecodable(answer: &Answer, payload: &str) {
@@ -574,20 +528,20 @@ fn tail(message: &str) -> String {
 // ---- payloads
 
 fn pod_with_500(list: &str) -> Value {
-    let mut pod = support::valid_pod();
+    let mut pod = requests::valid_pod();
     let containers: Vec<Value> = (0..500)
-        .map(|index| support::valid_container(&format!("{}-{index}", list.to_lowercase())))
+        .map(|index| requests::valid_container(&format!("{}-{index}", list.to_lowercase())))
         .collect();
     pod["spec"][list] = containers.into();
     pod
 }
 
 fn request(pod: &Value) -> Value {
-    support::create_request("Pod", support::workload("Pod", pod.clone()))
+    requests::create_request("Pod", requests::workload("Pod", pod.clone()))
 }
 
 fn valid_request() -> String {
-    request(&support::valid_pod()).to_string()
+    request(&requests::valid_pod()).to_string()
 }
 
 fn valid_text() -> String {
@@ -728,13 +682,13 @@ const READ_TEXT: &[(&str, &str)] = &[
 
 /// The valid payload with a JSON text at a place.
 fn text_with(place: &str, json: &str) -> String {
-    let mut payload = json!({"request": request(&support::valid_pod()), "settings": {}});
+    let mut payload = json!({"request": request(&requests::valid_pod()), "settings": {}});
     let pointer = if place.starts_with("request") {
         format!("/{place}")
     } else {
         format!("/request/object/{place}")
     };
-    support::set(&mut payload, &pointer, MARKER.into());
+    requests::set(&mut payload, &pointer, MARKER.into());
     payload
         .to_string()
         .replacen(&Value::from(MARKER).to_string(), json, 1)

@@ -9,23 +9,18 @@
     reason = "a generator that is wrong must fail, and say where"
 )]
 
-#[expect(
-    dead_code,
-    reason = "these tests need the valid workloads, not the cases"
-)]
-mod support;
+#[path = "support/properties/mod.rs"]
+mod properties;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use container_security::{ImagePattern, NoHost, Reference, validate, validate_settings};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use proptest::{collection, option, prop_assert, prop_assert_eq, sample};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use support::Expected;
+use properties::{Answer, answer, judge, requests};
 
 #[test]
 fn adding_a_container_never_turns_a_rejection_into_acceptance() {
@@ -33,14 +28,7 @@ fn adding_a_container_never_turns_a_rejection_into_acceptance() {
         1,
         (pod(), container("added"), sample::select(LISTS), settings()),
         |(pod, added, list, settings)| {
-            let before = judge("Pod", &pod, &settings);
-            let mut more = pod;
-            support::set(&mut more, &format!("/spec/{list}/-"), added);
-            let after = judge("Pod", &more, &settings);
-            prop_assert!(
-                before.accepted || !after.accepted,
-                "{before:#?}\n{after:#?}"
-            );
+            properties::a_container_more_excuses_nothing(&pod, &settings, list, added);
             Ok(())
         },
     );
@@ -61,19 +49,7 @@ fn widening_an_allow_list_never_turns_acceptance_into_a_rejection() {
         2,
         (pod(), settings(), lists),
         |(pod, settings, (list, more))| {
-            let before = judge("Pod", &pod, &settings);
-            let mut wider = settings;
-            for value in more {
-                // An allow list that is not written allows everything, and cannot be widened.
-                if wider.pointer(list).is_some() {
-                    support::set(&mut wider, &format!("{list}/-"), value);
-                }
-            }
-            let after = judge("Pod", &pod, &wider);
-            prop_assert!(
-                after.accepted || !before.accepted,
-                "{before:#?}\n{after:#?}"
-            );
+            properties::a_wider_list_rejects_no_more(&pod, &settings, list, more);
             Ok(())
         },
     );
@@ -108,18 +84,15 @@ fn the_order_of_keys_does_not_matter() {
         4,
         (pod(), settings(), kinds, any::<u64>()),
         |(pod, settings, kind, salt)| {
-            let request = support::create_request(kind, support::workload(kind, pod));
-            let sorted = support::payload(&request, &settings);
+            let request = requests::create_request(kind, requests::workload(kind, pod));
+            let sorted = requests::payload(&request, &settings);
             let mut shuffled = String::new();
             write_shuffled(
                 &json!({"request": request, "settings": settings}),
                 salt,
                 &mut shuffled,
             );
-            prop_assert_eq!(
-                answer(&validate(&sorted, &NoHost)),
-                answer(&validate(shuffled.as_bytes(), &NoHost))
-            );
+            prop_assert_eq!(answer(&sorted), answer(shuffled.as_bytes()));
             Ok(())
         },
     );
@@ -128,23 +101,7 @@ fn the_order_of_keys_does_not_matter() {
 #[test]
 fn one_template_has_the_same_violations_in_every_kind() {
     check(5, (pod(), settings()), |(pod, settings)| {
-        let mut template = pod;
-        template["spec"]["ephemeralContainers"] = json!([]);
-        let [in_pod, in_deployment, in_cron_job] = [
-            ("Pod", ""),
-            ("Deployment", "spec.template."),
-            ("CronJob", "spec.jobTemplate.spec.template."),
-        ]
-        .map(|(kind, base)| {
-            let found = judge(kind, &template, &settings);
-            let lines = lines(&found).map(|line| {
-                line.replace(&format!("{base}spec."), "spec.")
-                    .replace(&format!("{base}metadata."), "metadata.")
-            });
-            (found.accepted, found.code, lines.collect::<Vec<_>>())
-        });
-        prop_assert_eq!(&in_pod, &in_deployment);
-        prop_assert_eq!(&in_pod, &in_cron_job);
+        properties::a_template_is_judged_as_its_pod(&pod, &settings);
         Ok(())
     });
 }
@@ -171,13 +128,8 @@ fn what_nobody_reads_changes_no_verdict() {
         6,
         (pod(), settings(), place, key, json_value()),
         |(pod, settings, place, key, value)| {
-            let mut more = pod.clone();
             let pointer = format!("{place}/{}", key.replace('/', "~1"));
-            support::set(&mut more, &pointer, value);
-            prop_assert_eq!(
-                judge("Pod", &pod, &settings),
-                judge("Pod", &more, &settings)
-            );
+            properties::what_nobody_reads_changes_nothing(&pod, &settings, &pointer, value);
             Ok(())
         },
     );
@@ -185,53 +137,18 @@ fn what_nobody_reads_changes_no_verdict() {
 
 #[test]
 fn an_update_is_accepted_where_a_creation_is() {
-    check(
-        7,
-        (pod(), pod(), settings()),
-        |(stored, pod, mut settings)| {
-            let created = judge("Pod", &pod, &settings);
-            let mut request = support::create_request("Pod", support::workload("Pod", pod.clone()));
-            request["operation"] = "UPDATE".into();
-            request["oldObject"] = support::workload("Pod", stored);
-            let updated = answer(&validate(&support::payload(&request, &settings), &NoHost));
-            prop_assert!(
-                updated.accepted || !created.accepted,
-                "{created:#?}\n{updated:#?}"
-            );
-            let found: BTreeSet<_> = lines(&created).collect();
-            prop_assert!(lines(&updated).all(|line| found.contains(&line)));
-            // Nothing changed: nothing is new.
-            request["oldObject"] = request["object"].clone();
-            let same = answer(&validate(&support::payload(&request, &settings), &NoHost));
-            prop_assert!(same.accepted, "{same:#?}");
-            settings["onUpdate"] = "allViolations".into();
-            let all = answer(&validate(&support::payload(&request, &settings), &NoHost));
-            prop_assert_eq!(all, created);
-            Ok(())
-        },
-    );
+    check(7, (pod(), pod(), settings()), |(stored, pod, settings)| {
+        properties::an_update_is_judged_at_most_as_a_creation(&stored, &pod, &settings);
+        Ok(())
+    });
 }
 
 #[test]
-fn a_pattern_never_matches_another_registry() {
+fn a_pattern_means_what_is_written() {
     let matches = Cell::new(0);
-    check(8, image_and_pattern_text(), |(image, pattern_text)| {
-        let (Ok(reference), Ok(pattern)) =
-            (Reference::parse(&image), ImagePattern::parse(&pattern_text))
-        else {
-            return Ok(());
-        };
-        if pattern.matches(&reference) {
+    check(8, image_and_pattern_text(), |(image, pattern)| {
+        if properties::a_pattern_means_what_is_written(&pattern, &image) {
             matches.set(matches.get() + 1);
-            let (host, port) = host_of_image(&image);
-            let (expected, expected_port) = host_of_pattern(&pattern_text);
-            prop_assert_eq!(port, expected_port);
-            match expected.strip_prefix("*.") {
-                None => prop_assert_eq!(host, expected),
-                Some(domain) => {
-                    prop_assert_eq!(host.split_once('.').map(|(_, rest)| rest), Some(domain));
-                }
-            }
         }
         Ok(())
     });
@@ -243,42 +160,19 @@ fn a_pattern_never_matches_another_registry() {
 }
 
 #[test]
-fn a_reference_survives_printing() {
+fn a_reference_is_what_the_published_grammar_says() {
     let text = prop_oneof![4 => image_text(), 1 => any::<String>(), 1 => "[ -~]{0,40}"];
     check(9, text, |text| {
-        let Ok(reference) = Reference::parse(&text) else {
-            return Ok(());
-        };
-        let printed = reference.to_string();
-        let again = Reference::parse(&printed).map_err(|error| fail(&printed, &error))?;
-        prop_assert_eq!(again.registry(), reference.registry());
-        prop_assert_eq!(again.repository(), reference.repository());
-        prop_assert!(again.segments().eq(reference.segments()));
-        prop_assert_eq!(
-            again.segments().collect::<Vec<_>>().join("/"),
-            reference.repository()
-        );
-        prop_assert_eq!(again.tag(), reference.tag());
-        prop_assert_eq!(again.pulled_tag(), reference.pulled_tag());
-        prop_assert_eq!(again.digest(), reference.digest());
-        prop_assert_eq!(again.to_string(), printed);
+        properties::a_reference_is_what_the_grammar_says(&text);
         Ok(())
     });
 }
 
 #[test]
-fn a_pattern_survives_printing() {
+fn any_text_is_a_pattern_or_none() {
     let text = prop_oneof![4 => pattern_text(), 1 => any::<String>(), 1 => "[ -~]{0,40}"];
     check(10, (text, image_text()), |(text, image)| {
-        let Ok(pattern) = ImagePattern::parse(&text) else {
-            return Ok(());
-        };
-        let printed = pattern.to_string();
-        let again = ImagePattern::parse(&printed).map_err(|error| fail(&printed, &error))?;
-        prop_assert_eq!(&again, &pattern);
-        if let Ok(reference) = Reference::parse(&image) {
-            prop_assert_eq!(again.matches(&reference), pattern.matches(&reference));
-        }
+        properties::a_pattern_means_what_is_written(&text, &image);
         Ok(())
     });
 }
@@ -286,9 +180,9 @@ fn a_pattern_survives_printing() {
 #[test]
 fn any_bytes_have_an_answer() {
     check(11, collection::vec(any::<u8>(), 0..200), |bytes| {
-        let found = answer(&validate(&bytes, &NoHost));
-        prop_assert!(!found.accepted);
-        prop_assert!(serde_json::from_slice::<Value>(&validate_settings(&bytes)).is_ok());
+        properties::a_payload_has_one_answer(&bytes);
+        properties::settings_are_judged_alike(&bytes);
+        prop_assert!(!answer(&bytes).accepted);
         Ok(())
     });
 }
@@ -300,8 +194,8 @@ fn any_damage_to_a_payload_has_an_answer() {
         12,
         (pod(), settings(), damage),
         |(pod, settings, damage)| {
-            let request = support::create_request("Pod", support::workload("Pod", pod));
-            let mut payload = support::payload(&request, &settings);
+            let request = requests::create_request("Pod", requests::workload("Pod", pod));
+            let mut payload = requests::payload(&request, &settings);
             for (place, byte, how) in damage {
                 let place = place.index(payload.len());
                 match how {
@@ -312,7 +206,7 @@ fn any_damage_to_a_payload_has_an_answer() {
                     }
                 }
             }
-            answer(&validate(&payload, &NoHost));
+            properties::a_payload_has_one_answer(&payload);
             Ok(())
         },
     );
@@ -342,10 +236,10 @@ fn any_json_has_an_answer() {
         "/settings",
     ]);
     check(13, (pod(), place, json_value()), |(pod, place, value)| {
-        let request = support::create_request("Pod", support::workload("Pod", pod));
+        let request = requests::create_request("Pod", requests::workload("Pod", pod));
         let mut payload = json!({"request": request, "settings": {}});
-        support::set(&mut payload, place, value);
-        answer(&validate(&serde_json::to_vec(&payload).unwrap(), &NoHost));
+        requests::set(&mut payload, place, value);
+        answer(&serde_json::to_vec(&payload).unwrap());
         Ok(())
     });
 }
@@ -364,18 +258,7 @@ fn settings_are_judged_alike_when_they_are_loaded_and_when_they_are_used() {
             .prop_map(|sections| sections.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into()),
     ];
     check(14, some_settings, |settings| {
-        let loaded = validate_settings(&serde_json::to_vec(&settings).unwrap());
-        let loaded: Value = serde_json::from_slice(&loaded).unwrap();
-        let used = judge("Pod", &support::valid_pod(), &settings);
-        prop_assert_eq!(
-            loaded["valid"] == true,
-            used.code != Some(500),
-            "{}",
-            loaded
-        );
-        if used.code == Some(500) {
-            prop_assert_eq!(loaded["message"].as_str(), used.message.as_deref());
-        }
+        properties::settings_are_judged_alike(&serde_json::to_vec(&settings).unwrap());
         Ok(())
     });
 }
@@ -398,38 +281,11 @@ fn check<S: Strategy>(
     }
 }
 
-fn fail(text: &str, error: &dyn std::error::Error) -> TestCaseError {
-    TestCaseError::fail(format!("{text}: {error}"))
-}
-
 // ---- answers
 
-fn judge(kind: &str, pod: &Value, settings: &Value) -> Expected {
-    let request = support::create_request(kind, support::workload(kind, pod.clone()));
-    answer(&validate(&support::payload(&request, settings), &NoHost))
-}
-
-fn answer(bytes: &[u8]) -> Expected {
-    let answer = Expected::deserialize(&mut serde_json::Deserializer::from_slice(bytes)).unwrap();
-    assert_eq!(answer.accepted, answer.message.is_none(), "{answer:#?}");
-    assert_eq!(answer.accepted, answer.code.is_none(), "{answer:#?}");
-    answer
-}
-
-/// The violations, each as its line.
-fn lines(answer: &Expected) -> impl Iterator<Item = String> {
-    let message = answer.message.as_deref().unwrap_or_default();
-    message
-        .split("\n- ")
-        .skip(1)
-        .map(ToOwned::to_owned)
-        .collect::<Vec<_>>()
-        .into_iter()
-}
-
 /// The verdict, and the violations without the positions of their containers.
-fn without_positions(answer: &Expected) -> (bool, BTreeSet<String>) {
-    let lines = lines(answer).map(|line| {
+fn without_positions(answer: &Answer) -> (bool, BTreeSet<String>) {
+    let lines = answer.lines().into_iter().map(|line| {
         (0..10).fold(line, |line, index| {
             line.replace(&format!("ontainers[{index}]"), "ontainers[*]")
         })
@@ -474,35 +330,6 @@ fn hash(salt: u64, text: &str) -> u64 {
         .fold(salt ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         })
-}
-
-// ---- the host of a reference and of a pattern, told without the policy's parser
-
-fn host_of_image(image: &str) -> (String, Option<u64>) {
-    let first = image.split('/').next().unwrap();
-    let is_host = image.contains('/')
-        && (first == "localhost"
-            || first.contains(['.', ':'])
-            || first.chars().any(char::is_uppercase));
-    canonical(if is_host { first } else { "docker.io" })
-}
-
-fn host_of_pattern(pattern: &str) -> (String, Option<u64>) {
-    canonical(pattern.split('/').next().unwrap())
-}
-
-fn canonical(host: &str) -> (String, Option<u64>) {
-    let host = host.to_lowercase();
-    let (name, port) = match host.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => (name, Some(port.parse().unwrap())),
-        _ => (host.as_str(), None),
-    };
-    let name = if name == "index.docker.io" && port.is_none() {
-        "docker.io"
-    } else {
-        name
-    };
-    (name.to_owned(), port)
 }
 
 // ---- pods and settings
@@ -592,7 +419,7 @@ fn pod() -> impl Strategy<Value = Value> {
     )
         .prop_map(
             |(init, regular, ephemeral, seccomp, app_armor, flags, annotation, volume)| {
-                let mut pod = support::valid_pod();
+                let mut pod = requests::valid_pod();
                 pod["spec"]["initContainers"] = init.into();
                 pod["spec"]["containers"] = regular.into();
                 pod["spec"]["ephemeralContainers"] = ephemeral.into();
@@ -626,7 +453,7 @@ fn container(name: &'static str) -> impl Strategy<Value = Value> {
         option::weighted(0.2, port),
     )
         .prop_map(move |(image, seccomp, app_armor, ports)| {
-            let mut container = support::valid_container(name);
+            let mut container = requests::valid_container(name);
             container["image"] = image.into();
             let profiles = [("seccompProfile", seccomp), ("appArmorProfile", app_armor)];
             for (field, profile) in profiles {

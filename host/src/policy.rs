@@ -102,13 +102,22 @@ impl Policy {
             settings => serde_json::to_vec(settings),
         }
         .map_err(Error::Payload)?;
-        let answer = self
-            .call("validate_settings", &payload)
+        let answer = self.validate_settings_bytes(&payload)?;
+        serde_json::from_slice(&answer).map_err(Error::InvalidSettingsResponse)
+    }
+
+    /// Calls `validate_settings` with a payload and hands back the answer, both as the raw bytes
+    /// that cross the waPC boundary.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SettingsCall`] or [`Error::TimedOut`] when the guest does not answer.
+    pub fn validate_settings_bytes(&self, payload: &[u8]) -> Result<Vec<u8>, Error> {
+        self.call("validate_settings", payload)
             .map_err(|failure| match failure {
                 CallFailure::TimedOut => Error::TimedOut,
                 CallFailure::Failed(cause) => Error::SettingsCall(format!("{cause:?}")),
-            })?;
-        serde_json::from_slice(&answer).map_err(Error::InvalidSettingsResponse)
+            })
     }
 
     /// Asks the guest for its verdict on one `AdmissionRequest`.

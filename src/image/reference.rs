@@ -293,7 +293,10 @@ fn is_ipv6(address: &str) -> bool {
 /// Host and port of a registry. The port is without leading zeros: whoever pulls reads a number.
 pub(super) fn split_port(registry: &str) -> (&str, Option<&str>) {
     match registry.rsplit_once(':') {
-        Some((host, port)) if is_port(port) => (host, Some(port.trim_start_matches('0'))),
+        Some((host, port)) if is_port(port) => {
+            let number = port.trim_start_matches('0');
+            (host, Some(if number.is_empty() { "0" } else { number }))
+        }
         _ => (registry, None),
     }
 }

@@ -36,11 +36,23 @@
     reason = "a case that is written wrongly must fail, and say where"
 )]
 
+mod requests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use self::requests::shape;
+#[allow(
+    unused_imports,
+    clippy::allow_attributes,
+    reason = "each test file uses some of it"
+)]
+pub(crate) use self::requests::{
+    Expected, create_request, payload, set, valid_container, valid_pod, workload,
+};
 
 /// A case that is ready to run.
 #[derive(Debug, Clone)]
@@ -51,16 +63,6 @@ pub(crate) struct Case {
     pub(crate) payload: Vec<u8>,
     /// What the policy must answer, apart from its annotations for machines.
     pub(crate) expected: Expected,
-}
-
-/// The part of an answer that people read.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Expected {
-    pub(crate) accepted: bool,
-    pub(crate) message: Option<String>,
-    pub(crate) code: Option<u16>,
-    #[serde(default)]
-    pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -193,110 +195,6 @@ pub(crate) fn settings_cases(tests: &Path) -> Vec<SettingsCase> {
         .iter()
         .flat_map(|file| read(file))
         .collect()
-}
-
-/// A pod that every control accepts with its default settings, with one container of each kind.
-pub(crate) fn valid_pod() -> Value {
-    json!({
-        "metadata": {"name": "web", "namespace": "shop"},
-        "spec": {
-            "containers": [valid_container("app")],
-            "ephemeralContainers": [valid_container("debug")],
-            "initContainers": [valid_container("setup")],
-            "securityContext": {
-                "appArmorProfile": {"type": "RuntimeDefault"},
-                "runAsNonRoot": true,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-        },
-    })
-}
-
-/// A container that every control accepts with its default settings.
-pub(crate) fn valid_container(name: &str) -> Value {
-    json!({
-        "name": name,
-        "image": format!("myacr.azurecr.io/shop/{name}:1.4.2"),
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": true,
-        },
-    })
-}
-
-/// The valid workload of a kind: the valid pod where the kind keeps its template.
-pub(crate) fn workload(kind: &str, pod: Value) -> Value {
-    let (group, version, path) = shape(kind);
-    let api_version = if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    };
-    let mut object = if path.is_empty() {
-        pod
-    } else {
-        let mut template = pod;
-        template["spec"]
-            .as_object_mut()
-            .unwrap()
-            .remove("ephemeralContainers");
-        template["metadata"]
-            .as_object_mut()
-            .unwrap()
-            .retain(|key, _| key == "annotations");
-        let mut object = json!({"metadata": {"name": "web", "namespace": "shop"}});
-        set(&mut object, path, template);
-        object
-    };
-    object["apiVersion"] = api_version.into();
-    object["kind"] = kind.into();
-    object
-}
-
-/// An AdmissionRequest that creates this object.
-pub(crate) fn create_request(kind: &str, object: Value) -> Value {
-    let (group, version, _) = shape(kind);
-    let mut request = json!({
-        "uid": "0b4c6f1e-0000-4000-8000-000000000001",
-        "kind": {"group": group, "version": version, "kind": kind},
-        "name": "web",
-        "namespace": "shop",
-        "operation": "CREATE",
-        "userInfo": {"username": "alice"},
-    });
-    request["object"] = object;
-    request
-}
-
-/// The payload of `validate`, keys sorted, as the host sends it.
-pub(crate) fn payload(request: &Value, settings: &Value) -> Vec<u8> {
-    serde_json::to_vec(&json!({"request": request, "settings": settings})).unwrap()
-}
-
-/// Sets the value at a JSON pointer; parents that are missing are made, and `-` is the place
-/// behind the last element of a list.
-pub(crate) fn set(target: &mut Value, pointer: &str, value: Value) {
-    let mut place = target;
-    for token in pointer.split('/').skip(1) {
-        let token = token.replace("~1", "/").replace("~0", "~");
-        let is_index = token == "-" || token.parse::<usize>().is_ok();
-        if place.is_null() {
-            *place = if is_index { json!([]) } else { json!({}) };
-        }
-        place = match place {
-            Value::Array(list) => {
-                let index = token.parse().unwrap_or(list.len());
-                while list.len() <= index {
-                    list.push(Value::Null);
-                }
-                &mut list[index]
-            }
-            Value::Object(map) => map.entry(token).or_insert(Value::Null),
-            other => panic!("{pointer}: {other} has no {token}"),
-        };
-    }
-    *place = value;
 }
 
 fn remove(target: &mut Value, pointer: &str) {
@@ -448,21 +346,6 @@ fn lines(title: &str, items: &[String]) -> String {
     items.iter().fold(title.to_owned(), |message, item| {
         format!("{message}\n- {item}")
     })
-}
-
-/// Group, version and the pointer of the pod template.
-fn shape(kind: &str) -> (&'static str, &'static str, &'static str) {
-    match kind {
-        "Pod" => ("", "v1", ""),
-        "PodTemplate" => ("", "v1", "/template"),
-        "ReplicationController" => ("", "v1", "/spec/template"),
-        "ReplicaSet" | "Deployment" | "StatefulSet" | "DaemonSet" => {
-            ("apps", "v1", "/spec/template")
-        }
-        "Job" => ("batch", "v1", "/spec/template"),
-        "CronJob" => ("batch", "v1", "/spec/jobTemplate/spec/template"),
-        other => panic!("no workload kind: {other}"),
-    }
 }
 
 fn yaml_files(folder: &Path) -> Vec<PathBuf> {

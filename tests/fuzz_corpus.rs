@@ -3,12 +3,6 @@
 //!
 //! `make fuzz` looks for more; see `fuzz/`.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a corpus that cannot be read must fail, and say where"
-)]
-
 #[path = "support/properties/mod.rs"]
 mod properties;
 

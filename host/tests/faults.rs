@@ -324,7 +324,11 @@ impl Control {
     /// The line about an answer that did not come, with what follows the opening words.
     fn cannot(self, why: &str) -> String {
         let space = if why.starts_with(':') { "" } else { " " };
-        self.line(&format!("{}{space}{why}", self.cannot))
+        format!(
+            "{}: container \"app\": image is \"{IMAGE}\", {}{space}{why}; \
+             try again, or ask whoever runs the policy server",
+            self.name, self.cannot
+        )
     }
 }
 

@@ -1,11 +1,7 @@
 //! The module and the native library answer alike, byte for byte: what fuzzing has found worth
 //! keeping, and random input of the same sorts.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test may panic, also in its helpers"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
 
 mod policy_module;
 #[path = "../../tests/support/properties/mod.rs"]

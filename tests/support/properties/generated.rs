@@ -9,6 +9,7 @@
     reason = "each test file, and each fuzz target, uses some of it"
 )]
 #![expect(
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a generator that is wrong must fail, and say where"
@@ -451,14 +452,14 @@ impl<'b> Choices<'b> {
                 "library", "org", "app", "nginx", "org-evil", "a__b", "a.b", "*", "A",
             ]));
         }
-        text.push_str(&match self.number(5) {
+        let version = match self.number(5) {
             0 => format!(":{}", self.word(&["latest", "1.27", "ghcr.io", "_"])),
             1 => format!("@{DIGEST}"),
             2 => format!(":1@{DIGEST}"),
             3 => format!("@{}", self.word(&["sha256:00", "sha512:00", "sha256"])),
             _ => String::new(),
-        });
-        text
+        };
+        text + &version
     }
 
     // ---- what the host answers

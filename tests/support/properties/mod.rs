@@ -10,6 +10,7 @@
     reason = "each test file, and each fuzz target, uses some of it"
 )]
 #![expect(
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a property that does not hold must fail, and say where"
@@ -204,7 +205,7 @@ pub(crate) fn a_wider_list_rejects_no_more(
 }
 
 /// The pod without ephemeral containers has the same violations as the template of a Deployment
-/// and of a CronJob, provided that every container has an image: a template may wait for it.
+/// and of a `CronJob`, provided that every container has an image: a template may wait for it.
 pub(crate) fn a_template_is_judged_as_its_pod(pod: &Value, settings: &Value) {
     let mut template = pod.clone();
     template["spec"]["ephemeralContainers"] = json!([]);

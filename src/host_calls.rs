@@ -27,14 +27,16 @@ pub trait Host {
     fn now(&self) -> i64;
 }
 
-/// A host that grants nothing and has no clock to speak of: for what is judged from the request.
+/// A host that grants nothing, in the words of policy-server, and has no clock to speak of: for what
+/// is judged from the request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoHost;
 
 impl Host for NoHost {
     fn call(&self, namespace: &str, operation: &str, _: &[u8]) -> Result<Vec<u8>, String> {
         Err(format!(
-            "{DENIED} to the '{namespace}/{operation}' host capability."
+            "Policy {DENIED} to the '{namespace}/{operation}' host capability. The violation has been \
+             reported."
         ))
     }
 

@@ -85,6 +85,22 @@ fn only_a_container_may_not_name_a_digest_alone() {
 }
 
 #[test]
+fn the_port_of_https_can_be_left_out() {
+    for (with, without) in [
+        ("ghcr.io:443/org/app:1", "ghcr.io/org/app:1"),
+        ("ghcr.io:00443/org/app", "ghcr.io/org/app"),
+        ("[::1]:443/app", "[::1]/app"),
+        ("ghcr.io:4430/org/app", "ghcr.io:4430/org/app"),
+        ("[::443]/app", "[::443]/app"),
+    ] {
+        assert_eq!(
+            Reference::parse(with).unwrap().without_default_port(),
+            Reference::parse(without).unwrap()
+        );
+    }
+}
+
+#[test]
 fn all_names_of_one_image_are_equal() {
     for (names, others) in [
         (

@@ -130,3 +130,43 @@ impl std::fmt::Display for Title<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host_calls::NoHost;
+
+    #[test]
+    fn what_is_no_request_is_rejected_with_its_problem() {
+        for (payload, problem) in [
+            ("", "it is not valid JSON"),
+            ("{\"request\":", "it is not valid JSON at column 11"),
+            ("null", "expected a request and settings at column 4"),
+            ("[]", "expected a request and settings"),
+            ("{}", "missing field `request` at column 2"),
+            (
+                "{\"request\":7}",
+                "expected an AdmissionRequest at column 12",
+            ),
+            ("{\"request\":{}}", "missing field `kind` at column 13"),
+            (
+                "{\"request\":{\"kind\":7}}",
+                "expected an object at column 20",
+            ),
+            (
+                "{\"request\":{\"kind\":{\"kind\":\"\"}}}",
+                "missing field `kind` at column 31",
+            ),
+            (
+                "{\"request\":{\"kind\":{\"kind\":\"Pod\"},\"name\":7}}",
+                "expected a string at column 42",
+            ),
+        ] {
+            let answer: serde_json::Value =
+                serde_json::from_slice(&validate(payload.as_bytes(), &NoHost)).unwrap();
+            let message = format!("the admission request cannot be decoded: {problem}");
+            let expected = serde_json::json!({"accepted": false, "code": 400, "message": message});
+            assert_eq!(answer, expected, "{payload}");
+        }
+    }
+}

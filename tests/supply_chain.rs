@@ -1111,6 +1111,23 @@ fn what_is_exempt_is_not_looked_up() {
 }
 
 #[test]
+fn an_update_of_a_good_pod_asks_no_host_about_what_it_runs_already() {
+    let mut request = support::create_request("Pod", pod(&[APP]));
+    request["operation"] = "UPDATE".into();
+    request["oldObject"] = request["object"].clone();
+    for settings in [
+        signed(json!([{"publicKeys": [KEY]}])),
+        scanned(&json!({})),
+        fresh(&json!({"maximumAge": "1d"})),
+        fresh(&json!({"baseImage": "current"})),
+    ] {
+        let host = willing();
+        answer(&request, &settings, &host);
+        assert_eq!(host.calls(), [], "{settings}");
+    }
+}
+
+#[test]
 fn an_update_looks_up_what_the_stored_object_does_not_have() {
     let mut request = support::create_request("Pod", pod(&[APP, "ghcr.io/org/new:1"]));
     request["operation"] = "UPDATE".into();

@@ -76,8 +76,8 @@ impl Response {
     }
 
     fn reject(code: u16, message: String) -> Self {
+        // Not accepted, which is what is said by default.
         Self {
-            accepted: false,
             message: Some(message),
             code: Some(code),
             ..Self::default()
@@ -258,3 +258,70 @@ const MAX_WARNING_BYTES: usize = 255;
 const MAX_WARNINGS: usize = 15;
 /// Audit events are stored: 32 KiB hold some hundred violations.
 const MAX_ANNOTATION_BYTES: usize = 32 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_above_its_limit_at_the_border_of_a_character() {
+        for (text, expected) in [
+            ("abcdef", "abcdef"),
+            ("abcdefg", "abc..."),
+            ("ab\u{e9}defg", "ab..."),
+            ("\u{1f600}\u{1f600}", "..."),
+        ] {
+            assert_eq!(cut(text.to_owned(), 6), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_cut_above_its_limit_and_says_by_how_much() {
+        for (limit, expected) in [
+            (7, "T\n- ab\n- and 2 more violations"),
+            (8, "T\n- ab\n- cd\n- and 1 more violation"),
+            (12, "T\n- ab\n- cd\n- and 1 more violation"),
+            (13, "T\n- ab\n- cd\n- ef"),
+        ] {
+            let items = ["ab", "cd", "ef"].map(str::to_owned).into_iter();
+            assert_eq!(lines("T".to_owned(), items, "violation", limit), expected);
+        }
+    }
+
+    #[test]
+    fn fifteen_warnings_are_given_and_the_others_are_counted() {
+        for (count, given, last) in [
+            (15, 15, "w"),
+            (16, 16, "and 1 more warnings"),
+            (20, 16, "and 5 more warnings"),
+        ] {
+            let notices = vec!["w".to_owned(); count];
+            let warnings = warnings(&[], notices.iter());
+            assert_eq!(warnings.len(), given);
+            assert_eq!(warnings.last().unwrap(), last);
+        }
+    }
+
+    #[test]
+    fn machines_are_told_what_was_rejected_and_what_was_warned_of() {
+        let payload = serde_json::json!({
+            "request": {
+                "kind": {"group": "", "kind": "Pod"},
+                "object": {"spec": {"hostPID": true, "shareProcessNamespace": true, "containers": []}},
+            },
+            "settings": {"shareProcessNamespace": {"mode": "warn"}},
+        });
+        let answer = crate::validate(payload.to_string().as_bytes(), &crate::NoHost);
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        let expected = serde_json::json!({
+            "rejected-by": "hostNamespaces",
+            "violations": "[{\"control\":\"hostNamespaces\",\"mode\":\"enforce\",\
+                \"path\":\"/spec/hostPID\",\"field\":\"spec.hostPID\",\"fix\":{\"set\":false}},\
+                {\"control\":\"shareProcessNamespace\",\"mode\":\"warn\",\
+                \"path\":\"/spec/shareProcessNamespace\",\
+                \"field\":\"spec.shareProcessNamespace\",\"fix\":{\"set\":false}}]",
+            "warned-by": "shareProcessNamespace",
+        });
+        assert_eq!(answer["audit_annotations"], expected);
+    }
+}

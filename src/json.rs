@@ -296,5 +296,7 @@ mod tests {
             let description = describe_error(&error);
             assert!(!description.contains("s3cret"), "{description}");
         }
+        let error = <serde_json::Error as serde::de::Error>::custom("s3cret");
+        assert_eq!(describe_error(&error), "a value of an unexpected type");
     }
 }

@@ -205,15 +205,24 @@ pub(crate) fn a_wider_list_rejects_no_more(
 }
 
 /// The pod without ephemeral containers has the same violations as the template of a Deployment
-/// and of a `CronJob`, provided that every container has an image: a template may wait for it.
+/// and of a `CronJob`, provided that every container and image volume names its image: a template
+/// may wait for it.
 pub(crate) fn a_template_is_judged_as_its_pod(pod: &Value, settings: &Value) {
     let mut template = pod.clone();
     template["spec"]["ephemeralContainers"] = json!([]);
-    let waits = |container: &Value| container["image"].is_null() || container["image"] == "";
-    for list in ["initContainers", "containers"] {
-        if template["spec"][list].as_array().unwrap().iter().any(waits) {
-            return;
-        }
+    let waits = |image: &Value| image.is_null() || image == "";
+    let spec = &template["spec"];
+    let containers = ["initContainers", "containers"].map(|list| spec[list].as_array().unwrap());
+    let volumes = spec["volumes"].as_array().into_iter().flatten();
+    let images = containers
+        .into_iter()
+        .flatten()
+        .map(|container| &container["image"]);
+    if images
+        .chain(volumes.map(|volume| &volume["image"]["reference"]))
+        .any(waits)
+    {
+        return;
     }
     let [in_pod, in_deployment, in_cron_job] = [
         ("Pod", "", ""),

@@ -11,6 +11,7 @@
 mod budgets;
 mod chart;
 mod guests;
+mod limits;
 mod measure;
 mod report;
 mod requests;
@@ -42,10 +43,12 @@ fn main() -> Result<()> {
         report::requests_table(&measured)?,
         report::modules_table(&measured)
     );
+    println!("{}", limits::table(&measured.limits)?);
 
     let docs = guests::workspace().join("docs");
     let document = docs.join("benchmarks.md");
     let mut complaints = budgets::broken(&measured)?;
+    complaints.extend(limits::broken(&measured.limits));
     match timing {
         Timing::On => {
             fs::create_dir_all(&docs)?;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::guests::Guest;
+use crate::limits;
 use crate::requests::{Expected, Request};
 use crate::wapc::{Call, Fuel, Runner, now};
 
@@ -14,6 +15,7 @@ use crate::wapc::{Call, Fuel, Runner, now};
 pub(crate) struct Measurements {
     pub(crate) modules: Vec<Module>,
     pub(crate) rows: Vec<Row>,
+    pub(crate) limits: Vec<limits::Row>,
 }
 
 /// A guest as it would be published.
@@ -69,12 +71,16 @@ pub(crate) enum Timing {
 pub(crate) fn measure(requests: &[Request], timing: Timing) -> Result<Measurements> {
     let mut modules = Vec::new();
     let mut contestants = Vec::new();
+    let mut limits = Vec::new();
     for guest in Guest::ALL {
         let wasm = guest.build()?;
         let timed = match timing {
             Timing::On => Some(Runner::new(&wasm, Fuel::Free)?),
             Timing::Off => None,
         };
+        if guest == Guest::Policy {
+            limits = limits::measure(&wasm)?;
+        }
         modules.push(Module {
             guest,
             bytes: u64::try_from(wasm.len())?,
@@ -101,7 +107,11 @@ pub(crate) fn measure(requests: &[Request], timing: Timing) -> Result<Measuremen
             });
         }
     }
-    Ok(Measurements { modules, rows })
+    Ok(Measurements {
+        modules,
+        rows,
+        limits,
+    })
 }
 
 struct Contestant {

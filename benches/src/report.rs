@@ -186,6 +186,7 @@ mod tests {
                 row(Guest::Policy, 600_000),
                 row(Guest::SdkStyle, 2_000_000),
             ],
+            limits: Vec::new(),
         }
     }
 

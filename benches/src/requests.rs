@@ -88,7 +88,7 @@ pub(crate) const TWENTY_KB: &str = "20 KB";
 /// Every control that is decided from the request alone, switched on and configured the way an
 /// operator would: what differs from the defaults, and no more. The requests above comply with all
 /// of it.
-fn settings() -> Value {
+pub(crate) fn settings() -> Value {
     json!({
         "appArmor": {"required": true},
         "exemptions": [
@@ -209,7 +209,7 @@ fn request(name: &'static str, payload: &Value, expected: Expected) -> Result<Re
     })
 }
 
-fn create(pod: &Value, settings: &Value) -> Value {
+pub(crate) fn create(pod: &Value, settings: &Value) -> Value {
     json!({"request": review(pod, "CREATE", "CreateOptions"), "settings": settings})
 }
 
@@ -246,7 +246,7 @@ fn review(pod: &Value, operation: &str, options: &str) -> Value {
 }
 
 /// The least that complies with every control.
-fn minimal_pod() -> Value {
+pub(crate) fn minimal_pod() -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Pod",

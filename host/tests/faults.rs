@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use container_security::Host;
-use container_security_host::{Error, HostCapabilities, Limits, Policy, Verdict};
+use container_security_host::{Denied, Error, HostCapabilities, Limits, Policy, Verdict};
 use serde_json::{Value, json};
 use wapc::WapcHost;
 use wasmtime_provider::WasmtimeEngineProviderBuilder;
@@ -231,7 +231,11 @@ fn ten_thousand_requests_on_one_instance_take_no_more_memory_than_the_first_few(
         .unwrap();
     let instance = WapcHost::new(
         Box::new(instances.rehydrate(None).unwrap()),
-        Some(Box::new(|_, _, _, _, _| Err("denied".into()))),
+        Some(Box::new(|_, binding, namespace, operation, payload| {
+            Denied
+                .call(binding, namespace, operation, payload)
+                .map_err(Into::into)
+        })),
     )
     .unwrap();
     // Requests that leaked twenty bytes each would not get to the end.

@@ -17,6 +17,8 @@ mod request;
 mod response;
 mod update;
 
+use std::cell::LazyCell;
+
 use self::request::{Object, Operation, Payload, Request};
 use self::response::Response;
 use crate::controls::Review;
@@ -49,7 +51,7 @@ fn respond(payload: &[u8], host: &dyn Host) -> Response {
     };
     let settings = match &payload.settings {
         None => Ok(Settings::default()),
-        Some(Ok(node)) => Settings::from_node(node),
+        Some(Ok(document)) => Settings::from_node(document.root()),
         Some(Err(problem)) => Err(vec![format!("settings: {problem}")]),
     };
     let settings = match settings {
@@ -85,19 +87,22 @@ fn judge(request: Request<'_>, settings: &Settings, host: &dyn Host) -> Response
     let review = Review::new(&workload, namespace, settings);
     let mut findings = review.judge();
     // A stored object that cannot be read excuses nothing.
-    let stored = request
-        .old_object
-        .filter(|_| !findings.violations.is_empty() || settings.asks_host())
-        .filter(|_| request.operation == Operation::Update)
-        .filter(|_| settings.on_update == OnUpdate::NewViolations)
-        .and_then(|raw| Object::Raw(raw).into_workload(kind).ok());
-    if let Some(stored) = &stored {
+    let stored = LazyCell::new(|| {
+        request
+            .old_object
+            .filter(|_| request.operation == Operation::Update)
+            .filter(|_| settings.on_update == OnUpdate::NewViolations)
+            .and_then(|raw| Object::Raw(raw).into_workload(kind).ok())
+    });
+    if !findings.violations.is_empty()
+        && let Some(stored) = &*stored
+    {
         let legacy = Review::new(stored, namespace, settings).judge();
         findings
             .violations
             .retain(|violation| update::counts(violation, &workload, stored, &legacy.violations));
     }
-    review.judge_supply_chain(stored.as_ref(), host, &mut findings);
+    review.judge_supply_chain(|| stored.as_ref(), host, &mut findings);
     let name = request
         .name
         .as_ref()

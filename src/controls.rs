@@ -21,13 +21,14 @@ pub(crate) mod share_process_namespace;
 pub(crate) mod signatures;
 pub(crate) mod vulnerabilities;
 
-use std::cell::OnceCell;
+use std::cell::{LazyCell, OnceCell};
 use std::collections::BTreeSet;
+use std::iter;
 
 use crate::host_calls::{self, Failure, Host};
 use crate::image::Image;
 use crate::image::reference::{Reference, ReferenceError};
-use crate::settings::{Mode, Settings, words};
+use crate::settings::{Exemption, Mode, Settings, words};
 use crate::violation::{Found, Remedy, Subject, Violation};
 use crate::workload::Workload;
 
@@ -172,10 +173,10 @@ impl<'w> Review<'w> {
     /// Runs the controls that ask the host, and adds to what the others have found.
     ///
     /// Not asked about: images that `registries` refuses, that the settings exempt, or that the
-    /// `stored` object of an UPDATE has already.
-    pub(crate) fn judge_supply_chain(
+    /// `stored` object of an UPDATE has already. It is only decoded when an image is left.
+    pub(crate) fn judge_supply_chain<'s>(
         &self,
-        stored: Option<&Workload<'_>>,
+        stored: impl Fn() -> Option<&'s Workload<'s>>,
         host: &dyn Host,
         findings: &mut Findings<'w>,
     ) {
@@ -186,10 +187,11 @@ impl<'w> Review<'w> {
             .filter(|found| found.control.mode(self.settings) == Mode::Enforce)
             .map(|found| found.subject)
             .collect();
+        let stored = LazyCell::new(|| stored().map(Workload::images).unwrap_or_default());
         let lookups = Lookups {
             review: self,
             refused,
-            stored,
+            is_stored: &|text| stored.iter().any(|old| old.text == Some(text)),
             host,
         };
         for row in self.rows() {
@@ -207,10 +209,16 @@ impl<'w> Review<'w> {
     }
 
     fn is_exempt(&self, control: Control, subject: Subject<'_>) -> bool {
-        self.settings
-            .exemptions
+        self.exemptions(control)
+            .any(|exemption| exemption.covers(subject, &self.images))
+    }
+
+    /// The exemptions that are about a control here.
+    fn exemptions(&self, control: Control) -> impl Iterator<Item = &'w Exemption> {
+        let (namespace, exemptions) = (self.namespace, &self.settings.exemptions);
+        exemptions
             .iter()
-            .any(|exemption| exemption.covers(control, subject, self.namespace, &self.images))
+            .filter(move |exemption| exemption.is_about(control, namespace))
     }
 }
 
@@ -280,34 +288,50 @@ pub(crate) struct Lookups<'l, 'w> {
     review: &'l Review<'w>,
     /// Whose images `registries` has refused.
     refused: Vec<Subject<'w>>,
-    /// The stored object of an UPDATE.
-    stored: Option<&'l Workload<'l>>,
+    /// Whether the stored object of an UPDATE has an image of this text.
+    is_stored: &'l dyn Fn(&str) -> bool,
     pub(crate) host: &'l dyn Host,
 }
 
 /// One image, and everything in the workload that uses it.
 pub(crate) struct Uses<'l, 'w> {
-    /// The reference as it is written first.
-    pub(crate) text: &'w str,
     pub(crate) reference: &'l Reference<'w>,
-    pub(crate) images: Vec<&'l Image<'w>>,
+    first: &'l Image<'w>,
+    // Empty as a rule, and then no allocation.
+    others: Vec<&'l Image<'w>>,
+}
+
+impl<'l, 'w> Uses<'l, 'w> {
+    /// The reference as it is written first.
+    pub(crate) fn text(&self) -> &'w str {
+        self.first.text.unwrap_or_default()
+    }
+
+    pub(crate) fn images(&self) -> impl Iterator<Item = &'l Image<'w>> {
+        iter::once(self.first).chain(self.others.iter().copied())
+    }
 }
 
 impl<'l, 'w> Lookups<'l, 'w> {
-    /// Each image once, in the order in which they stand in the workload, so that the host is
-    /// asked the same questions in the same order every time.
+    /// Each image that `is_asked_for` once, in the order in which they stand in the workload, so
+    /// that the host is asked the same questions in the same order every time.
     pub(crate) fn distinct(
         &self,
         control: Control,
+        is_asked_for: impl Fn(&Reference<'w>) -> bool,
         findings: &mut Findings<'w>,
     ) -> Vec<Uses<'l, 'w>> {
         let review = self.review;
-        let stored = self.stored.map(Workload::images).unwrap_or_default();
+        let mut exemptions = review.exemptions(control);
+        if exemptions.any(|exemption| exemption.images.is_none()) {
+            return Vec::new();
+        }
         let is_wanted = |image: &&Image<'w>| {
-            let is_stored = stored.iter().any(|old| old.text == image.text);
-            !(self.refused.contains(&image.subject)
-                || (is_stored && image.text.is_some())
-                || review.is_exempt(control, image.subject))
+            !self.refused.contains(&image.subject)
+                && image.reference.as_ref().map_or(true, &is_asked_for)
+                && !review.is_exempt(control, image.subject)
+                // Last, because the stored object has to be decoded for it.
+                && !image.text.is_some_and(self.is_stored)
         };
         let mut distinct: Vec<Uses<'l, 'w>> = Vec::new();
         for image in review.images.all().iter().filter(is_wanted) {
@@ -316,11 +340,11 @@ impl<'l, 'w> Lookups<'l, 'w> {
                 continue;
             };
             match distinct.iter_mut().find(|uses| uses.reference == reference) {
-                Some(uses) => uses.images.push(image),
+                Some(uses) => uses.others.push(image),
                 None => distinct.push(Uses {
-                    text: image.text.unwrap_or_default(),
                     reference,
-                    images: vec![image],
+                    first: image,
+                    others: Vec::new(),
                 }),
             }
         }

@@ -12,7 +12,7 @@
 use kubewarden_policy_sdk::host_capabilities::SigstoreVerificationInputV2;
 use serde::Serialize;
 
-use crate::json::{self, Node};
+use crate::json::{self, Document, Node};
 
 /// Whoever runs the policy: Kubewarden, or a test in its place.
 pub trait Host {
@@ -212,7 +212,7 @@ pub(crate) fn image_config(host: &dyn Host, image: &str) -> Answer<ImageConfig> 
 pub(crate) fn list<T>(
     host: &dyn Host,
     query: &ListQuery<'_>,
-    read: fn(&Node<'_>) -> Option<T>,
+    read: fn(Node<'_>) -> Option<T>,
 ) -> Answer<Vec<T>> {
     #[derive(Serialize)]
     struct Get<'q> {
@@ -280,11 +280,13 @@ fn ask<A>(
     namespace: &str,
     operation: &str,
     question: Result<Vec<u8>, serde_json::Error>,
-    read: impl FnOnce(&Node<'_>) -> Option<A>,
+    read: impl FnOnce(Node<'_>) -> Option<A>,
 ) -> Result<A, Failure> {
     let answer = call(host, namespace, operation, question)?;
     parse(&answer)
-        .and_then(|node| read(&node).ok_or_else(|| "it lacks what is asked for".to_owned()))
+        .and_then(|answer| {
+            read(answer.root()).ok_or_else(|| "it lacks what is asked for".to_owned())
+        })
         .map_err(|problem| {
             Failure::Error(format!(
                 "the answer of {namespace}/{operation} cannot be read: {problem}"
@@ -307,8 +309,8 @@ fn call(
 }
 
 #[inline(never)]
-fn parse(answer: &[u8]) -> Result<Node<'_>, String> {
-    Node::from_slice(answer).map_err(|error| json::describe_error(&error))
+fn parse(answer: &[u8]) -> Result<Document<'_>, String> {
+    Document::from_slice(answer).map_err(|error| json::describe_error(&error))
 }
 
 /// The host's text up to its first line end, without what every text begins with: behind that may

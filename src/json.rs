@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Formatter};
+use std::iter;
 use std::ops::Deref;
 
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// Text that borrows from the payload wherever the payload has no escapes in it.
@@ -116,56 +117,140 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
-/// A JSON value, its keys in the order of writing.
+/// A JSON value that is kept whole, because who reads it wants to name every problem with it.
+///
+/// All of it is in one list, in the order of writing: a settings file has a hundred values, and one
+/// allocation for each would cost more than everything that is done with them.
 #[derive(Debug)]
-pub(crate) enum Node<'a> {
+pub(crate) struct Document<'a>(Vec<Token<'a>>);
+
+/// One value without what is in it, which comes next. An entry of a map is two: its key and its
+/// value.
+#[derive(Debug)]
+enum Token<'a> {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Number(f64),
+    Text(Text<'a>),
+    /// With the number of tokens that are in it, at any depth.
+    List(usize),
+    Map(usize),
+}
+
+/// A value in a [`Document`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Node<'n> {
     Null,
     Bool(bool),
     Integer(i64),
     /// Any other number.
     Number(f64),
-    Text(Text<'a>),
-    List(Vec<Node<'a>>),
-    Map(Vec<(Text<'a>, Node<'a>)>),
+    Text(&'n str),
+    List(Items<'n>),
+    Map(Entries<'n>),
 }
 
-impl<'a> Node<'a> {
-    /// Reads a JSON text, which the node borrows from.
+/// The elements of a list.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Items<'n>(&'n [Token<'n>]);
+
+/// The entries of a map, in the order of writing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Entries<'n>(&'n [Token<'n>]);
+
+impl<'a> Document<'a> {
+    /// Reads a JSON text, which the document borrows from.
     pub(crate) fn from_slice(json: &'a [u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(json)
     }
 
+    pub(crate) fn root(&self) -> Node<'_> {
+        split_first(&self.0).map_or(Node::Null, |(node, _)| node)
+    }
+}
+
+/// The first value, and the tokens behind it.
+fn split_first<'n>(tokens: &'n [Token<'n>]) -> Option<(Node<'n>, &'n [Token<'n>])> {
+    let (first, rest) = tokens.split_first()?;
+    Some(match first {
+        Token::Null => (Node::Null, rest),
+        Token::Bool(flag) => (Node::Bool(*flag), rest),
+        Token::Integer(number) => (Node::Integer(*number), rest),
+        Token::Number(number) => (Node::Number(*number), rest),
+        Token::Text(text) => (Node::Text(text.as_str()), rest),
+        Token::List(size) => {
+            let (items, rest) = rest.split_at_checked(*size)?;
+            (Node::List(Items(items)), rest)
+        }
+        Token::Map(size) => {
+            let (entries, rest) = rest.split_at_checked(*size)?;
+            (Node::Map(Entries(entries)), rest)
+        }
+    })
+}
+
+impl<'n> Items<'n> {
+    pub(crate) fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Node<'n>> {
+        let mut tokens = self.0;
+        iter::from_fn(move || {
+            let (node, rest) = split_first(tokens)?;
+            tokens = rest;
+            Some(node)
+        })
+    }
+}
+
+impl<'n> Entries<'n> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = (&'n str, Node<'n>)> {
+        let mut tokens = self.0;
+        iter::from_fn(move || {
+            let (Token::Text(key), rest) = tokens.split_first()? else {
+                return None;
+            };
+            let (node, rest) = split_first(rest)?;
+            tokens = rest;
+            Some((key.as_str(), node))
+        })
+    }
+}
+
+impl<'n> Node<'n> {
     /// The value of a key; `None` where this is no map, has no such key, or has `null` there.
-    pub(crate) fn get(&self, key: &str) -> Option<&Node<'a>> {
+    pub(crate) fn get(self, key: &str) -> Option<Node<'n>> {
         let Self::Map(entries) = self else {
             return None;
         };
-        let found = entries.iter().rfind(|(name, _)| name.as_str() == key);
+        let found = entries.iter().filter(|(name, _)| *name == key).last();
         found
             .map(|(_, node)| node)
             .filter(|node| !matches!(node, Self::Null))
     }
 
     /// The text of a key.
-    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+    pub(crate) fn text(self, key: &str) -> Option<&'n str> {
         match self.get(key)? {
-            Self::Text(text) => Some(text.as_str()),
+            Self::Text(text) => Some(text),
             _ => None,
         }
     }
 
     /// The elements of the list of a key; none where there is no such key, and `None` where it
     /// holds something other than a list.
-    pub(crate) fn items(&self, key: &str) -> Option<&[Node<'a>]> {
+    pub(crate) fn items(self, key: &str) -> Option<Items<'n>> {
         match self.get(key) {
-            None => Some(&[]),
+            None => Some(Items::default()),
             Some(Self::List(items)) => Some(items),
             Some(_) => None,
         }
     }
 
     /// What the node is, for a message. The value itself may be a secret put in a wrong place.
-    pub(crate) fn article(&self) -> &'static str {
+    pub(crate) fn article(self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
@@ -177,69 +262,113 @@ impl<'a> Node<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Node<'de> {
+impl<'de> Deserialize<'de> for Document<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyNode;
-
-        impl<'de> Visitor<'de> for AnyNode {
-            type Value = Node<'de>;
-
-            fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON value")
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Node::Null)
-            }
-
-            fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
-                Ok(Node::Bool(flag))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-                Ok(Node::Integer(number))
-            }
-
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "no setting is that large a number"
-            )]
-            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-                Ok(i64::try_from(number).map_or(Node::Number(number as f64), Node::Integer))
-            }
-
-            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-                Ok(Node::Number(number))
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Node::Text(Text::from(Cow::Borrowed(text))))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Node::Text(Text::from(Cow::Owned(text.to_owned()))))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut nodes = Vec::new();
-                while let Some(node) = list.next_element()? {
-                    nodes.push(node);
-                }
-                Ok(Node::List(nodes))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Node::Map(entries))
-            }
-        }
-
-        deserializer.deserialize_any(AnyNode)
+        let mut tokens = Vec::with_capacity(USUAL_TOKENS);
+        Append(&mut tokens).deserialize(deserializer)?;
+        Ok(Self(tokens))
     }
 }
+
+/// Appends one value, and what is in it.
+struct Append<'t, 'a>(&'t mut Vec<Token<'a>>);
+
+impl<'de> Append<'_, 'de> {
+    /// Appends a list or a map: what `fill` appends is in it.
+    fn nested<E>(
+        self,
+        token: fn(usize) -> Token<'de>,
+        fill: impl FnOnce(&mut Vec<Token<'de>>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Self(tokens) = self;
+        let head = tokens.len();
+        tokens.push(token(0));
+        let inside = tokens.len();
+        fill(tokens)?;
+        let size = tokens.len().saturating_sub(inside);
+        if let Some(head) = tokens.get_mut(head) {
+            *head = token(size);
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Append<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Append<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.0.push(Token::Null);
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<(), E> {
+        self.0.push(Token::Bool(flag));
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
+        self.0.push(Token::Integer(number));
+        Ok(())
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "no setting is that large a number"
+    )]
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        self.0
+            .push(i64::try_from(number).map_or(Token::Number(number as f64), Token::Integer));
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
+        self.0.push(Token::Number(number));
+        Ok(())
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
+        self.0.push(Token::Text(Text::from(Cow::Borrowed(text))));
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.0
+            .push(Token::Text(Text::from(Cow::Owned(text.to_owned()))));
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        self.nested(Token::List, |tokens| {
+            while list.next_element_seed(Append(tokens))?.is_some() {}
+            Ok(())
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        self.nested(Token::Map, |tokens| {
+            while let Some(key) = map.next_key()? {
+                tokens.push(Token::Text(key));
+                map.next_value_seed(Append(tokens))?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Settings and answers of the host seldom have more.
+const USUAL_TOKENS: usize = 128;
 
 /// Says what is wrong with a JSON text without repeating any of it.
 ///

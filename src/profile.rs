@@ -245,7 +245,7 @@ impl Display for AllowedProfile {
 }
 
 impl Decode for AllowedProfile {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let word = problems.text(node)?;
         let profile = match (word, word.split_once('/')) {
             ("RuntimeDefault", _) => Some(Self::RuntimeDefault),

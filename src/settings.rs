@@ -29,8 +29,8 @@ use crate::controls::seccomp::Seccomp;
 use crate::controls::share_process_namespace::ShareProcessNamespace;
 use crate::controls::signatures::Signatures;
 use crate::controls::vulnerabilities::Vulnerabilities;
-use crate::json;
 pub(crate) use crate::json::Node;
+use crate::json::{self, Document};
 
 section! {
     /// Everything that can be configured. The default asks of a pod what the *restricted* Pod
@@ -86,13 +86,13 @@ impl Settings {
     ///
     /// Every problem that there is, each with its path.
     pub(crate) fn from_json(json: &[u8]) -> Result<Self, Vec<String>> {
-        let node = Node::from_slice(json)
+        let document = Document::from_slice(json)
             .map_err(|error| vec![format!("settings: {}", json::describe_error(&error))])?;
-        Self::from_node(&node)
+        Self::from_node(document.root())
     }
 
     /// The same from JSON that is read already.
-    pub(crate) fn from_node(node: &Node<'_>) -> Result<Self, Vec<String>> {
+    pub(crate) fn from_node(node: Node<'_>) -> Result<Self, Vec<String>> {
         if matches!(node, Node::Null) {
             return Ok(Self::default());
         }
@@ -102,13 +102,6 @@ impl Settings {
             (Some(settings), messages) if messages.is_empty() => Ok(settings),
             (_, messages) => Err(messages),
         }
-    }
-
-    /// Whether a control that asks the host has anything to ask.
-    pub(crate) fn asks_host(&self) -> bool {
-        self.signatures.is_configured()
-            || self.vulnerabilities.is_configured()
-            || self.image_freshness.is_configured()
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::guests::Guest;
 use crate::measure::Measurements;
 use crate::report::{grouped, ratio};
-use crate::requests::TWENTY_KB;
+use crate::requests::{TWENTY_KB, WITHOUT_LOOKUPS};
 
 /// Instructions on the 20 KB Pod, in percent of skip-only's: the request has to be walked over
 /// anyway, and all the judging together must not cost more than half of that again.
@@ -21,6 +21,10 @@ const MAX_INSTRUCTIONS: u64 = 700_000;
 /// and the time and memory of that grow with the size.
 const MAX_MODULE_BYTES: u64 = 500_000;
 
+/// Instructions with the controls that ask the host configured, in percent of the same request
+/// without them, where no image is to be asked about: who signs some images must not pay for all.
+const MAX_PERCENT_WITHOUT_LOOKUPS: u64 = 105;
+
 /// How far a figure may be from the document's: compilers of one minor version differ by less.
 pub(crate) const TOLERANCE_PERCENT: u64 = 2;
 
@@ -32,11 +36,11 @@ struct Budget {
     holds: bool,
 }
 
-fn budgets(measured: &Measurements) -> Result<[Budget; 3]> {
+fn budgets(measured: &Measurements) -> Result<Vec<Budget>> {
     let policy = measured.row(TWENTY_KB, Guest::Policy)?.instructions;
     let floor = measured.row(TWENTY_KB, Guest::SkipOnly)?.instructions;
     let module = measured.module(Guest::Policy)?.bytes;
-    Ok([
+    let mut budgets = vec![
         Budget {
             what: format!("instructions on {TWENTY_KB}, in multiples of skip-only"),
             measured: format!("{:.2}", ratio(policy, floor)),
@@ -55,12 +59,24 @@ fn budgets(measured: &Measurements) -> Result<[Budget; 3]> {
             limit: grouped(MAX_MODULE_BYTES),
             holds: module <= MAX_MODULE_BYTES,
         },
-    ])
+    ];
+    for (request, without) in WITHOUT_LOOKUPS {
+        let configured = measured.row(request, Guest::Policy)?.instructions;
+        let without_it = measured.row(without, Guest::Policy)?.instructions;
+        let limit = without_it.saturating_mul(MAX_PERCENT_WITHOUT_LOOKUPS);
+        budgets.push(Budget {
+            what: format!("instructions on {request}, in multiples of {without}"),
+            measured: format!("{:.3}", ratio(configured, without_it)),
+            limit: format!("{:.3}", ratio(MAX_PERCENT_WITHOUT_LOOKUPS, 100)),
+            holds: configured.saturating_mul(100) <= limit,
+        });
+    }
+    Ok(budgets)
 }
 
 /// The budgets beside what was measured.
 pub(crate) fn table(measured: &Measurements) -> Result<String> {
-    let rows = budgets(measured)?.map(|budget| {
+    let rows = budgets(measured)?.into_iter().map(|budget| {
         format!(
             "| {} | {} | {} |\n",
             budget.what, budget.measured, budget.limit

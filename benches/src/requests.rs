@@ -62,7 +62,13 @@ pub(crate) fn all() -> Result<Vec<Request>> {
                 naming: "hostNetwork",
             },
         )?,
-        accepted("20 KB, UPDATE", update(&pod, &settings()))?,
+        accepted(SUPPLY_CHAIN, create(&pod, &supply_chain(&workflow())))?,
+        accepted(SIGNATURE_BY_KEY, create(&pod, &signatures(&public_key())))?,
+        accepted(UPDATE, update(&pod, &settings()))?,
+        accepted(
+            UPDATE_SUPPLY_CHAIN,
+            update(&pod, &supply_chain(&workflow())),
+        )?,
         Request {
             // What the stored object had already does not count, so the policy decodes both.
             policy: Expected::Accepted,
@@ -84,6 +90,19 @@ pub(crate) fn all() -> Result<Vec<Request>> {
 
 /// The request that the budgets are about.
 pub(crate) const TWENTY_KB: &str = "20 KB";
+
+/// The same with controls configured that ask the host, and no image that they would ask about;
+/// each beside the request without them.
+pub(crate) const WITHOUT_LOOKUPS: [(&str, &str); 3] = [
+    (SUPPLY_CHAIN, TWENTY_KB),
+    (SIGNATURE_BY_KEY, TWENTY_KB),
+    (UPDATE_SUPPLY_CHAIN, UPDATE),
+];
+
+const SUPPLY_CHAIN: &str = "20 KB, supply chain";
+const SIGNATURE_BY_KEY: &str = "20 KB, signatures by key";
+const UPDATE: &str = "20 KB, UPDATE";
+const UPDATE_SUPPLY_CHAIN: &str = "20 KB, UPDATE, supply chain";
 
 /// Every control that is decided from the request alone, switched on and configured the way an
 /// operator would: what differs from the defaults, and no more. The requests above comply with all
@@ -108,6 +127,44 @@ pub(crate) fn settings() -> Value {
         },
         "shareProcessNamespace": {"mode": "enforce"},
     })
+}
+
+/// The same, and all three controls that ask the host: signatures of other images than the Pod's,
+/// reports and age in other namespaces.
+fn supply_chain(authority: &Value) -> Value {
+    let mut settings = signatures(authority);
+    settings["vulnerabilities"] = json!({"source": "trivy-operator"});
+    settings["imageFreshness"] = json!({"maximumAge": "90d"});
+    if let Some(exemptions) = settings["exemptions"].as_array_mut() {
+        exemptions.push(json!({
+            "controls": ["imageFreshness", "vulnerabilities"],
+            "namespaces": [NAMESPACE],
+        }));
+    }
+    settings
+}
+
+/// The same, and who must have signed other images than the Pod's.
+fn signatures(authority: &Value) -> Value {
+    let mut settings = settings();
+    settings["signatures"] = json!({
+        "rules": [{"anyOf": [authority], "images": ["docker.io/acme"]}],
+        "unmatched": "accept",
+    });
+    settings
+}
+
+fn workflow() -> Value {
+    json!({"githubActions": {"owner": "acme"}})
+}
+
+fn public_key() -> Value {
+    json!({"publicKeys": [
+        "-----BEGIN PUBLIC KEY-----\n\
+         MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEsLeM2H+JQfKi0PtDdtSJ4C0jWnqX\n\
+         YYfPsT0Vh6K2f8oSGNbNfE8H1sCkN4b0X9hq1zPUb3OZmv+CdKFWKkBwdQ==\n\
+         -----END PUBLIC KEY-----\n",
+    ]})
 }
 
 /// The same, with every key of every section written out: three times the text to decode.

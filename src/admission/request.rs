@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-use crate::json::{self, Node, Text, object};
+use crate::json::{self, Document, Text, object};
 use crate::workload::{Kind, Workload};
 
 /// What the host sends.
@@ -21,7 +21,7 @@ use crate::workload::{Kind, Workload};
 pub(super) struct Payload<'a> {
     pub(super) request: Request<'a>,
     /// What is wrong with settings that are no JSON, where they are.
-    pub(super) settings: Option<Result<Node<'a>, String>>,
+    pub(super) settings: Option<Result<Document<'a>, String>>,
 }
 
 /// The fields of an AdmissionRequest that decide something.
@@ -202,7 +202,7 @@ impl<'de> Visitor<'de> for Seed<Payload<'de>> {
                         Objects::Decode => Ok(map.next_value()?),
                         Objects::Keep => {
                             let raw: &'de RawValue = map.next_value()?;
-                            Node::from_slice(raw.get().as_bytes())
+                            Document::from_slice(raw.get().as_bytes())
                                 .map_err(|error| json::describe_error(&error))
                         }
                     });

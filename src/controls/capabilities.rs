@@ -59,7 +59,7 @@ impl Check for Capabilities {
 pub(crate) struct Capability(Cow<'static, str>);
 
 impl Decode for Capability {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let word = problems.text(node)?;
         let kubernetes = normal(word);
         if word == ANY || (word == kubernetes && !word.is_empty()) {

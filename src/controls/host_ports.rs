@@ -44,16 +44,16 @@ pub(crate) struct PortRange {
 }
 
 impl Decode for PortRange {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
-        let entries = problems.entries(node, &["min", "max"])?;
-        let mut port = |key| {
-            let Some(node) = entries.get(key) else {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let [min, max] = problems.values(node, &["min", "max"])?;
+        let mut port = |key, value| {
+            let Some(node) = value else {
                 problems.report(format_args!("has no {key}"));
                 return None;
             };
             problems.within(key, |problems| decode_port(node, problems))
         };
-        let (min, max) = (port("min"), port("max"));
+        let (min, max) = (port("min", min), port("max", max));
         let range = Self {
             min: min?,
             max: max?,
@@ -65,7 +65,7 @@ impl Decode for PortRange {
     }
 }
 
-fn decode_port(node: &Node<'_>, problems: &mut Problems) -> Option<u16> {
+fn decode_port(node: Node<'_>, problems: &mut Problems) -> Option<u16> {
     let number = i64::decode(node, problems)?;
     let port = u16::try_from(number).ok().filter(|port| *port > 0);
     if port.is_none() {

@@ -64,8 +64,8 @@ pub(super) fn judge<'w>(
         host: lookups.host,
         known: Vec::new(),
     };
-    for uses in lookups.distinct(Control::ImageFreshness, findings) {
-        let refusals = match host_calls::image_config(lookups.host, uses.text) {
+    for uses in lookups.distinct(Control::ImageFreshness, |_| true, findings) {
+        let refusals = match host_calls::image_config(lookups.host, uses.text()) {
             Answer::Found(config) => {
                 let of_age = settings.judge_age(&config, lookups.host.now());
                 let of_base = settings.judge_base(config.base.as_ref(), &mut bases);
@@ -78,7 +78,7 @@ pub(super) fn judge<'w>(
                 vec![Refusal::failed("which cannot be looked up", &failure)]
             }
         };
-        for image in &uses.images {
+        for image in uses.images() {
             for refusal in &refusals {
                 findings.refuse(Control::ImageFreshness, image, refusal, MUST);
             }

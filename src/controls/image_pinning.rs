@@ -37,7 +37,7 @@ impl Check for ImagePinning {}
 pub(crate) struct Tag(String);
 
 impl Decode for Tag {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let tag = problems.text(node)?;
         if !is_tag(tag) {
             problems.report(format_args!("{} is no tag", Quoted(tag)));

@@ -51,7 +51,7 @@ impl Decode for AllowList {
     // A list whose entries are all commented out is null, and must not open the cluster.
     const NULL_IS_UNSET: bool = false;
 
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         if problems.is_empty_list(
             node,
             "is empty and would allow nothing; leave it out to allow everything",

@@ -184,7 +184,7 @@ impl Check for Certificate {
 pub(crate) struct Pem(String);
 
 impl Decode for Pem {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let text = problems.text(node)?;
         if !is_pem(text) {
             problems.report("is no PEM text (-----BEGIN ...-----, base64, -----END ...-----)");
@@ -196,25 +196,29 @@ impl Decode for Pem {
 
 fn is_pem(text: &str) -> bool {
     let mut lines = text.trim().lines().map(str::trim);
-    let label = |line: Option<&str>, mark: &str| {
-        line.and_then(|line| {
-            line.strip_prefix(mark)?
-                .strip_suffix("-----")
-                .map(ToOwned::to_owned)
-        })
-    };
-    let begin = label(lines.next(), "-----BEGIN ");
-    let end = label(lines.next_back(), "-----END ");
-    let body: String = lines.collect();
-    let digits = body.trim_end_matches('=');
-    begin.is_some()
-        && begin == end
-        && !digits.is_empty()
-        && body.len().is_multiple_of(4)
-        && body.len().saturating_sub(digits.len()) <= 2
-        && digits
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+    let begin = lines.next().and_then(|line| label(line, "-----BEGIN "));
+    let end = lines.next_back().and_then(|line| label(line, "-----END "));
+    begin.is_some() && begin == end && is_base64(lines)
+}
+
+fn label<'t>(line: &'t str, mark: &str) -> Option<&'t str> {
+    line.strip_prefix(mark)?.strip_suffix("-----")
+}
+
+fn is_base64<'t>(lines: impl Iterator<Item = &'t str>) -> bool {
+    let (mut digits, mut padding) = (0_usize, 0_usize);
+    for line in lines {
+        let unpadded = line.trim_end_matches('=');
+        let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+        if !unpadded.bytes().all(is_digit) || (padding > 0 && !unpadded.is_empty()) {
+            return false;
+        }
+        digits = digits.saturating_add(unpadded.len());
+        padding = padding
+            .saturating_add(line.len())
+            .saturating_sub(unpadded.len());
+    }
+    digits > 0 && padding <= 2 && digits.saturating_add(padding).is_multiple_of(4)
 }
 
 /// A URL with a host. The host's verifier panics on one that does not parse.
@@ -227,7 +231,7 @@ fn is_pem(text: &str) -> bool {
 pub(crate) struct Url(String);
 
 impl Decode for Url {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let text = problems.text(node)?;
         let host = text
             .strip_prefix("https://")
@@ -251,9 +255,13 @@ pub(super) fn judge<'w>(
     if !settings.is_configured() {
         return;
     }
-    for uses in lookups.distinct(Control::Signatures, findings) {
-        let outcome = settings.verify(lookups.host, uses.text, uses.reference);
-        for image in uses.images {
+    let is_asked_for = |reference: &Reference<'_>| {
+        settings.unmatched == Unmatched::Reject
+            || settings.rules.iter().any(|rule| rule.is_about(reference))
+    };
+    for uses in lookups.distinct(Control::Signatures, is_asked_for, findings) {
+        let outcome = settings.verify(lookups.host, uses.text(), uses.reference);
+        for image in uses.images() {
             match &outcome {
                 Outcome::Accepted => {}
                 Outcome::Tag(digest) => findings.notice(format!(
@@ -288,7 +296,7 @@ impl Signatures {
         let mut verified: Option<String> = None;
         let mut matched = false;
         for rule in &self.rules {
-            if !rule.images.iter().any(|pattern| pattern.matches(reference)) {
+            if !rule.is_about(reference) {
                 continue;
             }
             matched = true;
@@ -317,6 +325,10 @@ impl Signatures {
 }
 
 impl Rule {
+    fn is_about(&self, reference: &Reference<'_>) -> bool {
+        self.images.iter().any(|pattern| pattern.matches(reference))
+    }
+
     /// The digest that one of the authorities has signed, or why none has.
     fn verify(&self, host: &dyn Host, image: &str) -> Result<String, Refusal> {
         let untold =

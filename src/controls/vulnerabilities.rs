@@ -112,7 +112,7 @@ impl Maximum {
 pub(crate) struct Count(usize);
 
 impl Decode for Count {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let number = i64::decode(node, problems)?;
         let count = usize::try_from(number).ok().map(Self);
         if count.is_none() {
@@ -133,10 +133,10 @@ pub(crate) struct Score(f64);
 
 impl Decode for Score {
     #[expect(clippy::cast_precision_loss, reason = "a score is at most 10")]
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let number = match node {
-            Node::Integer(number) => *number as f64,
-            Node::Number(number) => *number,
+            Node::Integer(number) => number as f64,
+            Node::Number(number) => number,
             other => {
                 problems.expected("a number", other);
                 return None;
@@ -158,7 +158,7 @@ pub(super) fn judge<'w>(
     if !settings.is_configured() {
         return;
     }
-    let images = lookups.distinct(Control::Vulnerabilities, findings);
+    let images = lookups.distinct(Control::Vulnerabilities, |_| true, findings);
     let Some(namespace) = settings.namespace.as_deref().or(lookups.namespace()) else {
         let refusal = Refusal::Image(
             "whose reports cannot be found: the workload has no namespace".to_owned(),
@@ -210,7 +210,7 @@ impl Vulnerabilities {
             }
             MissingReport::Accept => {}
             MissingReport::Warn => {
-                for image in &uses.images {
+                for image in uses.images() {
                     findings.notice(format!(
                         "vulnerabilities: {}: there is no vulnerability report for its image",
                         image.subject
@@ -347,7 +347,7 @@ impl fmt::Display for Worst<'_> {
 
 #[inline(never)]
 fn refuse<'w>(uses: &Uses<'_, 'w>, refusal: &Refusal, findings: &mut Findings<'w>) {
-    for image in &uses.images {
+    for image in uses.images() {
         findings.refuse(Control::Vulnerabilities, image, refusal, MUST);
     }
 }

@@ -17,7 +17,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::reference::{
     DOCKER_HUB, DOCKER_HUB_LEGACY, OFFICIAL, Reference, is_component, is_registry, is_tag,
-    parse_digest, split_port,
+    parse_digest, split, split_once, split_port,
 };
 use crate::settings::{Decode, Node, Problems};
 use crate::violation::Quoted;
@@ -83,12 +83,12 @@ impl ImagePattern {
         if text == "*" {
             return Err(PatternError::Everything);
         }
-        if let Some((_, rest)) = text.split_once(':')
+        if let Some((_, rest)) = split_once(text, b':')
             && let Some(rest) = rest.strip_prefix("//")
         {
             return Err(PatternError::Scheme(rest.trim_end_matches('/').to_owned()));
         }
-        let (host, rest) = match text.split_once('/') {
+        let (host, rest) = match split_once(text, b'/') {
             Some((host, rest)) => (host, Some(rest)),
             None => (text, None),
         };
@@ -98,7 +98,7 @@ impl ImagePattern {
             Some(rest) => split_version(rest)?,
         };
         let mut segments: Vec<Segment> = path
-            .map(|path| path.split('/').map(Segment::parse).collect())
+            .map(|path| split(path, b'/').map(Segment::parse).collect())
             .transpose()?
             .unwrap_or_default();
         // A pattern for one exact image means what the same reference means.
@@ -232,7 +232,7 @@ impl Host {
 
 /// Whether this can only be a host: it has a dot or a port, or is `localhost` or an address.
 fn looks_like_host(text: &str) -> bool {
-    match text.split_once(':') {
+    match split_once(text, b':') {
         _ if text.starts_with('[') => true,
         Some((name, port)) => {
             name == "localhost"
@@ -253,11 +253,11 @@ fn on_docker_hub(text: &str) -> String {
 }
 
 fn split_version(rest: &str) -> Result<(Option<&str>, Option<Version>), PatternError> {
-    if let Some((path, digest)) = rest.split_once('@') {
+    if let Some((path, digest)) = split_once(rest, b'@') {
         parse_digest(digest).map_err(|_| PatternError::Path)?;
         return Ok((Some(path), Some(Version::Digest(digest.to_owned()))));
     }
-    match rest.split_once(':') {
+    match split_once(rest, b':') {
         Some((path, tag)) if is_tag(tag) => Ok((Some(path), Some(Version::Tag(tag.to_owned())))),
         Some(_) => Err(PatternError::Path),
         None => Ok((Some(rest), None)),
@@ -326,7 +326,7 @@ impl Display for PatternError {
 impl std::error::Error for PatternError {}
 
 impl Decode for ImagePattern {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let text = problems.text(node)?;
         match Self::parse(text) {
             Ok(pattern) => Some(pattern),
@@ -364,7 +364,7 @@ impl Display for AllowedImage {
 }
 
 impl Decode for AllowedImage {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let pattern = ImagePattern::decode(node, problems)?;
         if let Some(reason) = pattern.opens_to_everyone() {
             problems.report(format_args!(

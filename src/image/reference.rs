@@ -22,19 +22,22 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
+use std::iter;
+use std::mem;
 
 /// A parsed image reference, in normal form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reference<'a> {
+    // First, because it is compared first, and what differs mostly differs here.
+    path: &'a str,
+    /// Whether the repository is below the `library/` that Docker Hub adds to short names.
+    official: bool,
+    tag: Option<&'a str>,
+    digest: Option<&'a str>,
     registry: &'a str,
     /// The two parts of the registry; see [`split_port`].
     host: &'a str,
     port: Option<&'a str>,
-    /// Whether the repository is below the `library/` that Docker Hub adds to short names.
-    official: bool,
-    path: &'a str,
-    tag: Option<&'a str>,
-    digest: Option<&'a str>,
 }
 
 /// Why a text is no image reference.
@@ -88,17 +91,17 @@ impl<'a> Reference<'a> {
             return Err(ReferenceError::Identifier);
         }
         let (registry, rest) = split_registry(text);
-        let (name, digest) = match rest.split_once('@') {
+        let (name, digest) = match split_once(rest, b'@') {
             Some((name, digest)) => (name, Some(digest)),
             None => (rest, None),
         };
         // As the source does it: upper case is looked for up to the first colon, which may well
         // be the one inside the digest.
-        let before_colon = rest.split_once(':').map_or(rest, |(before, _)| before);
+        let before_colon = split_once(rest, b':').map_or(rest, |(before, _)| before);
         if before_colon.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(ReferenceError::Uppercase);
         }
-        let (path, tag) = match name.split_once(':') {
+        let (path, tag) = match split_once(name, b':') {
             Some((path, tag)) => (path, Some(tag)),
             None => (name, None),
         };
@@ -111,14 +114,14 @@ impl<'a> Reference<'a> {
             }
             None => (DOCKER_HUB, path),
         };
-        if !path.split('/').all(is_component) || tag.is_some_and(|tag| !is_tag(tag)) {
+        if !split(path, b'/').all(is_component) || tag.is_some_and(|tag| !is_tag(tag)) {
             return Err(ReferenceError::Format);
         }
         if let Some(digest) = digest {
             parse_digest(digest)?;
         }
         // Both names of an official image are one reference.
-        let (official, path) = match path.split_once('/') {
+        let (official, path) = match split_once(path, b'/') {
             _ if registry != DOCKER_HUB => (false, path),
             None => (true, path),
             Some((OFFICIAL, name)) => (true, name),
@@ -134,13 +137,13 @@ impl<'a> Reference<'a> {
         }
         let (host, port) = split_port(registry);
         Ok(Self {
+            path,
+            official,
+            tag,
+            digest,
             registry,
             host,
             port,
-            official,
-            path,
-            tag,
-            digest,
         })
     }
 
@@ -166,7 +169,7 @@ impl<'a> Reference<'a> {
         self.official
             .then_some(OFFICIAL)
             .into_iter()
-            .chain(self.path.split('/'))
+            .chain(split(self.path, b'/'))
     }
 
     /// The tag that is written, also where a digest makes it meaningless.
@@ -250,9 +253,30 @@ impl Display for ReferenceError {
 
 impl std::error::Error for ReferenceError {}
 
+// std's search is made for long texts; on these it takes more instructions than a loop.
+
+/// What stands before and behind the first separator.
+pub(super) fn split_once(text: &str, separator: u8) -> Option<(&str, &str)> {
+    let position = text.bytes().position(|byte| byte == separator)?;
+    let (before, rest) = text.split_at_checked(position)?;
+    Some((before, rest.get(1..)?))
+}
+
+/// What stands between separators.
+pub(super) fn split(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    iter::from_fn(move || match split_once(rest?, separator) {
+        Some((part, behind)) => {
+            rest = Some(behind);
+            Some(part)
+        }
+        None => rest.take(),
+    })
+}
+
 /// Splits off what stands for a registry: `None` for Docker Hub.
 fn split_registry(text: &str) -> (Option<&str>, &str) {
-    match text.split_once('/') {
+    match split_once(text, b'/') {
         Some((DOCKER_HUB | DOCKER_HUB_LEGACY, rest)) => (None, rest),
         Some((host, rest)) if means_registry(host) => (Some(host), rest),
         _ => (None, text),
@@ -269,16 +293,13 @@ fn means_registry(first: &str) -> bool {
 /// Whether this is `host[:port]`.
 pub(crate) fn is_registry(text: &str) -> bool {
     let (host_is_valid, after_host) = if let Some(rest) = text.strip_prefix('[') {
-        let Some((address, after)) = rest.split_once(']') else {
+        let Some((address, after)) = split_once(rest, b']') else {
             return false;
         };
         (is_ipv6(address), after)
     } else {
-        let host = text.split_once(':').map_or(text, |(host, _)| host);
-        (
-            host.split('.').all(is_label),
-            text.get(host.len()..).unwrap_or_default(),
-        )
+        let host = split_once(text, b':').map_or(text, |(host, _)| host);
+        (is_domain(host), text.get(host.len()..).unwrap_or_default())
     };
     host_is_valid && (after_host.is_empty() || after_host.strip_prefix(':').is_some_and(is_port))
 }
@@ -305,14 +326,18 @@ fn is_port(port: &str) -> bool {
     !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether this is one label of a host name.
-fn is_label(label: &str) -> bool {
-    !label.is_empty()
-        && !label.starts_with('-')
-        && !label.ends_with('-')
-        && label
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+/// Whether these are labels with dots between them.
+fn is_domain(host: &str) -> bool {
+    let mut previous = b'.';
+    let is_in_place = |byte| {
+        let previous = mem::replace(&mut previous, byte);
+        match byte {
+            b'.' => previous.is_ascii_alphanumeric(),
+            b'-' => previous != b'.',
+            _ => byte.is_ascii_alphanumeric(),
+        }
+    };
+    host.bytes().all(is_in_place) && previous.is_ascii_alphanumeric()
 }
 
 /// Whether this is one segment of a repository.
@@ -341,7 +366,7 @@ pub(crate) fn is_tag(tag: &str) -> bool {
 
 /// Checks `algorithm:hex`.
 pub(super) fn parse_digest(digest: &str) -> Result<(), ReferenceError> {
-    let (algorithm, hex) = digest.split_once(':').ok_or(ReferenceError::Format)?;
+    let (algorithm, hex) = split_once(digest, b':').ok_or(ReferenceError::Format)?;
     if algorithm.is_empty()
         || hex.len() < MIN_DIGEST_DIGITS
         || !hex.bytes().all(|byte| byte.is_ascii_hexdigit())

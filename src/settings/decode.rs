@@ -1,14 +1,14 @@
 //! Decoding of settings that reports every problem at once, each with its path.
 //!
-//! serde's derived decoders stop at the first problem. Here the text becomes a borrowed tree
-//! ([`Node`]), and each type reads its node and tells [`Problems`] what is wrong with it.
+//! serde's derived decoders stop at the first problem. Here the text becomes a borrowed document,
+//! and each type reads its [`Node`] and tells [`Problems`] what is wrong with it.
 //! [`section!`] and [`words!`] write that code for structs and for enums, from one declaration of
 //! keys, types and defaults.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use crate::json::{Node, Text};
+use crate::json::{Items, Node};
 use crate::violation::{List, Quoted};
 
 /// A type that settings are made of.
@@ -17,7 +17,7 @@ pub(crate) trait Decode: Sized {
     const NULL_IS_UNSET: bool = true;
 
     /// Reads a node. What is wrong with it goes to `problems`; the answer is then of no use.
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self>;
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self>;
 }
 
 /// What is wrong with the settings, and where decoding stands.
@@ -74,7 +74,7 @@ impl Problems {
 
     /// Whether this is a list without entries, and notes that as `problem`. A list whose entries are
     /// all commented out is `null`.
-    pub(crate) fn is_empty_list(&mut self, node: &Node<'_>, problem: &str) -> bool {
+    pub(crate) fn is_empty_list(&mut self, node: Node<'_>, problem: &str) -> bool {
         let is_empty = match node {
             Node::Null => true,
             Node::List(entries) => entries.is_empty(),
@@ -95,13 +95,13 @@ impl Problems {
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn expected(&mut self, what: &str, node: &Node<'_>) {
+    pub(crate) fn expected(&mut self, what: &str, node: Node<'_>) {
         self.report(format_args!("expected {what}, found {}", node.article()));
     }
 
-    pub(crate) fn text<'n>(&mut self, node: &'n Node<'_>) -> Option<&'n str> {
+    pub(crate) fn text<'n>(&mut self, node: Node<'n>) -> Option<&'n str> {
         match node {
-            Node::Text(text) => Some(text.as_str()),
+            Node::Text(text) => Some(text),
             other => {
                 self.expected("a string", other);
                 None
@@ -109,7 +109,7 @@ impl Problems {
         }
     }
 
-    pub(crate) fn list<'n, 'a>(&mut self, node: &'n Node<'a>) -> Option<&'n [Node<'a>]> {
+    pub(crate) fn list<'n>(&mut self, node: Node<'n>) -> Option<Items<'n>> {
         match node {
             Node::List(list) => Some(list),
             other => {
@@ -119,29 +119,52 @@ impl Problems {
         }
     }
 
-    /// The entries of a map that may hold `known` keys only.
-    pub(crate) fn entries<'n, 'a>(
+    /// The values of a map that may hold these keys only, in the order of `keys`.
+    pub(crate) fn values<'n, const N: usize>(
         &mut self,
-        node: &'n Node<'a>,
-        known: &[&'static str],
-    ) -> Option<Entries<'n, 'a>> {
+        node: Node<'n>,
+        keys: &[&'static str; N],
+    ) -> Option<[Option<Node<'n>>; N]> {
+        let mut values = [None; N];
+        self.fill(node, keys, &mut values).then_some(values)
+    }
+
+    // Not generic, so that it is in the module once. Whether this is a map.
+    #[inline(never)]
+    fn fill<'n>(
+        &mut self,
+        node: Node<'n>,
+        keys: &[&'static str],
+        values: &mut [Option<Node<'n>>],
+    ) -> bool {
         let Node::Map(entries) = node else {
             self.expected("a map", node);
-            return None;
+            return false;
         };
-        for (position, (key, _)) in entries.iter().enumerate() {
-            let key = key.as_str();
-            if !known.contains(&key) {
-                self.unknown_key(key, known);
-            } else if entries
-                .iter()
-                .take(position)
-                .any(|(earlier, _)| earlier.as_str() == key)
-            {
-                self.report(format_args!("the key {} is written twice", Quoted(key)));
+        for (key, node) in entries.iter() {
+            let position = keys.iter().position(|known| *known == key);
+            match position.and_then(|position| values.get_mut(position)) {
+                None => self.unknown_key(key, keys),
+                Some(value @ None) => *value = Some(node),
+                Some(Some(_)) => {
+                    self.report(format_args!("the key {} is written twice", Quoted(key)));
+                }
             }
         }
-        Some(Entries(entries))
+        true
+    }
+
+    /// Reads the value of a key; `None` where it is left out, and where it is wrong.
+    pub(crate) fn read<T: Decode>(
+        &mut self,
+        key: &'static str,
+        value: Option<Node<'_>>,
+    ) -> Option<T> {
+        let node = value?;
+        if T::NULL_IS_UNSET && matches!(node, Node::Null) {
+            return None;
+        }
+        self.within(key, |problems| T::decode(node, problems))
     }
 
     #[cold]
@@ -174,28 +197,6 @@ impl Problems {
             )),
             None => self.report(format_args!("{} is none of: {}", Quoted(word), List(known))),
         }
-    }
-}
-
-/// The entries of a map.
-#[derive(Clone, Copy)]
-pub(crate) struct Entries<'n, 'a>(&'n [(Text<'a>, Node<'a>)]);
-
-impl<'n, 'a> Entries<'n, 'a> {
-    pub(crate) fn get(self, key: &str) -> Option<&'n Node<'a>> {
-        self.0
-            .iter()
-            .find(|(name, _)| name.as_str() == key)
-            .map(|(_, node)| node)
-    }
-
-    /// Reads one key; `None` where it is left out, and where it is wrong.
-    pub(crate) fn read<T: Decode>(self, key: &'static str, problems: &mut Problems) -> Option<T> {
-        let node = self.get(key)?;
-        if T::NULL_IS_UNSET && matches!(node, Node::Null) {
-            return None;
-        }
-        problems.within(key, |problems| T::decode(node, problems))
     }
 }
 
@@ -236,13 +237,13 @@ macro_rules! section {
 
         impl $crate::settings::Decode for $name {
             fn decode(
-                node: &$crate::settings::Node<'_>,
+                node: $crate::settings::Node<'_>,
                 problems: &mut $crate::settings::Problems,
             ) -> Option<Self> {
-                let entries = problems.entries(node, &[$( $key ),*])?;
+                let [$( $field ),*] = problems.values(node, &[$( $key ),*])?;
                 // Each default is made only where it is needed.
                 let section = Self {
-                    $( $field: entries.read($key, problems).unwrap_or_else(|| $default), )*
+                    $( $field: problems.read($key, $field).unwrap_or_else(|| $default), )*
                 };
                 $crate::settings::Check::check(&section, problems);
                 Some(section)
@@ -291,7 +292,7 @@ macro_rules! words {
 
         impl $crate::settings::Decode for $name {
             fn decode(
-                node: &$crate::settings::Node<'_>,
+                node: $crate::settings::Node<'_>,
                 problems: &mut $crate::settings::Problems,
             ) -> Option<Self> {
                 match problems.text(node)? {
@@ -314,9 +315,9 @@ pub(crate) trait Check {
 }
 
 impl Decode for bool {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         match node {
-            Node::Bool(flag) => Some(*flag),
+            Node::Bool(flag) => Some(flag),
             other => {
                 problems.expected("true or false", other);
                 None
@@ -326,7 +327,7 @@ impl Decode for bool {
 }
 
 impl Decode for String {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let text = problems.text(node)?;
         if text.trim().is_empty() {
             problems.report("is empty");
@@ -337,9 +338,9 @@ impl Decode for String {
 }
 
 impl Decode for i64 {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         match node {
-            Node::Integer(number) => Some(*number),
+            Node::Integer(number) => Some(number),
             other => {
                 problems.expected("a whole number", other);
                 None
@@ -351,16 +352,15 @@ impl Decode for i64 {
 impl<T: Decode> Decode for Option<T> {
     const NULL_IS_UNSET: bool = T::NULL_IS_UNSET;
 
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         T::decode(node, problems).map(Some)
     }
 }
 
 impl<T: Decode> Decode for Vec<T> {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
-        let nodes = problems.list(node)?;
-        let mut list = Self::with_capacity(nodes.len());
-        for (index, node) in nodes.iter().enumerate() {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let mut list = Self::new();
+        for (index, node) in problems.list(node)?.iter().enumerate() {
             list.extend(problems.within_index(index, |problems| T::decode(node, problems)));
         }
         Some(list)
@@ -368,20 +368,20 @@ impl<T: Decode> Decode for Vec<T> {
 }
 
 impl Decode for BTreeMap<String, String> {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let Node::Map(entries) = node else {
             problems.expected("a map", node);
             return None;
         };
         let mut map = Self::new();
-        for (key, value) in entries {
+        for (key, value) in entries.iter() {
             match value {
                 Node::Text(value) => {
-                    map.insert(key.as_str().to_owned(), value.as_str().to_owned());
+                    map.insert(key.to_owned(), value.to_owned());
                 }
                 other => problems.report(format_args!(
                     "{}: expected a string, found {}",
-                    Quoted(key.as_str()),
+                    Quoted(key),
                     other.article()
                 )),
             }

@@ -50,7 +50,7 @@ impl Display for Duration {
 }
 
 impl Decode for Duration {
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let text = problems.text(node)?;
         let duration = Self::parse(text);
         if duration.is_none() {

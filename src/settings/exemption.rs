@@ -36,7 +36,7 @@ pub(crate) struct Given<T>(Vec<T>);
 impl<T: Decode> Decode for Given<T> {
     const NULL_IS_UNSET: bool = false;
 
-    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         if problems.is_empty_list(node, "is empty; leave it out where it does not matter") {
             return Some(Self(Vec::new()));
         }
@@ -45,28 +45,23 @@ impl<T: Decode> Decode for Given<T> {
 }
 
 impl Exemption {
-    /// Whether this exempts what `subject` does from `control`.
-    ///
-    /// With images, only what runs an image that matches; without, the whole workload.
-    pub(crate) fn covers(
-        &self,
-        control: Control,
-        subject: Subject<'_>,
-        namespace: Option<&str>,
-        images: &Images<'_>,
-    ) -> bool {
-        let names_control = self
-            .controls
+    /// Whether this is about `control` in `namespace`.
+    pub(crate) fn is_about(&self, control: Control, namespace: Option<&str>) -> bool {
+        let controls = self.controls.as_ref();
+        let names_namespace = || {
+            self.namespaces.as_ref().is_none_or(|namespaces| {
+                namespace.is_some_and(|own| namespaces.0.iter().any(|name| name == own))
+            })
+        };
+        controls.is_some_and(|controls| controls.0.contains(&control)) && names_namespace()
+    }
+
+    /// Whether this exempts what `subject` does: with images, only what runs an image that matches;
+    /// without, the whole workload.
+    pub(crate) fn covers(&self, subject: Subject<'_>, images: &Images<'_>) -> bool {
+        self.images
             .as_ref()
-            .is_some_and(|controls| controls.0.contains(&control));
-        let names_namespace = self.namespaces.as_ref().is_none_or(|namespaces| {
-            namespace.is_some_and(|own| namespaces.0.iter().any(|name| name == own))
-        });
-        let names_image = self
-            .images
-            .as_ref()
-            .is_none_or(|patterns| runs_one_of(&patterns.0, subject, images));
-        names_control && names_namespace && names_image
+            .is_none_or(|patterns| runs_one_of(&patterns.0, subject, images))
     }
 }
 

@@ -20,7 +20,7 @@ use std::fmt::{self, Display, Formatter};
 use super::Source;
 use crate::host_calls::{self, Answer, Host, ListQuery};
 use crate::image::reference::Reference;
-use crate::json::Node;
+use crate::json::{Entries, Items, Node};
 use crate::timestamp;
 
 /// One scan of one image.
@@ -207,12 +207,12 @@ fn list(
     )
 }
 
-fn read_sbomscanner(resource: &Node<'_>) -> Option<Report> {
+fn read_sbomscanner(resource: Node<'_>) -> Option<Report> {
     let image = resource.get("imageMetadata")?;
     let report = resource.get("report")?;
     // What is no list is no empty list.
     let results = report.items("results")?.iter();
-    let found: Vec<&[Node<'_>]> = results
+    let found: Vec<Items<'_>> = results
         .map(|result| result.items("vulnerabilities"))
         .collect::<Option<_>>()?;
     let created = resource
@@ -232,24 +232,24 @@ fn read_sbomscanner(resource: &Node<'_>) -> Option<Report> {
         time: created.and_then(timestamp::parse),
         vulnerabilities: found
             .into_iter()
-            .flatten()
+            .flat_map(Items::iter)
             .map(read_sbomscanner_vulnerability)
             .collect::<Option<_>>()?,
     })
 }
 
-fn read_sbomscanner_vulnerability(found: &Node<'_>) -> Option<Vulnerability> {
+fn read_sbomscanner_vulnerability(found: Node<'_>) -> Option<Vulnerability> {
     // One score for each vendor, as a number in a string.
     let vendors = match found.get("cvss") {
-        None | Some(Node::Null) => &[],
-        Some(Node::Map(vendors)) => vendors.as_slice(),
+        None | Some(Node::Null) => Entries::default(),
+        Some(Node::Map(vendors)) => vendors,
         Some(_) => return None,
     };
     let mut score: Option<f64> = None;
-    for (_, vendor) in vendors {
+    for (_, vendor) in vendors.iter() {
         let written = match vendor.get("v3score") {
             None | Some(Node::Null) => continue,
-            Some(Node::Text(written)) => written.as_str(),
+            Some(Node::Text(written)) => written,
             Some(_) => return None,
         };
         if written.is_empty() {
@@ -263,7 +263,7 @@ fn read_sbomscanner_vulnerability(found: &Node<'_>) -> Option<Vulnerability> {
         .items("fixedVersions")?
         .iter()
         .map(|version| match version {
-            Node::Text(version) => Some(version.as_str().to_owned()),
+            Node::Text(version) => Some(version.to_owned()),
             _ => None,
         });
     Some(Vulnerability {
@@ -277,7 +277,7 @@ fn read_sbomscanner_vulnerability(found: &Node<'_>) -> Option<Vulnerability> {
     })
 }
 
-fn read_trivy(resource: &Node<'_>) -> Option<Report> {
+fn read_trivy(resource: Node<'_>) -> Option<Report> {
     let report = resource.get("report")?;
     let image = report.get("artifact")?;
     let registry = report
@@ -304,7 +304,7 @@ fn read_trivy(resource: &Node<'_>) -> Option<Report> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a score is at most 10")]
-fn read_trivy_vulnerability(found: &Node<'_>) -> Option<Vulnerability> {
+fn read_trivy_vulnerability(found: Node<'_>) -> Option<Vulnerability> {
     let fixed_version = Some(text(found, "fixedVersion")).filter(|version| !version.is_empty());
     Some(Vulnerability {
         id: found.text("vulnerabilityID")?.to_owned(),
@@ -313,8 +313,8 @@ fn read_trivy_vulnerability(found: &Node<'_>) -> Option<Vulnerability> {
         installed_version: text(found, "installedVersion"),
         fixed_versions: fixed_version.into_iter().collect(),
         score: match found.get("score") {
-            Some(Node::Number(score)) => Some(*score),
-            Some(Node::Integer(score)) => Some(*score as f64),
+            Some(Node::Number(score)) => Some(score),
+            Some(Node::Integer(score)) => Some(score as f64),
             None | Some(Node::Null) => None,
             Some(_) => return None,
         },
@@ -322,7 +322,7 @@ fn read_trivy_vulnerability(found: &Node<'_>) -> Option<Vulnerability> {
     })
 }
 
-fn text(node: &Node<'_>, key: &str) -> String {
+fn text(node: Node<'_>, key: &str) -> String {
     node.text(key).unwrap_or_default().to_owned()
 }
 

@@ -85,17 +85,26 @@ fn only_a_container_may_not_name_a_digest_alone() {
 }
 
 #[test]
-fn the_port_of_https_can_be_left_out() {
-    for (with, without) in [
+fn a_registry_has_one_usual_name() {
+    for (written, usual) in [
         ("ghcr.io:443/org/app:1", "ghcr.io/org/app:1"),
         ("ghcr.io:00443/org/app", "ghcr.io/org/app"),
         ("[::1]:443/app", "[::1]/app"),
         ("ghcr.io:4430/org/app", "ghcr.io:4430/org/app"),
         ("[::443]/app", "[::443]/app"),
+        ("registry-1.docker.io/library/nginx:1", "nginx:1"),
+        ("Registry-1.Docker.io:443/org/app", "org/app"),
+        (
+            "registry.hub.docker.com/library/a/b",
+            "docker.io/library/a/b",
+        ),
+        ("registry-1.docker.io:80/a", "registry-1.docker.io:80/a"),
+        ("registry-2.docker.io/a", "registry-2.docker.io/a"),
     ] {
         assert_eq!(
-            Reference::parse(with).unwrap().without_default_port(),
-            Reference::parse(without).unwrap()
+            Reference::parse(written).unwrap().by_usual_name(),
+            Reference::parse(usual).unwrap(),
+            "{written}"
         );
     }
 }

@@ -97,12 +97,12 @@ impl Registries {
             // same: what would be pulled depends on who pulls.
             return Some("whose registry cannot be told for certain".to_owned());
         }
-        // `:443` names the same registry, so it must not lead past a reject list.
-        let plain = reference.without_default_port();
+        // Another name of the same registry must not lead past a reject list.
+        let usual = reference.by_usual_name();
         if let Some(pattern) = self
             .reject
             .iter()
-            .find(|pattern| pattern.rejects(reference) || pattern.rejects(&plain))
+            .find(|pattern| pattern.rejects(reference) || pattern.rejects(&usual))
         {
             return Some(format!("which registries.reject lists as \"{pattern}\""));
         }

@@ -120,12 +120,9 @@ impl<'a> Reference<'a> {
         if let Some(digest) = digest {
             parse_digest(digest)?;
         }
-        // Both names of an official image are one reference.
-        let (official, path) = match split_once(path, b'/') {
-            _ if registry != DOCKER_HUB => (false, path),
-            None => (true, path),
-            Some((OFFICIAL, name)) => (true, name),
-            Some(_) => (false, path),
+        let (official, path) = match registry {
+            DOCKER_HUB => split_official(path),
+            _ => (false, path),
         };
         let prefix = if official {
             OFFICIAL.len().saturating_add(1)
@@ -194,16 +191,32 @@ impl<'a> Reference<'a> {
         self.digest
     }
 
-    /// The same image with the port left out where it is the one that HTTPS has anyway.
+    /// The same image by its usual name: without the port that HTTPS has anyway, and without the
+    /// other names that Docker Hub answers to. A node pulls by the name that is written.
     #[must_use]
-    pub fn without_default_port(&self) -> Self {
-        match self.port {
-            Some("443") => Self {
+    pub fn by_usual_name(&self) -> Self {
+        let port = self.port.filter(|port| *port != HTTPS_PORT);
+        let is_docker_hub = DOCKER_HUB_HOSTS
+            .iter()
+            .any(|host| self.host.eq_ignore_ascii_case(host));
+        match port {
+            None if is_docker_hub => {
+                let (official, path) = split_official(self.path);
+                Self {
+                    path,
+                    official,
+                    registry: DOCKER_HUB,
+                    host: DOCKER_HUB,
+                    port,
+                    ..*self
+                }
+            }
+            None => Self {
                 registry: self.host,
-                port: None,
+                port,
                 ..*self
             },
-            _ => *self,
+            Some(_) => *self,
         }
     }
 
@@ -280,6 +293,16 @@ fn split_registry(text: &str) -> (Option<&str>, &str) {
         Some((DOCKER_HUB | DOCKER_HUB_LEGACY, rest)) => (None, rest),
         Some((host, rest)) if means_registry(host) => (Some(host), rest),
         _ => (None, text),
+    }
+}
+
+/// Whether a repository on Docker Hub is an official image's, and its path without `library/`: both
+/// names of an official image are one reference.
+fn split_official(path: &str) -> (bool, &str) {
+    match split_once(path, b'/') {
+        None => (true, path),
+        Some((OFFICIAL, name)) => (true, name),
+        Some(_) => (false, path),
     }
 }
 
@@ -409,6 +432,9 @@ fn is_identifier(text: &str) -> bool {
 pub(super) const DOCKER_HUB: &str = "docker.io";
 pub(super) const DOCKER_HUB_LEGACY: &str = "index.docker.io";
 pub(super) const OFFICIAL: &str = "library";
+/// What serves Docker Hub and is not rewritten to its name by whoever pulls.
+const DOCKER_HUB_HOSTS: [&str; 2] = ["registry-1.docker.io", "registry.hub.docker.com"];
+const HTTPS_PORT: &str = "443";
 const DEFAULT_TAG: &str = "latest";
 const MAX_REPOSITORY_BYTES: usize = 255;
 const MAX_TAG_BYTES: usize = 128;

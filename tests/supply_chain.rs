@@ -674,11 +674,11 @@ fn a_report_of_unknown_or_great_age_is_refused_for_that() {
         (json!("2026-01-24T00:00:00Z"), None),
         (
             json!("2026-01-23T23:00:00Z"),
-            Some("whose vulnerability report is 7d old, and 7d is allowed"),
+            Some("whose vulnerability report is over 7d old, and 7d is allowed"),
         ),
         (
             json!("2025-12-31T00:00:00Z"),
-            Some("whose vulnerability report is 31d old, and 7d is allowed"),
+            Some("whose vulnerability report is over 31d old, and 7d is allowed"),
         ),
         (json!(null), unknown),
         (json!("yesterday"), unknown),
@@ -888,15 +888,22 @@ fn reports_that_cannot_be_read_are_not_missing() {
 #[test]
 fn an_age_is_judged_where_it_is_known() {
     let unknown = Some("whose age is unknown: it does not say when it was built".to_owned());
-    let old = |days: u32| Some(format!("which was built {days}d ago, and 30d is allowed"));
+    let future = Some(
+        "whose age is unknown: by the policy server's clock it was built in the future".to_owned(),
+    );
+    let old = |days: u32| {
+        Some(format!(
+            "which was built over {days}d ago, and 30d is allowed"
+        ))
+    };
     for (created, reason) in [
         (json!("2026-01-01T00:00:00Z"), None),
         (json!("2025-12-31T23:00:00Z"), old(30)),
         (json!("2024-01-31T00:00:00.123456789Z"), old(731)),
         // Clocks differ by some minutes.
         (json!("2026-01-31T00:04:59Z"), None),
-        (json!("2026-01-31T00:05:01Z"), unknown.clone()),
-        (json!("2099-01-01T00:00:00Z"), unknown.clone()),
+        (json!("2026-01-31T00:05:01Z"), future.clone()),
+        (json!("2099-01-01T00:00:00Z"), future.clone()),
         (json!("1970-01-01T00:00:00Z"), unknown.clone()),
         (json!("0001-01-01T00:00:00Z"), unknown.clone()),
         (json!("yesterday"), unknown.clone()),
@@ -909,7 +916,8 @@ fn an_age_is_judged_where_it_is_known() {
         let expected: Vec<String> = reason.iter().map(|why| freshness(APP, why)).collect();
         assert_eq!(judge(&[APP], &settings, &host).lines, expected, "{created}");
         settings["imageFreshness"]["unknownAge"] = "accept".into();
-        let expected = if reason == unknown { vec![] } else { expected };
+        let is_unknown = reason == unknown || reason == future;
+        let expected = if is_unknown { vec![] } else { expected };
         assert_eq!(judge(&[APP], &settings, &host).lines, expected, "{created}");
     }
 }

@@ -104,11 +104,16 @@ impl ImageFreshness {
             .map(Duration::from_seconds);
         match age {
             Some(age) if age > maximum => Some(Refusal::Image(format!(
-                "which was built {age} ago, and {maximum} is allowed"
+                "which was built over {age} ago, and {maximum} is allowed"
             ))),
-            None if self.unknown_age == UnknownAge::Reject => Some(Refusal::Image(
-                "whose age is unknown: it does not say when it was built".to_owned(),
-            )),
+            None if self.unknown_age == UnknownAge::Reject => Some(Refusal::Image(format!(
+                "whose age is unknown: {}",
+                if created.is_some() {
+                    "by the policy server's clock it was built in the future"
+                } else {
+                    "it does not say when it was built"
+                }
+            ))),
             _ => None,
         }
     }

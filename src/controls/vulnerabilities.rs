@@ -228,7 +228,7 @@ impl Vulnerabilities {
             let reason = match age.map(Duration::from_seconds) {
                 None => Some("whose vulnerability report is of unknown age".to_owned()),
                 Some(age) if age > maximum => Some(format!(
-                    "whose vulnerability report is {age} old, and {maximum} is allowed"
+                    "whose vulnerability report is over {age} old, and {maximum} is allowed"
                 )),
                 Some(_) => None,
             };

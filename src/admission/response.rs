@@ -100,21 +100,9 @@ impl Response {
                     .iter()
                     .map(|violation| MachineViolation::new(violation, Mode::Warn.name())),
             );
-        let mut list = String::from("[");
-        let mut left_out = 0_usize;
-        for violation in all {
-            // Serialising to a string fails for maps with odd keys only; there are none.
-            let entry = serde_json::to_string(&violation).unwrap_or_default();
-            if left_out > 0 || list.len().saturating_add(entry.len()) > MAX_ANNOTATION_BYTES {
-                left_out = left_out.saturating_add(1);
-                continue;
-            }
-            if list.len() > 1 {
-                list.push(',');
-            }
-            list.push_str(&entry);
-        }
-        list.push(']');
+        // Serialising to a string fails for maps with odd keys only; there are none.
+        let entries = all.map(|violation| serde_json::to_string(&violation).unwrap_or_default());
+        let (list, left_out) = json_list(&entries.collect::<Vec<_>>(), MAX_ANNOTATION_BYTES);
         self.audit_annotations.insert("violations", list);
         if left_out > 0 {
             self.audit_annotations
@@ -127,6 +115,20 @@ impl Response {
         // then rejects.
         serde_json::to_vec(self).unwrap_or_default()
     }
+}
+
+/// The first entries as a JSON array of at most `limit` bytes, and the number of the others.
+fn json_list(entries: &[String], limit: usize) -> (String, usize) {
+    // Behind each stands a comma, or the bracket.
+    let fitting = entries
+        .iter()
+        .scan(limit.saturating_sub(1), |room, entry| {
+            *room = room.checked_sub(entry.len().saturating_add(1))?;
+            Some(())
+        })
+        .count();
+    let (fitting, left_out) = entries.split_at_checked(fitting).unwrap_or_default();
+    (format!("[{}]", fitting.join(",")), left_out.len())
 }
 
 /// The answer to `validate_settings`.
@@ -285,6 +287,19 @@ mod tests {
         ] {
             let items = ["ab", "cd", "ef"].map(str::to_owned).into_iter();
             assert_eq!(lines("T".to_owned(), items, "violation", limit), expected);
+        }
+    }
+
+    #[test]
+    fn machines_get_the_first_entries_that_fit_and_the_number_of_the_others() {
+        for (limit, expected) in [
+            (5, ("[1]", 2)),
+            (6, ("[1,22]", 1)),
+            (7, ("[1,22]", 1)),
+            (8, ("[1,22,3]", 0)),
+        ] {
+            let (list, left_out) = json_list(&["1", "22", "3"].map(str::to_owned), limit);
+            assert_eq!((list.as_str(), left_out), expected, "{limit}");
         }
     }
 

@@ -292,14 +292,10 @@ impl Signatures {
         !self.rules.is_empty()
     }
 
+    /// Asks about an image that a rule matches, or that must not be without one.
     fn verify(&self, host: &dyn Host, image: &str, reference: &Reference<'_>) -> Outcome {
         let mut verified: Option<String> = None;
-        let mut matched = false;
-        for rule in &self.rules {
-            if !rule.is_about(reference) {
-                continue;
-            }
-            matched = true;
+        for rule in self.rules.iter().filter(|rule| rule.is_about(reference)) {
             let digest = match rule.verify(host, image) {
                 Ok(digest) => digest,
                 Err(refusal) => return Outcome::Refused(refusal),
@@ -314,12 +310,12 @@ impl Signatures {
             }
             verified = Some(digest);
         }
-        match (matched, verified) {
-            (false, _) if self.unmatched == Unmatched::Reject => Outcome::Refused(Refusal::Image(
+        match verified {
+            None => Outcome::Refused(Refusal::Image(
                 "which no rule of signatures.rules matches".to_owned(),
             )),
-            (_, Some(digest)) if reference.digest().is_none() => Outcome::Tag(digest),
-            _ => Outcome::Accepted,
+            Some(digest) if reference.digest().is_none() => Outcome::Tag(digest),
+            Some(_) => Outcome::Accepted,
         }
     }
 }

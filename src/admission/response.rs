@@ -291,6 +291,16 @@ mod tests {
     }
 
     #[test]
+    fn two_thousand_problems_of_settings_are_told_in_64_kib() {
+        let message = settings_message(&vec!["x".repeat(100); 2_000]);
+        assert!(
+            (65_000..=65_600).contains(&message.len()),
+            "{}",
+            message.len()
+        );
+    }
+
+    #[test]
     fn machines_get_the_first_entries_that_fit_and_the_number_of_the_others() {
         for (limit, expected) in [
             (5, ("[1]", 2)),

@@ -169,44 +169,69 @@ const KIB_PER_PAGE: u64 = 64;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::measure::Module;
+    use crate::requests::WITHOUT_LOOKUPS;
 
-    fn measured() -> Measurements {
-        let row = |guest, instructions| Row {
-            request: "20 KB",
-            bytes: 21_000,
-            guest,
-            instructions,
-            pages: 18,
-            latency: None,
-        };
+    /// The requests that budgets are about; the policy's figure on `slow` is `instructions`.
+    fn measured(slow: &str, instructions: u64) -> Measurements {
+        let requests: BTreeSet<&'static str> = WITHOUT_LOOKUPS
+            .iter()
+            .flat_map(|(request, without)| [*request, *without])
+            .collect();
+        let rows = requests.into_iter().flat_map(|request| {
+            let of_policy = if request == slow {
+                instructions
+            } else {
+                600_000
+            };
+            [
+                (Guest::SkipOnly, 400_000),
+                (Guest::Policy, of_policy),
+                (Guest::SdkStyle, 2_000_000),
+            ]
+            .map(|(guest, instructions)| Row {
+                request,
+                bytes: 21_000,
+                guest,
+                instructions,
+                pages: 18,
+                latency: None,
+            })
+        });
         Measurements {
             modules: vec![Module {
                 guest: Guest::Policy,
                 bytes: 300_000,
             }],
-            rows: vec![
-                row(Guest::SkipOnly, 400_000),
-                row(Guest::Policy, 600_000),
-                row(Guest::SdkStyle, 2_000_000),
-            ],
+            rows: rows.collect(),
             limits: Vec::new(),
         }
     }
 
     #[test]
     fn the_check_reads_what_the_bench_writes() {
-        let figures = figures(&document(&measured(), "rustc 1.95.0").unwrap()).unwrap();
-        assert_eq!(
-            figures,
-            BTreeMap::from([
-                ("20 KB: policy".to_owned(), 600_000),
-                ("20 KB: sdk-style".to_owned(), 2_000_000),
-                ("20 KB: skip-only".to_owned(), 400_000),
-                ("module policy".to_owned(), 300_000),
-            ])
-        );
+        let measured = measured("", 0);
+        let figures = figures(&document(&measured, "rustc 1.95.0").unwrap()).unwrap();
+        let rows = measured.rows.iter().map(|row| {
+            let name = format!("{}: {}", row.request, row.guest.name());
+            (name, row.instructions)
+        });
+        let module = ("module policy".to_owned(), 300_000);
+        assert_eq!(figures, rows.chain([module]).collect());
+    }
+
+    #[test]
+    fn a_budget_that_does_not_hold_is_named() {
+        for (request, without) in WITHOUT_LOOKUPS {
+            let broken = |instructions| budgets::broken(&measured(request, instructions)).unwrap();
+            assert!(broken(630_000).is_empty(), "{request}");
+            let [sentence] = broken(630_001).try_into().unwrap();
+            let what = format!("over budget: instructions on {request}, in multiples of {without}");
+            assert!(sentence.starts_with(&what), "{sentence}");
+        }
     }
 
     #[test]

@@ -426,7 +426,8 @@ const OTHER: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 const IMAGE: &str =
     "ghcr.io/org/app@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const KEY: &str = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
-const UNKNOWN_AGE: &str = "whose age is unknown: by the policy server's clock it was built in the future";
+const UNKNOWN_AGE: &str =
+    "whose age is unknown: by the policy server's clock it was built in the future";
 /// WASI's `EOVERFLOW`.
 const ERRNO_OVERFLOW: i32 = 61;
 /// What the largest case needs, in pages of 64 KiB, and one more.

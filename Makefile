@@ -113,13 +113,13 @@ soak: policy.wasm ## Judge 100,000 requests on several threads and print the fig
 
 # What the quick tests do not notice goes through all of them.
 .PHONY: mutants
-mutants: cargo-mutants ## Change the policy in some thousand ways and see which test notices (takes hours)
+mutants: cargo-mutants ## Change the policy in some thousand ways and see which test notices (takes an hour)
 	rm -rf mutants.out
 	$(MUTANTS) --cargo-arg=--lib --cargo-arg=--test=cases --cargo-arg=--test=image_references \
 	  --cargo-arg=--test=supply_chain || (( $$? == 2 || $$? == 3 ))
 	$(MUTANTS) --iterate
 
-MUTANTS := $(CARGO) mutants --package container-security
+MUTANTS := $(CARGO) mutants --package container-security --jobs 2
 
 # Dependencies of the host come in several versions, because wasmtime, oci-client and sigstore do not
 # agree on theirs. What becomes part of the module may not.

@@ -102,7 +102,7 @@ impl Response {
             );
         // Serialising to a string fails for maps with odd keys only; there are none.
         let entries = all.map(|violation| serde_json::to_string(&violation).unwrap_or_default());
-        let (list, left_out) = json_list(&entries.collect::<Vec<_>>(), MAX_ANNOTATION_BYTES);
+        let (list, left_out) = json_list(entries, MAX_ANNOTATION_BYTES);
         self.audit_annotations.insert("violations", list);
         if left_out > 0 {
             self.audit_annotations
@@ -117,18 +117,24 @@ impl Response {
     }
 }
 
-/// The first entries as a JSON array of at most `limit` bytes, and the number of the others.
-fn json_list(entries: &[String], limit: usize) -> (String, usize) {
-    // Behind each stands a comma, or the bracket.
-    let fitting = entries
-        .iter()
-        .scan(limit.saturating_sub(1), |room, entry| {
-            *room = room.checked_sub(entry.len().saturating_add(1))?;
-            Some(())
-        })
-        .count();
-    let (fitting, left_out) = entries.split_at_checked(fitting).unwrap_or_default();
-    (format!("[{}]", fitting.join(",")), left_out.len())
+/// The first entries as a JSON array of at most `limit` bytes, and the number of the others, which
+/// are not kept.
+fn json_list(mut entries: impl Iterator<Item = String>, limit: usize) -> (String, usize) {
+    let mut list = String::from("[");
+    let mut left_out = 0_usize;
+    for entry in entries.by_ref() {
+        if list.len().saturating_add(entry.len()) >= limit {
+            left_out = 1;
+            break;
+        }
+        list.push_str(&entry);
+        list.push(',');
+    }
+    if list.ends_with(',') {
+        list.pop();
+    }
+    list.push(']');
+    (list, left_out.saturating_add(entries.count()))
 }
 
 /// The answer to `validate_settings`.
@@ -303,12 +309,14 @@ mod tests {
     #[test]
     fn machines_get_the_first_entries_that_fit_and_the_number_of_the_others() {
         for (limit, expected) in [
+            (2, ("[]", 3)),
             (5, ("[1]", 2)),
             (6, ("[1,22]", 1)),
             (7, ("[1,22]", 1)),
             (8, ("[1,22,3]", 0)),
         ] {
-            let (list, left_out) = json_list(&["1", "22", "3"].map(str::to_owned), limit);
+            let (list, left_out) =
+                json_list(["1", "22", "3"].map(str::to_owned).into_iter(), limit);
             assert_eq!((list.as_str(), left_out), expected, "{limit}");
         }
     }

@@ -4,7 +4,7 @@
 //! `github.com/distribution/reference` finds in it, or the kind of its error. The vectors below
 //! are about lengths and borders.
 
-use container_security::{Reference, ReferenceError};
+use container_security::{ImagePattern, Reference, ReferenceError};
 use serde::Deserialize;
 
 /// A line of `image-references.jsonl`. A part that a reference does not have is empty.
@@ -63,23 +63,113 @@ fn every_vector_is_parsed_as_the_reference_implementation_parses_it() {
 }
 
 #[test]
-fn only_a_container_may_not_name_a_digest_alone() {
+fn only_a_container_may_not_name_an_image_id_or_its_beginning() {
     let digest = format!("sha256:{}", "a".repeat(64));
-    assert_eq!(
-        Reference::of_container(&digest),
-        Err(ReferenceError::NodeLocalId)
-    );
+    for text in [
+        digest.as_str(),
+        digest.strip_suffix('a').unwrap(),
+        "sha256:0123456789ab",
+        "sha256:0",
+        "sha256:BEEF",
+        "sha384:beef",
+        "sha512:beef",
+    ] {
+        assert_eq!(
+            Reference::of_container(text),
+            Err(ReferenceError::NodeLocalId),
+            "{text}"
+        );
+    }
     for text in [
         "sha256",
+        "sha256:",
         "sha256:latest",
-        digest.strip_suffix('a').unwrap(),
+        "sha256:beef-1",
+        "md5:beef",
+        "beef:0",
+        "beef",
+        &format!("sha256:beef@{digest}"),
         &"A".repeat(64),
         "docker.io/library/sha256:a",
+        "library/sha256:a",
     ] {
         assert_eq!(
             Reference::of_container(text),
             Reference::parse(text),
             "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_list_that_restricts_means_a_registry_by_all_its_names() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    for (pattern, image, opens, restricts) in [
+        ("docker.io", "nginx", true, true),
+        (
+            "docker.io",
+            "registry-1.docker.io/library/nginx",
+            false,
+            true,
+        ),
+        ("docker.io", "docker.io:443/org/app", false, true),
+        ("docker.io", "index.docker.io:443/org/app", false, true),
+        ("registry-1.docker.io/org", "org/app", false, true),
+        ("registry.hub.docker.com/nginx", "nginx:1", false, true),
+        ("registry.hub.docker.com/nginx:1", "nginx:1", false, true),
+        ("registry.hub.docker.com/nginx:2", "nginx:1", false, false),
+        ("docker.io/nginx", "nginx", false, true),
+        ("docker.io/nginx", "nginx/app", true, true),
+        ("docker.io/*", "nginx", true, true),
+        ("docker.io/nginx:1", "nginx:1", true, true),
+        ("docker.io/org", "library/org", false, true),
+        ("docker.io/org", "other/org", false, false),
+        ("ghcr.io:443/org", "ghcr.io/org/app", false, true),
+        ("ghcr.io/org", "ghcr.io:0443/org/app", false, true),
+        ("ghcr.io/org", "ghcr.io:8443/org/app", false, false),
+        ("ghcr.io:8443/org", "ghcr.io:08443/org/app", true, true),
+        ("*.corp.example", "a.corp.example:443/app", false, true),
+        ("*.corp.example:443", "a.corp.example/app", false, true),
+        ("*.corp.example", "a.b.corp.example/app", false, false),
+        ("*.docker.io", "registry-1.docker.io/org/app", true, true),
+        (
+            "ghcr.io/org/app:1",
+            &format!("ghcr.io/org/app:1@{digest}"),
+            false,
+            true,
+        ),
+        ("ghcr.io/org/app:1", "ghcr.io/org/app:1", true, true),
+        ("ghcr.io/org/app:latest", "ghcr.io/org/app", true, true),
+        (
+            "ghcr.io/org/app:latest",
+            &format!("ghcr.io/org/app@{digest}"),
+            false,
+            false,
+        ),
+        (
+            "ghcr.io/org/app:1",
+            &format!("ghcr.io/org/app:2@{digest}"),
+            false,
+            false,
+        ),
+        (
+            &format!("ghcr.io/org/app@{digest}"),
+            &format!("ghcr.io:443/org/app:2@{digest}"),
+            false,
+            true,
+        ),
+    ] {
+        let reference = Reference::parse(image).unwrap();
+        let parsed = ImagePattern::parse(pattern).unwrap();
+        assert_eq!(
+            parsed.matches(&reference),
+            opens,
+            "{pattern} opens to {image}"
+        );
+        assert_eq!(
+            parsed.restricts(&reference),
+            restricts,
+            "{pattern} restricts {image}"
         );
     }
 }
@@ -93,6 +183,11 @@ fn a_registry_has_one_usual_name() {
         ("ghcr.io:4430/org/app", "ghcr.io:4430/org/app"),
         ("[::443]/app", "[::443]/app"),
         ("registry-1.docker.io/library/nginx:1", "nginx:1"),
+        ("registry-1.docker.io/nginx:1", "nginx:1"),
+        ("index.docker.io:443/library/nginx", "nginx"),
+        ("Docker.io/nginx", "nginx"),
+        ("docker.io:0443/org/app", "org/app"),
+        ("docker.io:444/org/app", "docker.io:444/org/app"),
         ("Registry-1.Docker.io:443/org/app", "org/app"),
         (
             "registry.hub.docker.com/library/a/b",

@@ -17,7 +17,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::reference::{
     DOCKER_HUB, DOCKER_HUB_LEGACY, OFFICIAL, Reference, is_component, is_registry, is_tag,
-    parse_digest, split, split_once, split_port,
+    parse_digest, split, split_once, split_port, usual_host,
 };
 use crate::settings::{Decode, Node, Problems};
 use crate::violation::Quoted;
@@ -60,6 +60,8 @@ pub enum PatternError {
     Everything,
     /// A URL: the scheme does not belong in it.
     Scheme(String),
+    /// A `/` at the end; the pattern without it.
+    TrailingSlash(String),
     /// The first part is no host; what to write instead, if it is a name on Docker Hub.
     NoHost(String),
     /// `*` elsewhere than for a whole segment or a whole leading label.
@@ -88,6 +90,11 @@ impl ImagePattern {
         {
             return Err(PatternError::Scheme(rest.trim_end_matches('/').to_owned()));
         }
+        if let Some(rest) = text.strip_suffix('/')
+            && Self::parse(rest).is_ok()
+        {
+            return Err(PatternError::TrailingSlash(rest.to_owned()));
+        }
         let (host, rest) = match split_once(text, b'/') {
             Some((host, rest)) => (host, Some(rest)),
             None => (text, None),
@@ -112,13 +119,46 @@ impl ImagePattern {
         })
     }
 
-    /// Whether the pattern means this reference.
+    /// Whether the pattern in a list that opens means this reference: exactly the registry that is
+    /// written, and the tag that is pulled.
     #[must_use]
     pub fn matches(&self, reference: &Reference<'_>) -> bool {
-        if !self.host.matches(reference) {
-            return false;
-        }
-        let mut segments = reference.segments();
+        let is_pulled = |tag: &str| reference.pulled_tag() == Some(tag);
+        self.host.matches(reference)
+            && self.matches_path(reference.segments(), reference.digest(), is_pulled)
+    }
+
+    /// Whether the pattern in a list that restricts means this reference. There another name of the
+    /// same registry is that registry, a tag is meant also where a digest stands behind it, and
+    /// `docker.io/nginx` is both an organisation and the official image that some write so: no other
+    /// spelling leads past the list.
+    #[must_use]
+    pub fn restricts(&self, reference: &Reference<'_>) -> bool {
+        let usual = reference.by_usual_name();
+        let is_written = |tag: &str| usual.tag().or(usual.pulled_tag()) == Some(tag);
+        let is_about = |reference: &Reference<'_>| {
+            self.matches_path(reference.segments(), reference.digest(), is_written)
+        };
+        (self.host.matches(reference) && is_about(reference))
+            || (self.host.restricts(&usual) && (is_about(&usual) || self.is_short_for(&usual)))
+    }
+
+    /// Whether the pattern is how some write the official image of this reference: `docker.io/nginx`
+    /// for `docker.io/library/nginx`.
+    pub(crate) fn is_short_for(&self, reference: &Reference<'_>) -> bool {
+        let is_written = |tag: &str| reference.tag().or(reference.pulled_tag()) == Some(tag);
+        self.segments.len() == 1
+            && reference.is_official()
+            && self.host.restricts(reference)
+            && self.matches_path(reference.segments().skip(1), reference.digest(), is_written)
+    }
+
+    fn matches_path<'r>(
+        &self,
+        mut segments: impl Iterator<Item = &'r str>,
+        digest: Option<&str>,
+        has_tag: impl Fn(&str) -> bool,
+    ) -> bool {
         let prefix_matches = self.segments.iter().all(|expected| {
             segments
                 .next()
@@ -127,30 +167,11 @@ impl ImagePattern {
         prefix_matches
             && match &self.version {
                 None => true,
-                Some(Version::Tag(tag)) => {
-                    segments.next().is_none() && reference.pulled_tag() == Some(tag)
-                }
-                Some(Version::Digest(digest)) => {
-                    segments.next().is_none() && reference.digest() == Some(digest)
+                Some(Version::Tag(tag)) => segments.next().is_none() && has_tag(tag),
+                Some(Version::Digest(expected)) => {
+                    segments.next().is_none() && digest == Some(expected)
                 }
             }
-    }
-
-    /// Whether the pattern in a reject list means this reference. `docker.io/nginx` is an
-    /// organisation, and also how some write the official image; who rejects it means both.
-    pub(crate) fn rejects(&self, reference: &Reference<'_>) -> bool {
-        self.matches(reference) || self.is_short_for(reference)
-    }
-
-    fn is_short_for(&self, reference: &Reference<'_>) -> bool {
-        let [name] = self.segments.as_slice() else {
-            return false;
-        };
-        let mut segments = reference.segments();
-        self.host.is_docker_hub()
-            && self.host.matches(reference)
-            && segments.next() == Some(OFFICIAL)
-            && segments.next().is_some_and(|segment| name.matches(segment))
     }
 
     /// Why this pattern would open an allow list to everyone: anybody can get a registry, or a
@@ -161,16 +182,30 @@ impl ImagePattern {
             return None;
         }
         let domain = self.host.name.as_str();
-        let is_top_level = !domain.contains('.');
+        let names_tenant = matches!(self.segments.first(), Some(Segment::Exactly(_)));
         let is_shared = SHARED_REGISTRIES.iter().any(|(shared, tenant)| {
-            let below = domain
-                .strip_suffix(shared)
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-            let names_tenant = matches!(self.segments.first(), Some(Segment::Exactly(_)));
-            below && (*tenant == Tenant::Host || !names_tenant)
+            is_below(domain, shared) && (*tenant == Tenant::Host || !names_tenant)
         });
-        (is_top_level || is_shared)
+        (is_shared || is_public_suffix(domain))
             .then(|| format!("anyone can push to some registry below {domain}; name your own"))
+    }
+}
+
+/// Whether this is the domain or one below it.
+fn is_below(domain: &str, above: &str) -> bool {
+    domain
+        .strip_suffix(above)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// Whether anybody can register a domain below this one: a top-level domain, or what stands in a
+/// country's for one (`co.uk`). The list of all of them is larger than the policy.
+fn is_public_suffix(domain: &str) -> bool {
+    match domain.rsplit_once('.') {
+        None => true,
+        Some((second_level, country)) => {
+            country.len() == 2 && SECOND_LEVELS.contains(&second_level)
+        }
     }
 }
 
@@ -214,17 +249,25 @@ impl Host {
 
     fn matches(&self, reference: &Reference<'_>) -> bool {
         let host = reference.host();
-        if reference.port() != self.port.as_deref() {
-            return false;
-        }
+        reference.port() == self.port.as_deref()
+            && (self.is_called(&self.name, host)
+                || (self.is_docker_hub() && host.eq_ignore_ascii_case(DOCKER_HUB_LEGACY)))
+    }
+
+    /// Whether this is the registry of a reference by its usual name, however either is written.
+    fn restricts(&self, usual: &Reference<'_>) -> bool {
+        let (name, port) = usual_host(&self.name, self.port.as_deref());
+        usual.port() == port && self.is_called(name, usual.host())
+    }
+
+    fn is_called(&self, name: &str, host: &str) -> bool {
         if !self.any_label {
-            return host.eq_ignore_ascii_case(&self.name)
-                || (self.is_docker_hub() && host.eq_ignore_ascii_case(DOCKER_HUB_LEGACY));
+            return host.eq_ignore_ascii_case(name);
         }
-        let label = host.len().checked_sub(self.name.len());
+        let label = host.len().checked_sub(name.len());
         label
             .and_then(|label| host.split_at_checked(label))
-            .filter(|(_, rest)| rest.eq_ignore_ascii_case(&self.name))
+            .filter(|(_, rest)| rest.eq_ignore_ascii_case(name))
             .and_then(|(label, _)| label.strip_suffix('.'))
             .is_some_and(|label| !label.is_empty() && !label.contains('.'))
     }
@@ -311,6 +354,7 @@ impl Display for PatternError {
             Self::Empty => f.write_str("is empty; write a registry, e.g. myregistry.azurecr.io"),
             Self::Everything => f.write_str("would match every image; name the registries"),
             Self::Scheme(rest) => write!(f, "has a scheme; write {}", Quoted(rest)),
+            Self::TrailingSlash(rest) => write!(f, "ends in a slash; drop the slash: {}", Quoted(rest)),
             Self::NoHost(suggestion) => {
                 write!(f, "has no registry; did you mean {}?", Quoted(suggestion))
             }
@@ -385,14 +429,18 @@ pub(crate) enum Tenant {
     Path,
 }
 
-/// Domains below which anybody can have a registry or a repository.
+/// Domains below which anybody can have a registry, a repository, or a name that leads to a machine
+/// of their own.
 pub(crate) const SHARED_REGISTRIES: &[(&str, Tenant)] = &[
+    // Registries.
     ("azurecr.io", Tenant::Host),
     ("azurecr.cn", Tenant::Host),
     ("azurecr.us", Tenant::Host),
-    ("amazonaws.com", Tenant::Host),
-    ("amazonaws.com.cn", Tenant::Host),
+    ("cr.aliyuncs.com", Tenant::Host),
+    ("cr.volces.com", Tenant::Host),
     ("jfrog.io", Tenant::Host),
+    ("ncr.ntruss.com", Tenant::Host),
+    ("tencentcloudcr.com", Tenant::Host),
     ("aliyuncs.com", Tenant::Path),
     ("cloudsmith.io", Tenant::Path),
     ("docker.io", Tenant::Path),
@@ -400,8 +448,65 @@ pub(crate) const SHARED_REGISTRIES: &[(&str, Tenant)] = &[
     ("ghcr.io", Tenant::Path),
     ("gitlab.com", Tenant::Path),
     ("icr.io", Tenant::Path),
+    ("myhuaweicloud.com", Tenant::Path),
     ("ocir.io", Tenant::Path),
     ("pkg.dev", Tenant::Path),
     ("quay.io", Tenant::Path),
     ("scw.cloud", Tenant::Path),
+    ("tencentyun.com", Tenant::Path),
+    ("vultrcr.com", Tenant::Path),
+    // Hosts of customers.
+    ("amazonaws.com", Tenant::Host),
+    ("amazonaws.com.cn", Tenant::Host),
+    ("appspot.com", Tenant::Host),
+    ("awsapprunner.com", Tenant::Host),
+    ("azurecontainer.io", Tenant::Host),
+    ("azurecontainerapps.io", Tenant::Host),
+    ("azureedge.net", Tenant::Host),
+    ("azurefd.net", Tenant::Host),
+    ("azurestaticapps.net", Tenant::Host),
+    ("azurewebsites.net", Tenant::Host),
+    ("azurewebsites.us", Tenant::Host),
+    ("chinacloudapp.cn", Tenant::Host),
+    ("chinacloudsites.cn", Tenant::Host),
+    ("cloudapp.azure.com", Tenant::Host),
+    ("cloudapp.net", Tenant::Host),
+    ("cloudfront.net", Tenant::Host),
+    ("elasticbeanstalk.com", Tenant::Host),
+    ("fly.dev", Tenant::Host),
+    ("github.io", Tenant::Host),
+    ("gitlab.io", Tenant::Host),
+    ("herokuapp.com", Tenant::Host),
+    ("netlify.app", Tenant::Host),
+    ("ondigitalocean.app", Tenant::Host),
+    ("onrender.com", Tenant::Host),
+    ("pages.dev", Tenant::Host),
+    ("railway.app", Tenant::Host),
+    ("run.app", Tenant::Host),
+    ("trafficmanager.net", Tenant::Host),
+    ("usgovcloudapp.net", Tenant::Host),
+    ("vercel.app", Tenant::Host),
+    ("workers.dev", Tenant::Host),
+    // Names for any address, and tunnels to any machine.
+    ("app.github.dev", Tenant::Host),
+    ("ddns.net", Tenant::Host),
+    ("devtunnels.ms", Tenant::Host),
+    ("duckdns.org", Tenant::Host),
+    ("loca.lt", Tenant::Host),
+    ("ngrok-free.app", Tenant::Host),
+    ("ngrok-free.dev", Tenant::Host),
+    ("ngrok.app", Tenant::Host),
+    ("ngrok.dev", Tenant::Host),
+    ("ngrok.io", Tenant::Host),
+    ("nip.io", Tenant::Host),
+    ("sslip.io", Tenant::Host),
+    ("traefik.me", Tenant::Host),
+    ("trycloudflare.com", Tenant::Host),
+    ("xip.io", Tenant::Host),
+];
+
+/// What stands before a country's domain where that sells domains below it.
+pub(crate) const SECOND_LEVELS: [&str; 20] = [
+    "ac", "asn", "co", "com", "edu", "go", "gob", "gouv", "gov", "govt", "id", "ltd", "me", "mil",
+    "ne", "net", "or", "org", "plc", "sch",
 ];

@@ -53,7 +53,8 @@ pub enum ReferenceError {
     TooLong,
     /// 64 hexadecimal digits: an image ID, not a name.
     Identifier,
-    /// A digest that a node takes for the ID of an image it already has, whatever its registry.
+    /// What a node takes for the ID of an image it already has, whatever its registry, or for the
+    /// first digits of one.
     NodeLocalId,
     /// An algorithm other than sha256, sha384 and sha512.
     DigestUnsupported,
@@ -68,11 +69,12 @@ impl<'a> Reference<'a> {
     ///
     /// # Errors
     ///
-    /// Everything that [`Reference::parse`] refuses, and `sha256:<64 digits>`: by the grammar
-    /// that is a tag of `docker.io/library/sha256`, but the runtime first takes it for the ID of
-    /// any image already on the node.
+    /// Everything that [`Reference::parse`] refuses, and `sha256:<hex>`: by the grammar that is a
+    /// tag of `docker.io/library/sha256`, but containerd, which has no such image, then takes it for
+    /// the ID of any image already on the node, or for the first digits of one (`LocalResolve` of
+    /// its CRI plugin, `Lookup` of go-digest's digestset).
     pub fn of_container(text: &'a str) -> Result<Self, ReferenceError> {
-        if parse_digest(text).is_ok() {
+        if is_node_local_id(text) {
             return Err(ReferenceError::NodeLocalId);
         }
         Self::parse(text)
@@ -195,29 +197,29 @@ impl<'a> Reference<'a> {
     /// other names that Docker Hub answers to. A node pulls by the name that is written.
     #[must_use]
     pub fn by_usual_name(&self) -> Self {
-        let port = self.port.filter(|port| *port != HTTPS_PORT);
-        let is_docker_hub = DOCKER_HUB_HOSTS
-            .iter()
-            .any(|host| self.host.eq_ignore_ascii_case(host));
-        match port {
-            None if is_docker_hub => {
-                let (official, path) = split_official(self.path);
-                Self {
-                    path,
-                    official,
-                    registry: DOCKER_HUB,
-                    host: DOCKER_HUB,
-                    port,
-                    ..*self
-                }
-            }
-            None => Self {
-                registry: self.host,
+        let (host, port) = usual_host(self.host, self.port);
+        if port != self.port || host != self.host {
+            let (official, path) = match host {
+                DOCKER_HUB if !self.official => split_official(self.path),
+                _ => (self.official, self.path),
+            };
+            return Self {
+                path,
+                official,
+                // A port that is left is part of the registry as it is written.
+                registry: if port.is_some() { self.registry } else { host },
+                host,
                 port,
                 ..*self
-            },
-            Some(_) => *self,
+            };
         }
+        *self
+    }
+
+    /// Whether this is an official image of Docker Hub, whose repository may be written without the
+    /// `library/` that it is below.
+    pub(super) fn is_official(&self) -> bool {
+        self.official
     }
 
     pub(super) fn host(&self) -> &'a str {
@@ -255,7 +257,8 @@ impl Display for ReferenceError {
             Self::TooLong => "its repository is longer than 255 characters",
             Self::Identifier => "it is an image ID, not a name",
             Self::NodeLocalId => {
-                "it is the ID of an image that a node may already have, from any registry"
+                "it is the ID of an image that a node may already have, from any registry, or the \
+                 beginning of one"
             }
             Self::DigestUnsupported => "its digest is not sha256, sha384 or sha512",
             Self::DigestLength => "its digest has the wrong length",
@@ -335,7 +338,7 @@ fn is_ipv6(address: &str) -> bool {
 }
 
 /// Host and port of a registry. The port is without leading zeros: whoever pulls reads a number.
-pub(super) fn split_port(registry: &str) -> (&str, Option<&str>) {
+pub(crate) fn split_port(registry: &str) -> (&str, Option<&str>) {
     match registry.rsplit_once(':') {
         Some((host, port)) if is_port(port) => {
             let number = port.trim_start_matches('0');
@@ -422,6 +425,30 @@ fn is_algorithm(text: &str) -> bool {
     })
 }
 
+/// Host and port by which a registry is usually named: Docker Hub has several names, and HTTPS a
+/// port that need not be written.
+pub(crate) fn usual_host<'h>(host: &'h str, port: Option<&'h str>) -> (&'h str, Option<&'h str>) {
+    match port {
+        Some(port) if port != HTTPS_PORT => (host, Some(port)),
+        _ if DOCKER_HUB_HOSTS
+            .iter()
+            .any(|name| host.eq_ignore_ascii_case(name)) =>
+        {
+            (DOCKER_HUB, None)
+        }
+        _ => (host, None),
+    }
+}
+
+/// Whether this is `algorithm:hex` and nothing else: all of an image ID, or its first digits.
+fn is_node_local_id(text: &str) -> bool {
+    split_once(text, b':').is_some_and(|(algorithm, hex)| {
+        matches!(algorithm, "sha256" | "sha384" | "sha512")
+            && !hex.is_empty()
+            && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
 fn is_identifier(text: &str) -> bool {
     text.len() == 64
         && text
@@ -432,8 +459,13 @@ fn is_identifier(text: &str) -> bool {
 pub(super) const DOCKER_HUB: &str = "docker.io";
 pub(super) const DOCKER_HUB_LEGACY: &str = "index.docker.io";
 pub(super) const OFFICIAL: &str = "library";
-/// What serves Docker Hub and is not rewritten to its name by whoever pulls.
-const DOCKER_HUB_HOSTS: [&str; 2] = ["registry-1.docker.io", "registry.hub.docker.com"];
+/// What serves Docker Hub. Whoever pulls rewrites the second to the first, and not the others.
+const DOCKER_HUB_HOSTS: [&str; 4] = [
+    DOCKER_HUB,
+    DOCKER_HUB_LEGACY,
+    "registry-1.docker.io",
+    "registry.hub.docker.com",
+];
 const HTTPS_PORT: &str = "443";
 const DEFAULT_TAG: &str = "latest";
 const MAX_REPOSITORY_BYTES: usize = 255;

@@ -4,8 +4,9 @@
 //! payload -> request + settings            neither can hide what is wrong with the other
 //!   out of scope (DELETE, CONNECT, status) -> accept
 //!   a kind that carries no pod             -> accept, with a warning
+//!   UPDATE of anything but the pod         -> accept, where all violations count
 //!   workload -> controls -> findings
-//!   UPDATE: minus what the stored object has already
+//!   UPDATE: minus what the stored object has already, where only new ones do
 //!   images left -> host calls -> findings
 //! -> verdict -> response
 //! ```
@@ -21,6 +22,7 @@ use std::cell::LazyCell;
 
 use self::request::{Object, Operation, Payload, Request};
 use self::response::Response;
+use self::update::Update;
 use crate::controls::Review;
 use crate::host_calls::Host;
 use crate::json::{self, Text};
@@ -43,13 +45,13 @@ pub fn validate_settings(payload: &[u8]) -> Vec<u8> {
 fn respond(payload: &[u8], host: &dyn Host) -> Response {
     // The common way decodes the object where it stands. Only when that fails is the payload read
     // again with the object left aside, to learn which of its parts is at fault.
-    let payload = match Payload::decode(payload).or_else(|_| Payload::decode_envelope(payload)) {
-        Ok(payload) => payload,
+    let decoded = match Payload::decode(payload).or_else(|_| Payload::decode_envelope(payload)) {
+        Ok(decoded) => decoded,
         Err(error) => {
             return Response::undecodable("the admission request", &json::describe_error(&error));
         }
     };
-    let settings = match &payload.settings {
+    let settings = match &decoded.settings {
         None => Ok(Settings::default()),
         Some(Ok(document)) => Settings::from_node(document.root()),
         Some(Err(problem)) => Err(vec![format!("settings: {problem}")]),
@@ -58,10 +60,10 @@ fn respond(payload: &[u8], host: &dyn Host) -> Response {
         Ok(settings) => settings,
         Err(problems) => return Response::invalid_settings(&problems),
     };
-    judge(payload.request, &settings, host)
+    judge(decoded.request, &settings, payload, host)
 }
 
-fn judge(request: Request<'_>, settings: &Settings, host: &dyn Host) -> Response {
+fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn Host) -> Response {
     if request.is_out_of_scope() {
         return Response::accept();
     }
@@ -78,6 +80,13 @@ fn judge(request: Request<'_>, settings: &Settings, host: &dyn Host) -> Response
             return Response::undecodable(&format!("the {}", kind.name()), &problem);
         }
     };
+    if request.operation == Operation::Update
+        && settings.on_update == OnUpdate::AllViolations
+        && request::leaves_pod_alone(payload, &workload)
+    {
+        // Not even with all violations: a finalizer must come off, and a Job finish.
+        return Response::accept();
+    }
     let namespace = request
         .namespace
         .as_ref()
@@ -98,9 +107,12 @@ fn judge(request: Request<'_>, settings: &Settings, host: &dyn Host) -> Response
         && let Some(stored) = &*stored
     {
         let legacy = Review::new(stored, namespace, settings).judge();
-        findings
-            .violations
-            .retain(|violation| update::counts(violation, &workload, stored, &legacy.violations));
+        let update = Update {
+            workload: &workload,
+            stored,
+            legacy: &legacy.violations,
+        };
+        findings.replace(|violation| update.count(violation));
     }
     review.judge_supply_chain(|| stored.as_ref(), host, &mut findings);
     let name = request

@@ -15,16 +15,18 @@ object! {
     pub(crate) struct ContainerSpec<'a> {
         "name" pub(crate) name: Text<'a>,
         "image" pub(crate) image: Option<Text<'a>>,
-        "ports" pub(crate) ports: List<ContainerPort>,
+        "ports" pub(crate) ports: List<ContainerPort<'a>>,
         "securityContext" pub(crate) security_context: Option<SecurityContext<'a>>,
     }
 }
 
 object! {
     /// The fields of a port that controls read.
-    pub(crate) struct ContainerPort {
+    pub(crate) struct ContainerPort<'a> {
         "containerPort" pub(crate) container_port: i32,
+        "hostIP" pub(crate) host_ip: Option<Text<'a>>,
         "hostPort" pub(crate) host_port: Option<i32>,
+        "protocol" pub(crate) protocol: Option<Text<'a>>,
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) mod vulnerabilities;
 use std::cell::{LazyCell, OnceCell};
 use std::collections::BTreeSet;
 use std::iter;
+use std::mem;
 
 use crate::host_calls::{self, Failure, Host};
 use crate::image::Image;
@@ -172,8 +173,8 @@ impl<'w> Review<'w> {
 
     /// Runs the controls that ask the host, and adds to what the others have found.
     ///
-    /// Not asked about: images that `registries` refuses, that the settings exempt, or that the
-    /// `stored` object of an UPDATE has already. It is only decoded when an image is left.
+    /// Not asked about: images that `registries` refuses, that the settings exempt, or that the same
+    /// container or volume of the `stored` object of an UPDATE has already. It is only decoded when an image is left.
     pub(crate) fn judge_supply_chain<'s>(
         &self,
         stored: impl Fn() -> Option<&'s Workload<'s>>,
@@ -191,7 +192,7 @@ impl<'w> Review<'w> {
         let lookups = Lookups {
             review: self,
             refused,
-            is_stored: &|text| stored.iter().any(|old| old.text == Some(text)),
+            is_stored: &|image| stored.iter().any(|old| image.is_same_as(old)),
             host,
         };
         for row in self.rows() {
@@ -235,6 +236,13 @@ impl<'w> Findings<'w> {
     #[cold]
     pub(crate) fn report(&mut self, violation: Violation<'w>) {
         self.violations.push(violation);
+    }
+
+    /// Puts in the place of each violation what `count` leaves of it.
+    pub(crate) fn replace(&mut self, count: impl Fn(Violation<'w>) -> Vec<Violation<'w>>) {
+        let violations = mem::take(&mut self.violations);
+        self.violations = violations.into_iter().flat_map(count).collect();
+        self.sort();
     }
 
     /// By control and place in the manifest, each once.
@@ -288,8 +296,8 @@ pub(crate) struct Lookups<'l, 'w> {
     review: &'l Review<'w>,
     /// Whose images `registries` has refused.
     refused: Vec<Subject<'w>>,
-    /// Whether the stored object of an UPDATE has an image of this text.
-    is_stored: &'l dyn Fn(&str) -> bool,
+    /// Whether the stored object of an UPDATE has this image in this place.
+    is_stored: &'l dyn Fn(&Image<'w>) -> bool,
     pub(crate) host: &'l dyn Host,
 }
 
@@ -331,7 +339,7 @@ impl<'l, 'w> Lookups<'l, 'w> {
                 && image.reference.as_ref().map_or(true, &is_asked_for)
                 && !review.is_exempt(control, image.subject)
                 // Last, because the stored object has to be decoded for it.
-                && !image.text.is_some_and(self.is_stored)
+                && !(self.is_stored)(image)
         };
         let mut distinct: Vec<Uses<'l, 'w>> = Vec::new();
         for image in review.images.all().iter().filter(is_wanted) {
@@ -354,6 +362,11 @@ impl<'l, 'w> Lookups<'l, 'w> {
     /// The namespace that the request names.
     pub(crate) fn namespace(&self) -> Option<&'l str> {
         self.review.namespace
+    }
+
+    /// Whether `registries` restricts images to a list, and this one is on it.
+    pub(crate) fn is_from_allowed_registry(&self, reference: &Reference<'_>) -> bool {
+        self.review.settings.registries.allows(reference)
     }
 }
 

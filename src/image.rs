@@ -29,6 +29,11 @@ impl<'a> Image<'a> {
         }
     }
 
+    /// Whether `other`, of another object, is the same text in the same container or volume.
+    pub(crate) fn is_same_as(&self, other: &Image<'_>) -> bool {
+        self.text.is_some() && self.text == other.text && self.subject.is_same_as(&other.subject)
+    }
+
     pub(crate) fn path(&self) -> FieldPath<'a> {
         self.place.path()
     }

@@ -219,6 +219,19 @@ impl<'n> Entries<'n> {
     }
 }
 
+impl<'n> Entries<'n> {
+    /// The entries that say something, by key.
+    fn sorted(self) -> Vec<(&'n str, Node<'n>)> {
+        let mut entries: Vec<(&str, Node<'_>)> = self.iter().collect();
+        // The last of the same key comes first, and stays.
+        entries.reverse();
+        entries.sort_by_key(|(key, _)| *key);
+        entries.dedup_by_key(|(key, _)| *key);
+        entries.retain(|(_, node)| !matches!(node, Node::Null));
+        entries
+    }
+}
+
 impl<'n> Node<'n> {
     /// The value of a key; `None` where this is no map, has no such key, or has `null` there.
     pub(crate) fn get(self, key: &str) -> Option<Node<'n>> {
@@ -246,6 +259,34 @@ impl<'n> Node<'n> {
             None => Some(Items::default()),
             Some(Self::List(items)) => Some(items),
             Some(_) => None,
+        }
+    }
+
+    /// Whether both are the same JSON value. As to the API server, the order of keys does not matter,
+    /// of a key that is written twice the last one counts, and `null` is a key that is left out.
+    pub(crate) fn is_same_as(self, other: Node<'_>) -> bool {
+        match (self, other) {
+            (Self::Null, Node::Null) => true,
+            (Self::Bool(left), Node::Bool(right)) => left == right,
+            (Self::Integer(left), Node::Integer(right)) => left == right,
+            (Self::Number(left), Node::Number(right)) => left.to_bits() == right.to_bits(),
+            (Self::Text(left), Node::Text(right)) => left == right,
+            (Self::List(left), Node::List(right)) => {
+                left.iter().count() == right.iter().count()
+                    && left
+                        .iter()
+                        .zip(right.iter())
+                        .all(|(left, right)| left.is_same_as(right))
+            }
+            (Self::Map(left), Node::Map(right)) => {
+                let (left, right) = (left.sorted(), right.sorted());
+                left.len() == right.len()
+                    && left
+                        .iter()
+                        .zip(&right)
+                        .all(|(left, right)| left.0 == right.0 && left.1.is_same_as(right.1))
+            }
+            _ => false,
         }
     }
 

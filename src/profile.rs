@@ -93,6 +93,19 @@ impl ProfileAnnotations<'_> {
         self.0.iter()
     }
 
+    /// Whether the same annotations have the same values.
+    pub(crate) fn are_same_as(&self, other: &ProfileAnnotations<'_>) -> bool {
+        let sorted = |annotations: &[ProfileAnnotation<'_>]| {
+            let mut pairs: Vec<(String, String)> = annotations
+                .iter()
+                .map(|one| (one.key().to_owned(), one.value().to_owned()))
+                .collect();
+            pairs.sort_unstable();
+            pairs
+        };
+        sorted(&self.0) == sorted(&other.0)
+    }
+
     /// The value written for this target.
     pub(crate) fn get(&self, target: Target<'_>) -> Option<&ProfileAnnotation<'_>> {
         self.0

@@ -15,7 +15,9 @@ use std::fmt::{self, Display, Formatter, Write as _};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::container::Container;
 use crate::controls::Control;
+use crate::workload::Workload;
 
 /// One field of the workload that a control does not accept.
 #[derive(Debug, Clone)]
@@ -27,7 +29,23 @@ pub(crate) struct Violation<'a> {
     /// Why `found` is not accepted, where the control and the field do not say it by themselves.
     pub(crate) because: Option<Cow<'static, str>>,
     pub(crate) remedy: Remedy,
+    /// What else tells this violation from one that the stored object has, and nobody reads.
+    identity: Cow<'static, str>,
+    /// For a value that is written for several containers: who takes it.
+    pub(crate) inherited: Option<Inherited>,
 }
+
+/// A value that containers take which have none of their own.
+#[derive(Debug, Clone)]
+pub(crate) struct Inherited {
+    /// Whether this container of the workload does.
+    pub(crate) is_taken_by: Takes,
+    /// What mends it in the container alone, where that is not what mends it for all.
+    pub(crate) own: Option<Remedy>,
+}
+
+/// Whether a container takes a value that is not its own.
+pub(crate) type Takes = fn(&Workload<'_>, &Container<'_>) -> bool;
 
 impl<'a> Violation<'a> {
     pub(crate) fn new(
@@ -44,12 +62,44 @@ impl<'a> Violation<'a> {
             found,
             because: None,
             remedy,
+            identity: Cow::Borrowed(""),
+            inherited: None,
         }
     }
 
     pub(crate) fn because(self, reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             because: Some(reason.into()),
+            ..self
+        }
+    }
+
+    /// Tells apart what is written alike and does not do the same.
+    pub(crate) fn told_apart_by(self, identity: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            identity: identity.into(),
+            ..self
+        }
+    }
+
+    /// Says which containers take the value.
+    pub(crate) fn taken_by(self, is_taken_by: Takes) -> Self {
+        Self {
+            inherited: Some(Inherited {
+                is_taken_by,
+                own: None,
+            }),
+            ..self
+        }
+    }
+
+    /// The same, where a container mends it in another way.
+    pub(crate) fn taken_by_unless(self, is_taken_by: Takes, own: Remedy) -> Self {
+        Self {
+            inherited: Some(Inherited {
+                is_taken_by,
+                own: Some(own),
+            }),
             ..self
         }
     }
@@ -66,6 +116,21 @@ impl<'a> Violation<'a> {
                 .keys_within_subject()
                 .eq(other.path.keys_within_subject())
             && self.found == other.found
+            && self.identity == other.identity
+    }
+
+    /// What this violation is to a container that takes the value: that it has none of its own.
+    pub(crate) fn of_container(&self, container: &Container<'a>) -> Self {
+        let keys: Vec<&'a str> = self.path.keys_within_subject().collect();
+        let own = self.inherited.as_ref().and_then(|value| value.own.clone());
+        Violation::new(
+            self.control,
+            container.subject(),
+            container.path().field(&keys),
+            Found::Unset,
+            own.unwrap_or_else(|| self.remedy.clone()),
+        )
+        .because(format!("and the pod's {}", self.found))
     }
 
     /// What the violations are sorted by: the control, then the place in the manifest.
@@ -76,6 +141,7 @@ impl<'a> Violation<'a> {
             &self.path,
             &self.found,
             &self.because,
+            &self.identity,
         )
     }
 }

@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::{Pod, PodTemplate as PodTemplateResource, Replic
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::container::{ContainerSpec, VolumeSpec};
-use crate::json::{List, Text, object};
+use crate::json::{List, Node, Text, object};
 use crate::profile::ProfileAnnotations;
 use crate::security_context::SecurityContext;
 use crate::violation::{FieldPath, Segment, Subject};
@@ -81,6 +81,17 @@ impl Kind {
             | Self::Job => &["spec", "template"],
             Self::CronJob => &["spec", "jobTemplate", "spec", "template"],
         }
+    }
+}
+
+impl Kind {
+    /// The pod's spec in a whole object of this kind.
+    pub(crate) fn pod_spec(self, object: Node<'_>) -> Option<Node<'_>> {
+        let mut found = object;
+        for key in self.template_path() {
+            found = found.get(key)?;
+        }
+        found.get("spec")
     }
 }
 

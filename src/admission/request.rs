@@ -130,6 +130,28 @@ fn decode(payload: &[u8], objects: Objects) -> Result<Payload<'_>, serde_json::E
     Ok(payload)
 }
 
+/// Whether the UPDATE of this payload, to `workload`, leaves the pod's spec and its profile annotations
+/// as they are in the stored object. What cannot be read is not known to be left alone.
+///
+/// The payload is read once more for it: the way on which nobody asks keeps no text of an object.
+pub(super) fn leaves_pod_alone(payload: &[u8], workload: &Workload<'_>) -> bool {
+    let kind = workload.kind;
+    let compare = || {
+        let request = Payload::decode_envelope(payload).ok()?.request;
+        let Object::Raw(object) = request.object else {
+            return None;
+        };
+        let (new, old) = (object.get(), request.old_object?.get());
+        let stored = Object::Raw(request.old_object?).into_workload(kind).ok()?;
+        let new = Document::from_slice(new.as_bytes()).ok()?;
+        let old = Document::from_slice(old.as_bytes()).ok()?;
+        let new = kind.pod_spec(new.root())?;
+        let old = kind.pod_spec(old.root())?;
+        Some(new.is_same_as(old) && workload.annotations.are_same_as(&stored.annotations))
+    };
+    compare().unwrap_or(false)
+}
+
 impl Request<'_> {
     /// Whether nothing in this request can change what runs: the object goes away, is not a
     /// workload (CONNECT), or is written through a sub-resource that leaves its spec alone.

@@ -14,9 +14,10 @@
 //!   kubelet's `GetProfile` (`pkg/security/apparmor`)
 
 use super::{Control, Findings};
+use crate::container::Container;
 use crate::profile::{AllowedProfile, Profile, ProfileAnnotation, Target, WrittenProfile};
-use crate::settings::{Annotations, Check, Mode, section};
-use crate::violation::{FieldPath, Found, List, Remedy, Subject, Violation};
+use crate::settings::{Annotations, Check, Choices, Mode, section};
+use crate::violation::{FieldPath, Found, List, Remedy, Subject, Takes, Violation};
 use crate::workload::Workload;
 
 section! {
@@ -26,8 +27,8 @@ section! {
         /// Whether each container must have an effective profile written down.
         "required" required: bool = false,
         /// Profiles that may be written: `RuntimeDefault`, `Unconfined`, `Localhost/<name>` or `Localhost/*`.
-        "allowed" allowed: Vec<AllowedProfile>
-            = vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost],
+        "allowed" allowed: Choices<AllowedProfile>
+            = Choices(vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost]),
         /// Whether the annotation can satisfy `required`.
         "annotations" annotations: Annotations = Annotations::Ignore,
     }
@@ -45,12 +46,10 @@ pub(super) fn judge<'w>(
         .and_then(|context| context.app_armor_profile.as_ref());
     if let Some(profile) = of_pod {
         let path = || workload.field(&["securityContext", FIELD]);
-        findings.report_profile(CONTROL, Subject::Workload, path, profile, &settings.allowed);
+        findings.report_profile_of_pod(CONTROL, path, profile, &settings.allowed, takes_field);
     }
     for container in workload.containers() {
-        let own = container
-            .security_context()
-            .and_then(|own| own.app_armor_profile.as_ref());
+        let own = own_field(&container);
         if let Some(profile) = own {
             let path = || container.security_field(&[FIELD]);
             findings.report_profile(
@@ -90,9 +89,31 @@ pub(super) fn judge<'w>(
     for annotation in workload.annotations.iter() {
         if let Some(Target::AppArmorOfContainer(_)) = annotation.target() {
             let counts = settings.annotations;
-            findings.report_annotation(workload, annotation, &settings.allowed, counts);
+            let found = annotation_violation(workload, annotation, &settings.allowed, counts);
+            if let Some(violation) = found {
+                findings.report(violation.taken_by(takes_annotation));
+            }
         }
     }
+}
+
+fn own_field<'w>(container: &Container<'w>) -> Option<&'w WrittenProfile<'w>> {
+    let own = container.security_context()?;
+    own.app_armor_profile.as_ref()
+}
+
+/// Whether the container runs under the pod's profile, as far as its spec can tell.
+fn takes_field(workload: &Workload<'_>, container: &Container<'_>) -> bool {
+    let annotation = workload
+        .annotations
+        .get(Target::AppArmorOfContainer(container.name()));
+    own_field(container).is_none()
+        && annotation.is_none_or(|annotation| annotation.app_armor() == Ok(None))
+}
+
+/// Whether the container runs under what an annotation of its name says.
+fn takes_annotation(_: &Workload<'_>, container: &Container<'_>) -> bool {
+    own_field(container).is_none()
 }
 
 const CONTROL: Control = Control::AppArmor;
@@ -114,7 +135,7 @@ pub(super) fn set_profile(allowed: &[AllowedProfile]) -> Remedy {
 }
 
 impl<'w> Findings<'w> {
-    /// Reports a profile field that is not allowed.
+    /// Reports a profile field of a container that is not allowed.
     pub(super) fn report_profile(
         &mut self,
         control: Control,
@@ -123,67 +144,90 @@ impl<'w> Findings<'w> {
         written: &'w WrittenProfile<'w>,
         allowed: &[AllowedProfile],
     ) {
-        let (found, reason) = match written.parse() {
-            Ok(profile) if allowed.iter().any(|entry| entry.allows(profile)) => return,
-            // Escaped, as all input is, but not cut: what is found tells an old violation from a
-            // new one.
-            Ok(Profile::Localhost(name)) => {
-                let profile = format!("Localhost/{name}");
-                (Found::Phrase(format!("is {profile:?}").into()), None)
-            }
-            Ok(_) => (Found::Text(written.type_()), None),
-            Err(malformed) => (Found::Text(written.type_()), Some(malformed.reason())),
-        };
-        let mut violation = Violation::new(control, subject, path(), found, set_profile(allowed));
-        if let Some(reason) = reason {
-            violation = violation.because(reason);
+        if let Some(violation) = field_violation(control, subject, path, written, allowed) {
+            self.report(violation);
         }
-        self.report(violation);
     }
 
-    /// Reports a profile annotation that is not allowed. `counts` says whether the cluster acts on
-    /// it: then it may be all that its container has.
-    pub(super) fn report_annotation(
+    /// Reports a profile field of the pod that is not allowed, and who takes it.
+    pub(super) fn report_profile_of_pod(
         &mut self,
-        workload: &'w Workload<'w>,
-        annotation: &'w ProfileAnnotation<'w>,
+        control: Control,
+        path: impl FnOnce() -> FieldPath<'w>,
+        written: &'w WrittenProfile<'w>,
         allowed: &[AllowedProfile],
-        counts: Annotations,
+        is_taken_by: Takes,
     ) {
-        let (control, subject, profile) = match annotation.target() {
-            Some(Target::AppArmorOfContainer(name)) => (
-                Control::AppArmor,
-                workload.subject_named(name),
-                annotation.app_armor(),
-            ),
-            Some(Target::SeccompOfContainer(name)) => (
-                Control::Seccomp,
-                workload.subject_named(name),
-                annotation.seccomp().map(Some),
-            ),
-            Some(Target::SeccompOfPod) => (
-                Control::Seccomp,
-                Subject::Workload,
-                annotation.seccomp().map(Some),
-            ),
-            None => return,
-        };
-        let reason = match profile {
-            Ok(None) => return,
-            Ok(Some(profile)) if allowed.iter().any(|entry| entry.allows(profile)) => return,
-            Ok(Some(_)) => format!("and the allowed profiles are: {}", List(allowed)),
-            Err(_) => {
-                "which is no profile (runtime/default, localhost/<name>, unconfined)".to_owned()
-            }
-        };
-        let path = workload.annotation(annotation.key());
-        let found = Found::Text(annotation.value());
-        let another = allowed.iter().find_map(AllowedProfile::as_annotation);
-        let remedy = match (counts, another) {
-            (Annotations::Honor, Some(another)) => Remedy::Set(another.into()),
-            (Annotations::Honor, None) => Remedy::Must("name an allowed profile".into()),
-            (Annotations::Ignore, _) => Remedy::Remove,
-        };
-        self.report(Violation::new(control, subject, path, found, remedy).because(reason));
+        let subject = Subject::Workload;
+        if let Some(violation) = field_violation(control, subject, path, written, allowed) {
+            self.report(violation.taken_by(is_taken_by));
+        }
     }
+}
+
+fn field_violation<'w>(
+    control: Control,
+    subject: Subject<'w>,
+    path: impl FnOnce() -> FieldPath<'w>,
+    written: &'w WrittenProfile<'w>,
+    allowed: &[AllowedProfile],
+) -> Option<Violation<'w>> {
+    let (found, reason) = match written.parse() {
+        Ok(profile) if allowed.iter().any(|entry| entry.allows(profile)) => return None,
+        // Escaped, as all input is, but not cut: what is found tells an old violation from a new
+        // one.
+        Ok(Profile::Localhost(name)) => {
+            let profile = format!("Localhost/{name}");
+            (Found::Phrase(format!("is {profile:?}").into()), None)
+        }
+        Ok(_) => (Found::Text(written.type_()), None),
+        Err(malformed) => (Found::Text(written.type_()), Some(malformed.reason())),
+    };
+    let violation = Violation::new(control, subject, path(), found, set_profile(allowed));
+    Some(match reason {
+        Some(reason) => violation.because(reason),
+        None => violation,
+    })
+}
+
+/// A profile annotation that is not allowed. `counts` says whether the cluster acts on it: then it
+/// may be all that its container has.
+pub(super) fn annotation_violation<'w>(
+    workload: &'w Workload<'w>,
+    annotation: &'w ProfileAnnotation<'w>,
+    allowed: &[AllowedProfile],
+    counts: Annotations,
+) -> Option<Violation<'w>> {
+    let (control, subject, profile) = match annotation.target()? {
+        Target::AppArmorOfContainer(name) => (
+            Control::AppArmor,
+            workload.subject_named(name),
+            annotation.app_armor(),
+        ),
+        Target::SeccompOfContainer(name) => (
+            Control::Seccomp,
+            workload.subject_named(name),
+            annotation.seccomp().map(Some),
+        ),
+        Target::SeccompOfPod => (
+            Control::Seccomp,
+            Subject::Workload,
+            annotation.seccomp().map(Some),
+        ),
+    };
+    let reason = match profile {
+        Ok(None) => return None,
+        Ok(Some(profile)) if allowed.iter().any(|entry| entry.allows(profile)) => return None,
+        Ok(Some(_)) => format!("and the allowed profiles are: {}", List(allowed)),
+        Err(_) => "which is no profile (runtime/default, localhost/<name>, unconfined)".to_owned(),
+    };
+    let path = workload.annotation(annotation.key());
+    let found = Found::Text(annotation.value());
+    let another = allowed.iter().find_map(AllowedProfile::as_annotation);
+    let remedy = match (counts, another) {
+        (Annotations::Honor, Some(another)) => Remedy::Set(another.into()),
+        (Annotations::Honor, None) => Remedy::Must("name an allowed profile".into()),
+        (Annotations::Ignore, _) => Remedy::Remove,
+    };
+    Some(Violation::new(control, subject, path, found, remedy).because(reason))
 }

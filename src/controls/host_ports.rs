@@ -1,6 +1,7 @@
 //! Containers must not take ports of their node.
 //!
-//! - **Reads** `ports[].hostPort`, and `ports[].containerPort` where `hostNetwork` is true
+//! - **Reads** `ports[].hostPort`, and `ports[].containerPort` where `hostNetwork` is true; to tell a
+//!   port that the stored object has from another, `ports[].protocol` and `ports[].hostIP`
 //! - **Unset**, and 0, mean none; but in a pod on its node's network every declared
 //!   `containerPort` becomes a host port when the Pod is created, so it is judged as one
 //! - **Allowed** the ranges in `hostPorts.allowed`
@@ -14,6 +15,8 @@
 use std::fmt;
 
 use super::{Control, Findings};
+use crate::container::ContainerPort;
+use crate::json::Text;
 use crate::settings::{Check, Decode, Mode, Node, Problems, section};
 use crate::violation::{Found, List, Remedy, Violation};
 use crate::workload::Workload;
@@ -110,7 +113,8 @@ pub(super) fn judge<'w>(
                 ([], true) => Remedy::Must("not be declared while hostNetwork is true".into()),
                 (ranges, _) => Remedy::Must(format!("be within: {}", List(ranges)).into()),
             };
-            let violation = Violation::new(Control::HostPorts, subject, path, found, remedy);
+            let violation = Violation::new(Control::HostPorts, subject, path, found, remedy)
+                .told_apart_by(socket(port));
             findings.report(if written.is_some() {
                 violation
             } else {
@@ -118,6 +122,15 @@ pub(super) fn judge<'w>(
             });
         }
     }
+}
+
+/// What a port opens on the node beside its number: another protocol, or another address of the
+/// node, is another port.
+fn socket(port: &ContainerPort<'_>) -> String {
+    let protocol = port.protocol.as_ref().map_or("", Text::as_str);
+    let protocol = if protocol.is_empty() { "TCP" } else { protocol };
+    let address = port.host_ip.as_ref().map_or("", Text::as_str);
+    format!("{protocol} {address}")
 }
 
 impl HostPorts {

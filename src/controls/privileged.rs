@@ -11,6 +11,7 @@
 //!   `GenerateSeccompSpecOpts` and `GenerateApparmorSpecOpts`
 
 use super::{Control, Findings};
+use crate::container::Container;
 use crate::security_context::SecurityContext;
 use crate::settings::{Check, Mode, section};
 use crate::violation::{FieldPath, Found, Remedy, Subject, Violation};
@@ -29,7 +30,13 @@ pub(super) fn judge<'w>(workload: &'w Workload<'w>, _: &Privileged, findings: &m
     let of_pod = workload.security_context();
     if of_pod.is_some_and(SecurityContext::is_host_process) {
         let path = workload.field(&["securityContext"]).field(&HOST_PROCESS);
-        findings.report(violation(Subject::Workload, path));
+        let own = Remedy::Must(
+            "be false, and Kubernetes takes no such container into a pod of host processes: debug \
+             it from its node"
+                .into(),
+        );
+        findings
+            .report(violation(Subject::Workload, path).taken_by_unless(takes_host_process, own));
     }
     for container in workload.containers() {
         let Some(own) = container.security_context() else {
@@ -66,6 +73,12 @@ fn violation<'w>(subject: Subject<'w>, path: FieldPath<'w>) -> Violation<'w> {
         Found::Flag(true),
         Remedy::Set(false.into()),
     )
+}
+
+fn takes_host_process(_: &Workload<'_>, container: &Container<'_>) -> bool {
+    let own = container.security_context();
+    own.and_then(|own| own.windows_options.as_ref())
+        .is_none_or(|windows| windows.host_process.is_none())
 }
 
 /// Whether the container asks for a profile that, privileged, it will not get: any seccomp

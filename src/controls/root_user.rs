@@ -13,6 +13,7 @@
 //! - **Source** `check_runAsNonRoot.go` and `check_runAsUser.go` of pod-security-admission
 
 use super::{Control, Findings};
+use crate::container::Container;
 use crate::settings::{Check, Mode, section, words};
 use crate::violation::{FieldPath, Found, Remedy, Subject, Violation};
 use crate::workload::Workload;
@@ -54,15 +55,17 @@ pub(super) fn judge<'w>(
     let user_of_pod = of_pod.and_then(|pod| pod.run_as_user);
     let field_of_pod = |field| workload.field(&["securityContext", field]);
     if user_of_pod == Some(0) {
-        findings.report(root(Subject::Workload, field_of_pod(RUN_AS_USER)));
+        let another = Remedy::Must("be a user other than 0".into());
+        findings.report(
+            root(Subject::Workload, field_of_pod(RUN_AS_USER)).taken_by_unless(takes_user, another),
+        );
     }
     if strict && non_root_of_pod == Some(false) {
         let found = Found::Flag(false);
-        findings.report(not_non_root(
-            Subject::Workload,
-            field_of_pod(RUN_AS_NON_ROOT),
-            found,
-        ));
+        findings.report(
+            not_non_root(Subject::Workload, field_of_pod(RUN_AS_NON_ROOT), found)
+                .taken_by(takes_non_root),
+        );
     }
     for container in workload.containers() {
         let own = container.security_context();
@@ -85,7 +88,10 @@ pub(super) fn judge<'w>(
         }
         let found = own_non_root.map_or(Found::Unset, Found::Flag);
         let path = container.security_field(&[RUN_AS_NON_ROOT]);
-        let violation = not_non_root(container.subject(), path, found);
+        // The same field may be unset, and another user run all the same.
+        let user = own_user.or(user_of_pod);
+        let violation = not_non_root(container.subject(), path, found)
+            .told_apart_by(user.map(|user| user.to_string()).unwrap_or_default());
         findings.report(match (own_non_root, strict) {
             (None, true) => violation.because("neither here nor for the pod"),
             (None, false) => violation.because("and there is no runAsUser other than 0"),
@@ -114,6 +120,18 @@ fn not_non_root<'w>(subject: Subject<'w>, path: FieldPath<'w>, found: Found<'w>)
         found,
         Remedy::Set(true.into()),
     )
+}
+
+fn takes_user(_: &Workload<'_>, container: &Container<'_>) -> bool {
+    container
+        .security_context()
+        .is_none_or(|own| own.run_as_user.is_none())
+}
+
+fn takes_non_root(_: &Workload<'_>, container: &Container<'_>) -> bool {
+    container
+        .security_context()
+        .is_none_or(|own| own.run_as_non_root.is_none())
 }
 
 const RUN_AS_NON_ROOT: &str = "runAsNonRoot";

@@ -14,11 +14,12 @@
 //! - **Source** `check_seccompProfile_restricted.go` of pod-security-admission. Kubernetes 1.27
 //!   and later do not act on the annotations: with `annotations: ignore` one is a warning
 
-use super::app_armor::set_profile;
+use super::app_armor::{annotation_violation, set_profile};
 use super::{Control, Findings};
-use crate::profile::{AllowedProfile, ProfileAnnotation, Target};
-use crate::settings::{Annotations, Check, Mode, section};
-use crate::violation::{Found, Quoted, Subject, Violation};
+use crate::container::Container;
+use crate::profile::{AllowedProfile, ProfileAnnotation, Target, WrittenProfile};
+use crate::settings::{Annotations, Check, Choices, Mode, section};
+use crate::violation::{Found, Quoted, Takes, Violation};
 use crate::workload::Workload;
 
 section! {
@@ -28,8 +29,8 @@ section! {
         /// Whether each container must have an effective profile written down.
         "required" required: bool = true,
         /// Profiles that may be written: `RuntimeDefault`, `Unconfined`, `Localhost/<name>` or `Localhost/*`.
-        "allowed" allowed: Vec<AllowedProfile>
-            = vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost],
+        "allowed" allowed: Choices<AllowedProfile>
+            = Choices(vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost]),
         /// Whether the annotations count.
         "annotations" annotations: Annotations = Annotations::Ignore,
     }
@@ -51,12 +52,15 @@ pub(super) fn judge<'w>(
         .and_then(|context| context.seccomp_profile.as_ref());
     if let Some(profile) = of_pod {
         let path = || workload.field(&["securityContext", FIELD]);
-        findings.report_profile(CONTROL, Subject::Workload, path, profile, &settings.allowed);
+        let is_taken_by: Takes = if honored {
+            takes_field_unless_annotated
+        } else {
+            takes_next
+        };
+        findings.report_profile_of_pod(CONTROL, path, profile, &settings.allowed, is_taken_by);
     }
     for container in workload.containers() {
-        let own = container
-            .security_context()
-            .and_then(|own| own.seccomp_profile.as_ref());
+        let own = own_field(&container);
         if let Some(profile) = own {
             let path = || container.security_field(&[FIELD]);
             findings.report_profile(
@@ -93,7 +97,14 @@ pub(super) fn judge<'w>(
         match annotation.target() {
             Some(Target::SeccompOfPod | Target::SeccompOfContainer(_)) if honored => {
                 let counts = settings.annotations;
-                findings.report_annotation(workload, annotation, &settings.allowed, counts);
+                let found = annotation_violation(workload, annotation, &settings.allowed, counts);
+                if let Some(violation) = found {
+                    let is_taken_by: Takes = match annotation.target() {
+                        Some(Target::SeccompOfPod) => takes_annotation_of_pod,
+                        _ => takes_next,
+                    };
+                    findings.report(violation.taken_by(is_taken_by));
+                }
             }
             Some(Target::SeccompOfPod | Target::SeccompOfContainer(_)) => {
                 findings.notice(inert(annotation));
@@ -101,6 +112,31 @@ pub(super) fn judge<'w>(
             Some(Target::AppArmorOfContainer(_)) | None => {}
         }
     }
+}
+
+fn own_field<'w>(container: &Container<'w>) -> Option<&'w WrittenProfile<'w>> {
+    let own = container.security_context()?;
+    own.seccomp_profile.as_ref()
+}
+
+// Who takes what is not the container's own: its field comes first, then, where annotations count,
+// its annotation, then the pod's field, and the pod's annotation last.
+
+/// The pod's field where annotations do not count, and the container's annotation where they do.
+fn takes_next(_: &Workload<'_>, container: &Container<'_>) -> bool {
+    own_field(container).is_none()
+}
+
+fn takes_field_unless_annotated(workload: &Workload<'_>, container: &Container<'_>) -> bool {
+    let annotation = Target::SeccompOfContainer(container.name());
+    own_field(container).is_none() && workload.annotations.get(annotation).is_none()
+}
+
+fn takes_annotation_of_pod(workload: &Workload<'_>, container: &Container<'_>) -> bool {
+    let of_pod = workload
+        .security_context()
+        .and_then(|context| context.seccomp_profile.as_ref());
+    of_pod.is_none() && takes_field_unless_annotated(workload, container)
 }
 
 fn inert(annotation: &ProfileAnnotation<'_>) -> String {

@@ -486,6 +486,8 @@ impl<'b> Choices<'b> {
                     "maximumAge": "90d",
                     "unknownAge": self.pick(&["reject", "accept"]),
                     "baseImage": self.pick(&["ignore", "current"]),
+                    "unknownBase": self.pick(&["reject", "accept"]),
+                    "baseRegistries": ["docker.io", "ghcr.io"],
                 }),
                 &[
                     "v1/oci_manifest_config",

@@ -10,7 +10,7 @@ mod exemption;
 #[cfg(feature = "schema")]
 pub(crate) mod schema;
 
-pub(crate) use self::decode::{Check, Decode, Problems, section, words};
+pub(crate) use self::decode::{Check, Choices, Decode, Problems, Written, section, words};
 pub(crate) use self::duration::Duration;
 pub(crate) use self::exemption::Exemption;
 use crate::controls::app_armor::AppArmor;

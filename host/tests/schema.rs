@@ -39,7 +39,7 @@ struct Beyond {
     settings: &'static str,
 }
 
-const BEYOND: [Beyond; 8] = [
+const BEYOND: [Beyond; 7] = [
     Beyond {
         problem: "is both in allow and in reject",
         mark: None,
@@ -50,7 +50,7 @@ const BEYOND: [Beyond; 8] = [
         problem: "is both in ignore and in reject",
         mark: None,
         reason: "a schema cannot compare the entries of two lists",
-        settings: r#"{"vulnerabilities": {"ignore": ["CVE-1"], "reject": ["CVE-1"]}}"#,
+        settings: r#"{"vulnerabilities": {"source": "sbomscanner", "ignore": ["CVE-1"], "reject": ["CVE-1"]}}"#,
     },
     Beyond {
         problem: "NET_RAW is both in allowedAdd and in requiredDrop",
@@ -72,13 +72,6 @@ const BEYOND: [Beyond; 8] = [
         settings: r#"{"seccomp": {"mode": "warn", "mode": "enforce"}}"#,
     },
     Beyond {
-        problem: "is no PEM text",
-        mark: Some("-----END B-----"),
-        reason: "that two labels are the same needs a pattern that looks back, which Helm has not",
-        settings: r#"{"signatures": {"rules": [{"images": ["ghcr.io"], "anyOf": [{"publicKeys": [
-            "-----BEGIN K-----\nMFkw\n-----END K-----", "-----BEGIN A-----\nMFkw\n-----END B-----"]}]}]}}"#,
-    },
-    Beyond {
         problem: "min: expected a whole number, found a number",
         mark: Some("80.0"),
         reason: "to JSON Schema, 80.0 is an integer",
@@ -88,7 +81,7 @@ const BEYOND: [Beyond; 8] = [
         problem: "critical: expected a whole number, found a number",
         mark: Some("0.0"),
         reason: "to JSON Schema, 0.0 is an integer",
-        settings: r#"{"vulnerabilities": {"maximum": {"critical": 0.0}}}"#,
+        settings: r#"{"vulnerabilities": {"source": "sbomscanner", "maximum": {"critical": 0.0}}}"#,
     },
 ];
 

@@ -16,7 +16,7 @@ use crate::container::Container;
 use crate::json::Text;
 #[cfg(feature = "schema")]
 use crate::settings::schema;
-use crate::settings::{Check, Decode, Mode, Node, Problems, section};
+use crate::settings::{Check, Decode, Mode, Node, Problems, Written, section};
 use crate::violation::{Found, List, Quoted, Remedy, Violation};
 use crate::workload::Workload;
 
@@ -33,7 +33,7 @@ section! {
 }
 
 impl Check for Capabilities {
-    fn check(&self, problems: &mut Problems) {
+    fn check(&self, _: &Written<'_>, problems: &mut Problems) {
         for required in &self.required_drop {
             if required.0 == ANY {
                 problems.within("requiredDrop", |problems| {

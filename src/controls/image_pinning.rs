@@ -11,11 +11,12 @@
 
 use super::{Control, Findings, Images};
 use crate::image::reference::is_tag;
-use crate::settings::{Check, Decode, Mode, Node, Problems, section};
+use crate::settings::{Check, Decode, Mode, Node, Problems, Written, section};
 use crate::violation::{Found, Quoted, Remedy, Violation};
 
 section! {
     /// The section `imagePinning`.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::settings::schema::image_pinning))]
     pub(crate) struct ImagePinning {
         "mode" mode: Mode = Mode::Enforce,
         /// Whether each reference must have a digest.
@@ -25,7 +26,21 @@ section! {
     }
 }
 
-impl Check for ImagePinning {}
+impl Check for ImagePinning {
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        if !self.is_configured() {
+            let lacks = "requireDigest: true or rejectTags";
+            written.refuse_idle(self.mode, false, lacks, problems);
+        }
+    }
+}
+
+impl ImagePinning {
+    /// Whether there is anything to judge.
+    fn is_configured(&self) -> bool {
+        self.require_digest || !self.reject_tags.is_empty()
+    }
+}
 
 /// A tag as a reference can have it.
 #[derive(Debug, Clone)]
@@ -48,7 +63,7 @@ impl Decode for Tag {
 }
 
 pub(super) fn judge<'w>(images: &Images<'w>, settings: &ImagePinning, findings: &mut Findings<'w>) {
-    if !settings.require_digest && settings.reject_tags.is_empty() {
+    if !settings.is_configured() {
         return;
     }
     for (image, reference) in images.readable(Control::ImagePinning, findings) {

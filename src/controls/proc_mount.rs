@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{Control, Findings};
 use crate::json::Text;
-use crate::settings::{Check, Mode, section, words};
+use crate::settings::{Check, Choices, Mode, section, words};
 use crate::violation::{Found, Remedy, Violation};
 use crate::workload::Workload;
 
@@ -22,7 +22,7 @@ section! {
     pub(crate) struct ProcMount {
         "mode" mode: Mode = Mode::Enforce,
         /// How `/proc` may be mounted.
-        "allowed" allowed: Vec<ProcMountType> = vec![ProcMountType::Default],
+        "allowed" allowed: Choices<ProcMountType> = Choices(vec![ProcMountType::Default]),
         /// Whether pods in a user namespace of their own are not judged.
         "relaxForUserNamespaces" relax_for_user_namespaces: bool = false,
     }

@@ -10,14 +10,17 @@
 //! - **Differs from the Pod Security Standard**, which never looks at images
 //! - **Source** the AKS article, "Use a trusted registry"
 
+use std::fmt::Write as _;
+
 use super::{Control, Findings, Images};
 use crate::image::pattern::{AllowedImage, ImagePattern};
 use crate::image::reference::Reference;
-use crate::settings::{Check, Decode, Mode, Node, Problems, section};
+use crate::settings::{Check, Decode, Mode, Node, Problems, Written, section};
 use crate::violation::{Found, List, Remedy, Violation};
 
 section! {
     /// The section `registries`.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::settings::schema::registries))]
     pub(crate) struct Registries {
         "mode" mode: Mode = Mode::Enforce,
         /// Image patterns that may be used; everything, where it is left out.
@@ -28,7 +31,10 @@ section! {
 }
 
 impl Check for Registries {
-    fn check(&self, problems: &mut Problems) {
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        if !self.is_configured() {
+            written.refuse_idle(self.mode, false, "allow or reject", problems);
+        }
         for allowed in self.allow.iter().flat_map(|allow| &allow.0) {
             if self.reject.contains(allowed.pattern()) {
                 problems.report(format_args!("\"{allowed}\" is both in allow and in reject"));
@@ -63,7 +69,7 @@ impl Decode for AllowList {
 }
 
 pub(super) fn judge<'w>(images: &Images<'w>, settings: &Registries, findings: &mut Findings<'w>) {
-    if settings.allow.is_none() && settings.reject.is_empty() {
+    if !settings.is_configured() {
         return;
     }
     for (image, reference) in images.readable(Control::Registries, findings) {
@@ -90,6 +96,11 @@ pub(super) fn judge<'w>(images: &Images<'w>, settings: &Registries, findings: &m
 }
 
 impl Registries {
+    /// Whether there is anything to judge.
+    fn is_configured(&self) -> bool {
+        self.allow.is_some() || !self.reject.is_empty()
+    }
+
     /// Why this reference is not allowed; `None` where it is.
     fn refuse(&self, reference: &Reference<'_>, text: &str) -> Option<String> {
         if reference.registry().is_empty() {
@@ -97,27 +108,44 @@ impl Registries {
             // same: what would be pulled depends on who pulls.
             return Some("whose registry cannot be told for certain".to_owned());
         }
-        // Another name of the same registry must not lead past a reject list.
-        let usual = reference.by_usual_name();
         if let Some(pattern) = self
             .reject
             .iter()
-            .find(|pattern| pattern.rejects(reference) || pattern.rejects(&usual))
+            .find(|pattern| pattern.restricts(reference))
         {
             return Some(format!("which registries.reject lists as \"{pattern}\""));
         }
         let allow = self.allow.as_ref()?;
         let is_allowed = allow.0.iter().any(|pattern| pattern.matches(reference));
-        (!is_allowed).then(|| not_allowed(reference, text))
+        (!is_allowed).then(|| not_allowed(reference, text, allow))
+    }
+
+    /// Whether images are restricted to a list, and this one is on it.
+    pub(super) fn allows(&self, reference: &Reference<'_>) -> bool {
+        self.allow.is_some() && self.refuse(reference, "").is_none()
     }
 }
 
 /// Why an image is not allowed: for a short name, what it is short for.
-fn not_allowed(reference: &Reference<'_>, text: &str) -> String {
+fn not_allowed(reference: &Reference<'_>, text: &str, allow: &AllowList) -> String {
     let meant = reference.to_string();
-    if meant == text {
+    let mut reason = if meant == text {
         "which is not allowed".to_owned()
     } else {
         format!("which means {meant}, and that is not allowed")
+    };
+    let short = allow
+        .0
+        .iter()
+        .find(|allowed| allowed.pattern().is_short_for(reference));
+    if let Some(short) = short {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            reason,
+            " ({short} in the list is an organisation; the official image is {}/{})",
+            reference.registry(),
+            reference.repository()
+        );
     }
+    reason
 }

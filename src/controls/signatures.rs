@@ -24,11 +24,12 @@ use crate::image::pattern::ImagePattern;
 use crate::image::reference::Reference;
 #[cfg(feature = "schema")]
 use crate::settings::schema;
-use crate::settings::{Check, Decode, Mode, Node, Problems, section, words};
+use crate::settings::{Check, Decode, Mode, Node, Problems, Written, section, words};
 use crate::violation::Quoted;
 
 section! {
     /// The section `signatures`.
+    #[cfg_attr(feature = "schema", schemars(transform = schema::signatures))]
     pub(crate) struct Signatures {
         "mode" mode: Mode = Mode::Enforce,
         /// What becomes of an image that no rule matches.
@@ -38,7 +39,14 @@ section! {
     }
 }
 
-impl Check for Signatures {}
+impl Check for Signatures {
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        if !self.is_configured() {
+            let is_tuned = self.unmatched != Unmatched::Reject;
+            written.refuse_idle(self.mode, is_tuned, "rules", problems);
+        }
+    }
+}
 
 words! {
     /// What becomes of an image that no rule matches.
@@ -62,11 +70,11 @@ section! {
 }
 
 impl Check for Rule {
-    fn check(&self, problems: &mut Problems) {
-        if self.images.is_empty() {
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        if self.images.is_empty() && !written.has_items("images") {
             problems.report("names no image; list patterns in images");
         }
-        if self.any_of.is_empty() {
+        if self.any_of.is_empty() && !written.has_items("anyOf") {
             problems.report("names no authority; list them in anyOf");
         }
     }
@@ -77,7 +85,7 @@ section! {
     #[cfg_attr(feature = "schema", schemars(transform = schema::authority))]
     pub(crate) struct Authority {
         /// In PEM; each must verify.
-        "publicKeys" public_keys: Vec<Pem> = Vec::new(),
+        "publicKeys" public_keys: Vec<PublicKeyPem> = Vec::new(),
         /// A certificate that Fulcio has issued to this identity.
         "keyless" keyless: Option<Keyless> = None,
         /// A workflow of GitHub Actions.
@@ -88,8 +96,9 @@ section! {
 }
 
 impl Check for Authority {
-    fn check(&self, problems: &mut Problems) {
-        let is_empty = self.public_keys.is_empty()
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        let is_empty = written.is_sound
+            && self.public_keys.is_empty()
             && self.keyless.is_none()
             && self.github_actions.is_none()
             && self.certificate.is_none();
@@ -113,21 +122,28 @@ section! {
 }
 
 impl Check for Keyless {
-    fn check(&self, problems: &mut Problems) {
-        if self.issuer.0.is_empty() {
-            problems.report("needs a valid issuer");
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        if !written.has("issuer") {
+            problems.report("needs an issuer");
         }
         match (&self.subject, &self.subject_prefix) {
-            (None, None) => problems.report("needs a subject or a subjectPrefix"),
+            (None, None) if !written.has("subject") && !written.has("subjectPrefix") => {
+                problems.report("needs a subject or a subjectPrefix")
+            }
             (Some(_), Some(_)) => problems.report("takes a subject or a subjectPrefix, not both"),
-            (None, Some(prefix)) if !prefix.0.ends_with('/') => {
-                problems.within("subjectPrefix", |problems| {
+            (None, Some(prefix)) => problems.within("subjectPrefix", |problems| {
+                if !prefix.0.ends_with('/') {
                     problems.report(format_args!(
                         "{} would also match what only begins like it; end it with a /",
                         Quoted(&prefix.0)
                     ));
-                });
-            }
+                } else if prefix.is_of_everyone() {
+                    problems.report(format_args!(
+                        "{} is the beginning of everyone's identities there; name the owner, too",
+                        Quoted(&prefix.0)
+                    ));
+                }
+            }),
             _ => {}
         }
     }
@@ -145,8 +161,8 @@ section! {
 }
 
 impl Check for GithubActions {
-    fn check(&self, problems: &mut Problems) {
-        if self.owner.is_empty() {
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        if !written.has("owner") {
             problems.report("needs an owner");
         }
     }
@@ -157,9 +173,9 @@ section! {
     #[cfg_attr(feature = "schema", schemars(transform = schema::certificate))]
     pub(crate) struct Certificate {
         /// The certificate.
-        "pem" pem: Option<Pem> = None,
+        "pem" pem: Option<CertificatePem> = None,
         /// The certificates that lead to the root; none means that this one is trusted as it is.
-        "chain" chain: Option<Vec<Pem>> = None,
+        "chain" chain: Option<Vec<CertificatePem>> = None,
         /// Whether the signature must be recorded in Rekor, which shows that it was made while the
         /// certificate was valid.
         "requireRekorBundle" require_rekor_bundle: bool = true,
@@ -167,31 +183,66 @@ section! {
 }
 
 impl Check for Certificate {
-    fn check(&self, problems: &mut Problems) {
-        if self.pem.is_none() {
-            problems.report("needs a valid pem");
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        if !written.has("pem") {
+            problems.report("needs a pem");
         }
     }
 }
 
-/// A PEM text with one block.
+/// A public key: a PEM text with one block.
 #[derive(Debug, Clone)]
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("pattern" = schema::pem()))
+    schemars(extend("pattern" = schema::pem(PUBLIC_KEY)))
 )]
-pub(crate) struct Pem(String);
+pub(crate) struct PublicKeyPem(String);
 
-impl Decode for Pem {
+impl Decode for PublicKeyPem {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
-        let text = problems.text(node)?;
-        if !is_pem(text) {
-            problems.report("is no PEM text (-----BEGIN ...-----, base64, -----END ...-----)");
-            return None;
-        }
-        Some(Self(text.to_owned()))
+        decode_pem(node, PUBLIC_KEY, problems).map(Self)
     }
+}
+
+/// A certificate: a PEM text with one block.
+#[derive(Debug, Clone)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(extend("pattern" = schema::pem(CERTIFICATE)))
+)]
+pub(crate) struct CertificatePem(String);
+
+impl Decode for CertificatePem {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
+        decode_pem(node, CERTIFICATE, problems).map(Self)
+    }
+}
+
+/// A PEM text with one block of this label. What is wrong with it is said without any of the text:
+/// it may be somebody's private key.
+fn decode_pem(node: Node<'_>, expected: &str, problems: &mut Problems) -> Option<String> {
+    let text = problems.text(node)?;
+    let labels: Vec<&str> = text
+        .lines()
+        .filter_map(|line| label(line.trim(), "-----BEGIN "))
+        .collect();
+    match labels.as_slice() {
+        labels if labels.iter().any(|label| label.ends_with("PRIVATE KEY")) => {
+            problems.report("is a private key, which nobody but its owner may have");
+        }
+        [only] if *only == expected && is_pem(text) => return Some(text.to_owned()),
+        [CERTIFICATE] if is_pem(text) => problems.report("is a certificate, and no public key"),
+        [PUBLIC_KEY] if is_pem(text) => problems.report("is a public key, and no certificate"),
+        [_, _, ..] => problems.report(format_args!(
+            "has more than one block; write each {expected} as an entry of its own"
+        )),
+        _ => problems.report(format_args!(
+            "is no PEM text (-----BEGIN {expected}-----, base64, -----END {expected}-----)"
+        )),
+    }
+    None
 }
 
 fn is_pem(text: &str) -> bool {
@@ -244,6 +295,22 @@ impl Decode for Url {
             return None;
         }
         Some(Self(text.to_owned()))
+    }
+}
+
+impl Url {
+    /// Whether this is all of a host where anybody can have an account.
+    fn is_of_everyone(&self) -> bool {
+        let Some((_, rest)) = self.0.split_once("://") else {
+            return false;
+        };
+        let (registry, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, _) = crate::image::reference::split_port(registry);
+        let owner = path.split('/').next().unwrap_or_default();
+        owner.is_empty()
+            && SHARED_HOSTS
+                .iter()
+                .any(|shared| host.eq_ignore_ascii_case(shared))
     }
 }
 
@@ -322,7 +389,9 @@ impl Signatures {
 
 impl Rule {
     fn is_about(&self, reference: &Reference<'_>) -> bool {
-        self.images.iter().any(|pattern| pattern.matches(reference))
+        self.images
+            .iter()
+            .any(|pattern| pattern.restricts(reference))
     }
 
     /// The digest that one of the authorities has signed, or why none has.
@@ -335,7 +404,7 @@ impl Rule {
                 Answer::Found(Some(digest)) => return Ok(digest),
                 Answer::Found(None) => {}
                 // The other authorities would get the same answer.
-                Answer::Absent => return Err(Refusal::Image("which is not signed".to_owned())),
+                Answer::Absent => return Err(Refusal::Image(UNSIGNED.to_owned())),
                 Answer::Failed(failure) if failure.is_of_every_authority() => {
                     return Err(untold(&failure));
                 }
@@ -448,4 +517,12 @@ impl Authority {
     }
 }
 
+/// The host tells apart neither what is not signed from what is signed in another way (Notation, or a
+/// bundle that it does not read), so the message says what was looked for.
+const UNSIGNED: &str =
+    "which has no cosign signature (tag sha256-....sig) that this policy server reads";
+const PUBLIC_KEY: &str = "PUBLIC KEY";
+const CERTIFICATE: &str = "CERTIFICATE";
+/// Hosts whose URLs name an owner first.
+pub(crate) const SHARED_HOSTS: [&str; 3] = ["github.com", "gitlab.com", "bitbucket.org"];
 const MUST: &str = "name an image signed as signatures.rules asks";

@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::ops::Deref;
 
+use super::Mode;
 use crate::json::{Items, Node};
 use crate::violation::{List, Quoted};
 
@@ -34,6 +36,11 @@ enum Step {
 }
 
 impl Problems {
+    /// How many there are so far.
+    pub(crate) fn count(&self) -> usize {
+        self.found.len()
+    }
+
     pub(crate) fn into_messages(self) -> Vec<String> {
         self.found
     }
@@ -240,12 +247,17 @@ macro_rules! section {
                 node: $crate::settings::Node<'_>,
                 problems: &mut $crate::settings::Problems,
             ) -> Option<Self> {
+                let known = problems.count();
                 let [$( $field ),*] = problems.values(node, &[$( $key ),*])?;
                 // Each default is made only where it is needed.
                 let section = Self {
                     $( $field: problems.read($key, $field).unwrap_or_else(|| $default), )*
                 };
-                $crate::settings::Check::check(&section, problems);
+                let written = $crate::settings::Written {
+                    values: &[$( ($key, $field) ),*],
+                    is_sound: problems.count() == known,
+                };
+                $crate::settings::Check::check(&section, &written, problems);
                 Some(section)
             }
         }
@@ -311,7 +323,73 @@ pub(crate) use {section, words};
 
 /// What a section asks of its values taken together.
 pub(crate) trait Check {
-    fn check(&self, _problems: &mut Problems) {}
+    fn check(&self, _written: &Written<'_>, _problems: &mut Problems) {}
+}
+
+/// How a section is written, beside the values that were read from it.
+pub(crate) struct Written<'s> {
+    pub(crate) values: &'s [(&'static str, Option<Node<'s>>)],
+    /// Whether nothing is wrong with any of the values.
+    pub(crate) is_sound: bool,
+}
+
+impl Written<'_> {
+    /// Whether the key is given, rightly or not.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.values
+            .iter()
+            .any(|(name, node)| *name == key && !matches!(node, None | Some(Node::Null)))
+    }
+
+    /// Whether the key is a list with entries, right or wrong.
+    pub(crate) fn has_items(&self, key: &str) -> bool {
+        self.values.iter().any(|(name, node)| {
+            *name == key && matches!(node, Some(Node::List(items)) if !items.is_empty())
+        })
+    }
+
+    /// Reports a section that looks like protection and is none: it can find nothing, and whoever
+    /// wrote its mode, or a key that `is_tuned` tells from its default, thinks that it does.
+    pub(crate) fn refuse_idle(
+        &self,
+        mode: Mode,
+        is_tuned: bool,
+        lacks: &str,
+        problems: &mut Problems,
+    ) {
+        if self.is_sound && mode != Mode::Disabled && (is_tuned || self.has("mode")) {
+            problems.report(format_args!(
+                "can find nothing without {lacks}; add that, or set mode to disabled"
+            ));
+        }
+    }
+}
+
+/// Values of which one must be met: an empty list would reject everything.
+#[derive(Debug, Clone)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(extend("minItems" = 1))
+)]
+pub(crate) struct Choices<T>(pub(crate) Vec<T>);
+
+impl<T> Deref for Choices<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: Decode> Decode for Choices<T> {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let reason = "is empty and would reject everything; leave it out for its default";
+        if problems.is_empty_list(node, reason) {
+            return None;
+        }
+        Vec::decode(node, problems).map(Self)
+    }
 }
 
 impl Decode for bool {

@@ -5,7 +5,7 @@
 
 #[cfg(feature = "schema")]
 use super::schema;
-use super::{Check, Decode, Node, Problems, section};
+use super::{Check, Decode, Node, Problems, Written, section};
 use crate::controls::{Control, Images};
 use crate::image::pattern::AllowedImage;
 use crate::violation::Subject;
@@ -80,7 +80,7 @@ fn runs_one_of(patterns: &[AllowedImage], subject: Subject<'_>, images: &Images<
 }
 
 impl Check for Exemption {
-    fn check(&self, problems: &mut Problems) {
+    fn check(&self, _: &Written<'_>, problems: &mut Problems) {
         let controls = self.controls.as_ref().map(|controls| controls.0.as_slice());
         if controls.is_none() {
             problems.report("names no control; list them in controls");

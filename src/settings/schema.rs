@@ -20,7 +20,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Duration, Settings};
 use crate::controls::pod_wide;
-use crate::image::pattern::{ImagePattern, SHARED_REGISTRIES, Tenant};
+use crate::controls::signatures::SHARED_HOSTS;
+use crate::image::pattern::{ImagePattern, SECOND_LEVELS, SHARED_REGISTRIES, Tenant};
 use crate::profile::AllowedProfile;
 
 /// The JSON Schema of the settings.
@@ -72,6 +73,9 @@ pub(crate) fn words(schema: &mut Schema) {
 /// `<n>d`, `<n>h` or `<n>m`, and not 0. More digits than these would overflow.
 pub(crate) const DURATION: &str = "^0*[1-9][0-9]{0,13}[dhm]$";
 
+/// An id of a finding: no blanks but around it.
+pub(crate) const FINDING_ID: &str = r"^\s*\S+\s*$";
+
 /// Any capability as Kubernetes writes it, or `*`. The kernel gets new ones.
 pub(crate) const CAPABILITY: &str = r"^(?:\*|[^a-z\s](?:[^a-z]*[^a-z\s])?)$";
 
@@ -84,14 +88,13 @@ pub(crate) fn tag() -> String {
     format!("^{TAG}$")
 }
 
-/// One PEM block: a first line, base64, and a last line. That both have the same label is more than
-/// a pattern can say.
-pub(crate) fn pem() -> String {
+/// One PEM block of this label: a first line, base64, and a last line.
+pub(crate) fn pem(label: &str) -> String {
     let next_line = r"(?:[^\S\n]*\n\s*)";
     let digit = format!("[A-Za-z0-9+/]{next_line}?");
     let last = format!("(?:(?:{digit}){{3}}[A-Za-z0-9+/=]|(?:{digit}){{2}}={next_line}?=)");
     format!(
-        r"^\s*-----BEGIN [^\n]*-----{next_line}(?:(?:{digit}){{4}})*{last}{next_line}-----END [^\n]*-----\s*$"
+        r"^\s*-----BEGIN {label}-----{next_line}(?:(?:{digit}){{4}})*{last}{next_line}-----END {label}-----\s*$"
     )
 }
 
@@ -119,8 +122,11 @@ pub(crate) fn open_to_everyone() -> Value {
         format!(r"(?:[^/]*\.)?(?:{})", domains.join("|"))
     };
     let (hosts, paths) = (below(Tenant::Host), below(Tenant::Path));
+    let countries = SECOND_LEVELS.map(any_case).join("|");
     json!({"anyOf": [
-        {"pattern": format!(r"^\*\.(?:[^./]+|{hosts}(?:{PORT})?)(?:/|$)")},
+        {"pattern": format!(
+            r"^\*\.(?:[^./]+|(?:{countries})\.[A-Za-z]{{2}}(?:{PORT})?|{hosts}(?:{PORT})?)(?:/|$)"
+        )},
         {"pattern": format!(r"^\*\.{paths}(?:{PORT})?(?:/\*|$)")},
     ]})
 }
@@ -150,6 +156,102 @@ pub(crate) fn capabilities(schema: &mut Schema) {
     schema.insert("allOf".to_owned(), rules);
 }
 
+/// What a section must hold that can find something: one of `finders`, or neither a mode nor any key
+/// with a value other than one that is as good as left out.
+fn refuse_idle(schema: &mut Schema, finders: &Value, harmless: &Value) {
+    let no_mode = json!({"properties": {"mode": {"type": "null"}}});
+    let disabled = given("mode", &json!({"const": "disabled"}));
+    let idle = json!({"allOf": [no_mode, {"properties": harmless}]});
+    let mut any = vec![disabled, idle, json!({"type": "null"})];
+    any.extend(finders.as_array().into_iter().flatten().cloned());
+    let rule = json!({"anyOf": any});
+    match schema.get_mut("allOf") {
+        Some(Value::Array(all)) => all.push(rule),
+        _ => {
+            schema.insert("allOf".to_owned(), json!([rule]));
+        }
+    }
+}
+
+fn entries() -> Value {
+    json!({"type": "array", "minItems": 1})
+}
+
+fn no_entries() -> Value {
+    json!({"anyOf": [{"type": "null"}, {"type": "array", "maxItems": 0}]})
+}
+
+pub(crate) fn registries(schema: &mut Schema) {
+    let finders = json!([given("allow", &entries()), given("reject", &entries())]);
+    refuse_idle(schema, &finders, &json!({}));
+}
+
+pub(crate) fn image_pinning(schema: &mut Schema) {
+    let finders = json!([
+        given("requireDigest", &json!({"const": true})),
+        given("rejectTags", &entries()),
+    ]);
+    refuse_idle(schema, &finders, &json!({}));
+}
+
+pub(crate) fn signatures(schema: &mut Schema) {
+    let finders = json!([given("rules", &entries())]);
+    refuse_idle(
+        schema,
+        &finders,
+        &json!({"unmatched": {"enum": [null, "reject"]}}),
+    );
+}
+
+pub(crate) fn image_freshness(schema: &mut Schema) {
+    let finders = json!([
+        given("maximumAge", &json!({"type": "string"})),
+        given("baseImage", &json!({"const": "current"})),
+    ]);
+    let reject = json!({"enum": [null, "reject"]});
+    let harmless = json!({
+        "unknownAge": reject,
+        "unknownBase": reject,
+        "baseRegistries": {"type": "null"},
+    });
+    refuse_idle(schema, &finders, &harmless);
+}
+
+pub(crate) fn vulnerabilities(schema: &mut Schema) {
+    let source = given("source", &json!({"not": {"enum": [null, "none"]}}));
+    let number = json!({"type": "number"});
+    let limited = |severity| given("maximum", &given(severity, &number));
+    let limits = json!([
+        // Left out, it limits the two worst severities.
+        {"properties": {"maximum": {"type": "null"}}},
+        limited("critical"), limited("high"), limited("medium"), limited("low"), limited("unknown"),
+        given("maximumCvss", &number),
+        given("reject", &entries()),
+        given("maximumReportAge", &json!({"type": "string"})),
+        {"properties": {"missingReport": {"enum": [null, "reject", "warn"]}}},
+    ]);
+    let finders = json!([{"allOf": [source, {"anyOf": limits}]}]);
+    let none = json!({"type": "null"});
+    let unlimited = json!({"properties": {"medium": none, "low": none, "unknown": none}});
+    let usual = json!({"allOf": [
+        unlimited,
+        given("critical", &json!({"const": 0})),
+        given("high", &json!({"const": 0})),
+    ]});
+    let harmless = json!({
+        "source": {"enum": [null, "none"]},
+        "namespace": none,
+        "maximum": {"anyOf": [none, usual]},
+        "maximumCvss": none,
+        "onlyFixable": {"enum": [null, false]},
+        "ignore": no_entries(),
+        "reject": no_entries(),
+        "missingReport": {"enum": [null, "reject"]},
+        "maximumReportAge": none,
+    });
+    refuse_idle(schema, &finders, &harmless);
+}
+
 pub(crate) fn rule(schema: &mut Schema) {
     need(schema, &["images", "anyOf"]);
 }
@@ -172,8 +274,14 @@ pub(crate) fn keyless(schema: &mut Schema) {
         given("subjectPrefix", &json!({"type": "string", "pattern": "/$"})),
     ]);
     let both = json!({"type": "object", "allOf": &subjects});
+    let hosts = SHARED_HOSTS.map(any_case).join("|");
+    let of_everyone = json!({"pattern": format!("^https?://(?:{hosts})(?:{PORT})?/(?:/|$)")});
+    let everyone = given(
+        "subjectPrefix",
+        &json!({"allOf": [{"type": "string"}, of_everyone]}),
+    );
     schema.insert("anyOf".to_owned(), subjects);
-    schema.insert("not".to_owned(), both);
+    schema.insert("not".to_owned(), json!({"anyOf": [both, everyone]}));
 }
 
 pub(crate) fn github_actions(schema: &mut Schema) {

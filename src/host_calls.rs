@@ -12,6 +12,7 @@
 use kubewarden_policy_sdk::host_capabilities::SigstoreVerificationInputV2;
 use serde::Serialize;
 
+use crate::image::reference::Reference;
 use crate::json::{self, Document, Node};
 
 /// Whoever runs the policy: Kubewarden, or a test in its place.
@@ -99,8 +100,9 @@ pub(crate) enum Verification {
 /// What is read of an image's manifest and configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ImageConfig {
-    /// When the image was built (RFC 3339), if it says so.
-    pub(crate) created: Option<String>,
+    /// When the image was built (RFC 3339), by its configuration and by its annotation or label, as
+    /// far as it says so.
+    pub(crate) created: Vec<String>,
     /// Name and digest of the image it was built from, if it says so.
     pub(crate) base: Option<BaseImage>,
 }
@@ -171,10 +173,39 @@ pub(crate) fn platform_digests(host: &dyn Host, image: &str) -> Answer<Vec<Strin
     ))
 }
 
-/// When an image was built, and from what.
+/// When an image was built, and from what: one answer for an image, and where the name means an index
+/// without the host's own platform (images of Windows or of another processor only), one for each
+/// image in it.
+pub(crate) fn image_configs(
+    host: &dyn Host,
+    image: &str,
+    reference: &Reference<'_>,
+) -> Answer<Vec<ImageConfig>> {
+    let failure = match image_config(host, image) {
+        Ok(config) => return Answer::Found(vec![config]),
+        Err(failure) => failure,
+    };
+    match &failure {
+        Failure::Error(text) if text.contains(NO_PLATFORM) => {}
+        _ => return or_absent(Err(failure)),
+    }
+    let digests = match index_entries(host, image) {
+        Ok(digests) => digests,
+        Err(failure) => return or_absent(Err(failure)),
+    };
+    if digests.is_empty() || digests.len() > MAX_PLATFORMS || reference.registry().is_empty() {
+        return Answer::Failed(failure);
+    }
+    let name = format!("{}/{}", reference.registry(), reference.repository());
+    let configs = digests
+        .iter()
+        .map(|digest| image_config(host, &format!("{name}@{digest}")));
+    or_absent(configs.collect())
+}
+
 #[inline(never)]
-pub(crate) fn image_config(host: &dyn Host, image: &str) -> Answer<ImageConfig> {
-    or_absent(ask(
+fn image_config(host: &dyn Host, image: &str) -> Result<ImageConfig, Failure> {
+    ask(
         host,
         "oci",
         "v1/oci_manifest_config",
@@ -184,24 +215,49 @@ pub(crate) fn image_config(host: &dyn Host, image: &str) -> Answer<ImageConfig> 
             // Builders write annotations of the manifest; Dockerfiles can write labels only.
             let annotations = answer.get("manifest")?.get("annotations");
             let labels = config.and_then(|config| config.get("config")?.get("Labels"));
+            let sources = || [annotations, labels].into_iter().flatten();
+            // What is empty says nothing: podman writes so for an image from scratch.
+            let text = |found: Node<'_>, key| {
+                let text = found.text(key).filter(|text| !text.is_empty());
+                text.map(ToOwned::to_owned)
+            };
             Some(ImageConfig {
                 created: config
-                    .and_then(|config| config.text("created"))
-                    .map(ToOwned::to_owned),
-                base: [annotations, labels]
+                    .and_then(|config| text(config, "created"))
                     .into_iter()
-                    .flatten()
-                    .find_map(|found| {
-                        Some(BaseImage {
-                            name: found.text("org.opencontainers.image.base.name")?.to_owned(),
-                            digest: found
-                                .text("org.opencontainers.image.base.digest")?
-                                .to_owned(),
-                        })
-                    }),
+                    .chain(sources().find_map(|found| text(found, CREATED)))
+                    .collect(),
+                base: sources().find_map(|found| {
+                    Some(BaseImage {
+                        name: text(found, "org.opencontainers.image.base.name")?,
+                        digest: text(found, "org.opencontainers.image.base.digest")?,
+                    })
+                }),
             })
         },
-    ))
+    )
+}
+
+/// The digests of the images in an index; its attestations are none.
+#[inline(never)]
+fn index_entries(host: &dyn Host, image: &str) -> Result<Vec<String>, Failure> {
+    ask(
+        host,
+        "oci",
+        "v1/oci_manifest",
+        serde_json::to_vec(image),
+        |answer| {
+            let is_image = |entry: &Node<'_>| {
+                let platform = entry.get("platform");
+                let part = |key| platform.and_then(|platform| platform.text(key));
+                [part("os"), part("architecture")] != [Some("unknown"); 2]
+            };
+            let entries = answer.items("manifests")?.iter().filter(is_image);
+            entries
+                .map(|entry| entry.text("digest").map(ToOwned::to_owned))
+                .collect()
+        },
+    )
 }
 
 /// Lists resources of one kind in a namespace, reading each with `read`. One that cannot be read is
@@ -345,8 +401,13 @@ const UNTRUSTED: [&str; 3] = [
     "failed verification",
 ];
 const NO_MANIFEST: &str = "Cannot fetch manifest of";
+const NO_PLATFORM: &str = "matching client's default platform";
 const MANIFEST_UNKNOWN: &str = "manifest unknown";
 const NO_SUCH_RESOURCE: &str = "Cannot find ";
+
+const CREATED: &str = "org.opencontainers.image.created";
+/// How many images of an index are looked at: more would be more calls than a request may take.
+const MAX_PLATFORMS: usize = 8;
 
 #[cfg(test)]
 mod tests {

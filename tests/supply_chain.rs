@@ -60,7 +60,7 @@ fn each_outcome_of_a_verification_has_a_message_of_its_own() {
             ),
             untrusted,
         ),
-        (APP, Err(UNSIGNED), "which is not signed".to_owned()),
+        (APP, Err(UNSIGNED), NOT_SIGNED.to_owned()),
         (
             APP,
             Err(DOWN),
@@ -211,7 +211,7 @@ fn authorities_are_asked_in_their_order_until_one_has_signed() {
         // What is wrong with one authority need not be wrong with the next.
         (Err(expired), 2, None),
         // What is wrong with the image is wrong with all.
-        (Err(UNSIGNED), 1, Some("which is not signed".to_owned())),
+        (Err(UNSIGNED), 1, Some(NOT_SIGNED.to_owned())),
         (
             Err(unreachable),
             1,
@@ -304,7 +304,7 @@ fn an_image_must_satisfy_every_rule_that_matches_it() {
     let host = with(Err(UNSIGNED));
     assert_eq!(
         judge(&[APP], &settings, &host).lines,
-        [signatures(APP, "which is not signed")]
+        [signatures(APP, NOT_SIGNED)]
     );
     let host = with(Ok(trusted(B)));
     assert_eq!(
@@ -345,6 +345,7 @@ fn reports_are_asked_for_with_these_requests() {
             json!([
                 "imageMetadata.digest",
                 "imageMetadata.indexDigest",
+                "imageMetadata.platform",
                 "imageMetadata.registryURI",
                 "imageMetadata.repository",
                 "imageMetadata.tag",
@@ -367,6 +368,7 @@ fn reports_are_asked_for_with_these_requests() {
                 "report.artifact.tag",
                 "report.registry.server",
                 "report.updateTimestamp",
+                "report.vulnerabilities.cvss",
                 "report.vulnerabilities.fixedVersion",
                 "report.vulnerabilities.installedVersion",
                 "report.vulnerabilities.resource",
@@ -562,11 +564,12 @@ fn findings_count_by_severity_score_fix_and_the_lists_of_the_settings() {
             json!({"maximum": {"high": 0}, "maximumCvss": 9.7}),
             all.clone(),
             has(&format!(
-                "1 high (0 allowed), 1 with a CVSS score above 9.7; {in_ssl}, {in_zlib}"
+                "1 high (0 allowed), 2 with a CVSS score above 9.7 (1 without a score, taken for the \
+                 highest of its severity); {in_ssl}, {in_zlib}, CVE-3 in tar 1 (no fix)"
             )),
         ),
         (
-            json!({"maximum": {}, "maximumCvss": 9.8}),
+            json!({"maximum": {}, "maximumCvss": 9.8, "ignore": ["CVE-3"]}),
             all.clone(),
             None,
         ),
@@ -604,11 +607,9 @@ fn findings_count_by_severity_score_fix_and_the_lists_of_the_settings() {
 }
 
 #[test]
-fn a_score_that_is_no_number_makes_the_report_unreadable() {
-    let unreadable = Some(
-        "whose vulnerability reports cannot be read: the answer of \
-         kubernetes/list_resources_by_namespace cannot be read: it lacks what is asked for",
-    );
+fn a_score_that_is_no_number_is_no_low_score() {
+    let unreadable =
+        Some("whose vulnerability report has a CVSS score that cannot be read, that of CVE-1");
     let high =
         Some("which has vulnerabilities: 1 with a CVSS score above 7; CVE-1 in ssl 1 (fixed in 2)");
     for (score, reason) in [
@@ -616,9 +617,13 @@ fn a_score_that_is_no_number_makes_the_report_unreadable() {
         (json!("1.0"), None),
         // Not scored.
         (json!(""), None),
+        (json!("0"), None),
+        (json!("0.0"), None),
         (json!(null), None),
         (json!("NaN"), unreadable),
         (json!("inf"), unreadable),
+        (json!("-1"), unreadable),
+        (json!("10.1"), unreadable),
         (json!("high"), unreadable),
         (json!(9.8), unreadable),
     ] {
@@ -635,7 +640,9 @@ fn a_score_that_is_no_number_makes_the_report_unreadable() {
         (json!(8), high),
         (json!(1), None),
         (json!(null), None),
+        (json!(0), None),
         (json!("9.8"), unreadable),
+        (json!(11), unreadable),
     ] {
         let report = json!({"report": {"registry": {"server": "ghcr.io"},
             "artifact": {"repository": "org/app", "tag": "1"},
@@ -647,6 +654,246 @@ fn a_score_that_is_no_number_makes_the_report_unreadable() {
         let expected: Vec<String> = reason.iter().map(|why| vulnerabilities(APP, why)).collect();
         assert_eq!(found.lines, expected, "Trivy Operator: {score}");
     }
+}
+
+#[test]
+fn a_finding_without_a_usable_score_counts_by_version_4_or_as_the_worst_of_its_severity() {
+    let trivy = |fields: Value| {
+        let mut found = json!({"vulnerabilityID": "CVE-1", "severity": "LOW"});
+        for (key, value) in fields.as_object().unwrap() {
+            found[key] = value.clone();
+        }
+        json!({"report": {"registry": {"server": "ghcr.io"},
+            "artifact": {"repository": "org/app", "tag": "1"}, "vulnerabilities": [found]}})
+    };
+    let sbom = |severity: &str, cvss: Value| {
+        of_app(&json!([{"cve": "CVE-1", "severity": severity, "cvss": cvss}]))
+    };
+    let none = " (1 without a score, taken for the highest of its severity)";
+    for (source, report, maximum, reason) in [
+        ("trivy-operator", trivy(json!({})), 3.8, Some(none)),
+        ("trivy-operator", trivy(json!({})), 3.9, None),
+        (
+            "trivy-operator",
+            trivy(json!({"severity": "MEDIUM"})),
+            6.8,
+            Some(none),
+        ),
+        (
+            "trivy-operator",
+            trivy(json!({"severity": "MEDIUM"})),
+            6.9,
+            None,
+        ),
+        (
+            "trivy-operator",
+            trivy(json!({"severity": "HIGH"})),
+            8.8,
+            Some(none),
+        ),
+        (
+            "trivy-operator",
+            trivy(json!({"severity": "HIGH"})),
+            8.9,
+            None,
+        ),
+        (
+            "trivy-operator",
+            trivy(json!({"severity": "CRITICAL"})),
+            9.9,
+            Some(none),
+        ),
+        (
+            "trivy-operator",
+            trivy(json!({"severity": "CRITICAL"})),
+            10.0,
+            None,
+        ),
+        (
+            "trivy-operator",
+            trivy(json!({"severity": "UNKNOWN"})),
+            9.9,
+            Some(none),
+        ),
+        ("trivy-operator", trivy(json!({"score": 5})), 4.9, Some("")),
+        ("trivy-operator", trivy(json!({"score": 5})), 5.0, None),
+        (
+            "trivy-operator",
+            trivy(json!({"score": 0, "cvss": {"nvd": {"V40Score": 7.5}}})),
+            7.0,
+            Some(""),
+        ),
+        (
+            "trivy-operator",
+            trivy(json!({"cvss": {"nvd": {"V40Score": 7.5}, "ghsa": {"V40Score": 2}}})),
+            7.5,
+            None,
+        ),
+        (
+            "trivy-operator",
+            trivy(json!({"cvss": {"nvd": {"V3Score": 1.5, "V40Score": 9.5}}})),
+            2.0,
+            None,
+        ),
+        (
+            "trivy-operator",
+            trivy(json!({"cvss": {"nvd": {"V2Score": 9.5}}})),
+            4.0,
+            None,
+        ),
+        (
+            "sbomscanner",
+            sbom("HIGH", json!({"nvd": {"v3score": "0"}})),
+            8.0,
+            Some(none),
+        ),
+        (
+            "sbomscanner",
+            sbom(
+                "HIGH",
+                json!({"nvd": {"v3score": "0"}, "suse": {"v3score": "1.5"}}),
+            ),
+            8.0,
+            None,
+        ),
+        ("sbomscanner", sbom("HIGH", json!({})), 8.0, Some(none)),
+        ("sbomscanner", sbom("LOW", json!(null)), 8.0, None),
+    ] {
+        let settings = json!({"vulnerabilities": {"source": source, "maximum": {},
+            "maximumCvss": maximum}});
+        let host = FakeHost::new().reports(std::slice::from_ref(&report));
+        let expected: Vec<String> = reason
+            .iter()
+            .map(|unscored| {
+                vulnerabilities(
+                    APP,
+                    &format!(
+                        "which has vulnerabilities: 1 with a CVSS score above {maximum}{unscored}; \
+                     CVE-1 (no fix)"
+                    ),
+                )
+            })
+            .collect();
+        assert_eq!(judge(&[APP], &settings, &host).lines, expected, "{report}");
+    }
+    let odd = trivy(json!({"cvss": "9.8"}));
+    let host = FakeHost::new().reports(&[odd]);
+    let settings = json!({"vulnerabilities": {"source": "trivy-operator"}});
+    assert_eq!(
+        judge(&[APP], &settings, &host).lines,
+        [vulnerabilities(
+            APP,
+            "whose vulnerability reports cannot be read: the answer of kubernetes/list_resources_by_namespace cannot be read: it lacks what is asked for"
+        )]
+    );
+}
+
+#[test]
+fn ids_are_compared_in_whatever_case_they_are_written() {
+    let finding = json!({"cve": "CVE-2024-3094", "severity": "LOW"});
+    let host = FakeHost::new().reports(&[of_app(&json!([finding]))]);
+    let settings = scanned(&json!({"reject": [" cve-2024-3094 "]}));
+    assert_eq!(
+        judge(&[APP], &settings, &host).lines,
+        [vulnerabilities(
+            APP,
+            "which has vulnerabilities: 1 that vulnerabilities.reject lists; CVE-2024-3094 (no fix)"
+        )]
+    );
+    let finding = json!({"cve": "GHSA-AAAA-bbbb-cccc", "severity": "CRITICAL"});
+    let host = FakeHost::new().reports(&[of_app(&json!([finding]))]);
+    let settings = scanned(&json!({"ignore": ["ghsa-aaaa-bbbb-cccc"]}));
+    assert_eq!(judge(&[APP], &settings, &host).lines, [""; 0]);
+}
+
+#[test]
+fn a_stale_report_does_not_count_beside_a_newer_one_of_the_same_image() {
+    let finding = json!({"cve": "CVE-1", "severity": "CRITICAL"});
+    let report = |digest: &str, platform: &str, time: &str, findings: Value| {
+        json!({"metadata": {"creationTimestamp": time},
+            "imageMetadata": {"registryURI": "ghcr.io", "repository": "org/app", "tag": "1",
+                "digest": digest, "platform": platform},
+            "report": {"results": [{"vulnerabilities": findings}]}})
+    };
+    let (fresh, stale) = ("2026-01-30T00:00:00Z", "2026-01-01T00:00:00Z");
+    let linux = "linux/amd64";
+    let clean = || json!([]);
+    let old = "whose vulnerability report is over 30d old, and 7d is allowed";
+    let bad = "which has vulnerabilities: 1 critical (0 allowed); CVE-1 (no fix)";
+    for (reports, reason) in [
+        (
+            [
+                report(A, linux, stale, clean()),
+                report(A, linux, fresh, clean()),
+            ],
+            None,
+        ),
+        (
+            [
+                report(A, linux, fresh, clean()),
+                report(A, linux, stale, json!([finding])),
+            ],
+            None,
+        ),
+        (
+            [
+                report(A, linux, "", json!([finding])),
+                report(A, linux, fresh, clean()),
+            ],
+            None,
+        ),
+        // Of those that are not stale, the worst counts.
+        (
+            [
+                report(A, linux, fresh, clean()),
+                report(A, linux, "2026-01-29T00:00:00Z", json!([finding])),
+            ],
+            Some(bad),
+        ),
+        // Another image, or another platform, has its own.
+        (
+            [
+                report(A, linux, fresh, clean()),
+                report(B, linux, stale, clean()),
+            ],
+            Some(old),
+        ),
+        (
+            [
+                report(A, linux, fresh, clean()),
+                report(A, "linux/arm64", stale, clean()),
+            ],
+            Some(old),
+        ),
+        (
+            [
+                report("", linux, fresh, clean()),
+                report("", linux, stale, clean()),
+            ],
+            Some(old),
+        ),
+        (
+            [
+                report(A, linux, stale, clean()),
+                report(A, linux, stale, clean()),
+            ],
+            Some(old),
+        ),
+    ] {
+        let host = FakeHost::new().reports(&reports);
+        let found = judge(&[APP], &scanned(&json!({"maximumReportAge": "7d"})), &host);
+        let expected: Vec<String> = reason.iter().map(|why| vulnerabilities(APP, why)).collect();
+        assert_eq!(found.lines, expected, "{reports:?}");
+    }
+    // Without a limit of age the worst counts, however old.
+    let host = FakeHost::new().reports(&[
+        report(A, linux, fresh, clean()),
+        report(A, linux, stale, json!([finding])),
+    ]);
+    assert_eq!(
+        judge(&[APP], &scanned(&json!({})), &host).lines,
+        [vulnerabilities(APP, bad)]
+    );
 }
 
 #[test]
@@ -992,11 +1239,7 @@ fn a_base_image_is_current_while_its_name_means_the_recorded_digest() {
             .row(DIGEST, json!("debian:13"), now)
             .row(MANIFEST, json!("debian:13"), platforms.unwrap_or(Err(DOWN)));
         let other = "ghcr.io/org/other:1";
-        let found = judge(
-            &[APP, other],
-            &fresh(&json!({"baseImage": "current"})),
-            &host,
-        );
+        let found = judge(&[APP, other], &current(), &host);
         let mut expected = vec![];
         for (index, image) in [APP, other].iter().enumerate() {
             expected.extend(reason.iter().map(|why| {
@@ -1020,15 +1263,32 @@ fn a_base_image_is_recorded_in_annotations_or_in_labels() {
         json!({"org.opencontainers.image.base.name": name,
             "org.opencontainers.image.base.digest": A})
     };
-    let settings = fresh(&json!({"baseImage": "current"}));
+    let half = |key: &str, value: &str| json!({key: value});
+    let digest_alone = half("org.opencontainers.image.base.digest", A);
+    let mut empty_digest = base("a:1");
+    empty_digest["org.opencontainers.image.base.digest"] = "".into();
     for (answer, asked) in [
-        (of(base("a"), json!(null)), Some("a")),
-        (of(json!(null), base("b")), Some("b")),
-        (of(base("a"), base("b")), Some("a")),
+        (of(base("a:1"), json!(null)), Some("a:1")),
+        (of(json!(null), base("b:1")), Some("b:1")),
+        (of(base("a:1"), base("b:1")), Some("a:1")),
+        // Name and digest come from one source.
+        (of(digest_alone.clone(), base("b:1")), Some("b:1")),
+        (
+            of(
+                digest_alone,
+                half("org.opencontainers.image.base.name", "b:1"),
+            ),
+            None,
+        ),
+        // What is empty is not there.
+        (of(base(""), base("b:1")), Some("b:1")),
+        (of(empty_digest.clone(), base("b:1")), Some("b:1")),
+        (of(base(""), json!(null)), None),
+        (of(empty_digest, json!(null)), None),
         (of(json!({}), json!({})), None),
         (
             of(
-                json!({"org.opencontainers.image.base.name": "a"}),
+                half("org.opencontainers.image.base.name", "a:1"),
                 json!(null),
             ),
             None,
@@ -1039,7 +1299,7 @@ fn a_base_image_is_recorded_in_annotations_or_in_labels() {
             json!({}),
             json!({"digest": A}),
         );
-        let lines = judge(&[APP], &settings, &host).lines;
+        let lines = judge(&[APP], &current(), &host).lines;
         match asked {
             Some(name) => {
                 assert_eq!(lines, Vec::<String>::new());
@@ -1054,6 +1314,325 @@ fn a_base_image_is_recorded_in_annotations_or_in_labels() {
             ),
         }
     }
+}
+
+#[test]
+fn a_date_that_build_tools_write_for_none_gives_way_to_the_label() {
+    let unknown = "whose age is unknown: it does not say when it was built";
+    let old = "which was built over 395d ago, and 30d is allowed";
+    let label = |date: &str| json!({"org.opencontainers.image.created": date});
+    let answer = |created: &str, annotations: Value, labels: Value| {
+        json!({"manifest": {"annotations": annotations}, "digest": A,
+            "config": {"created": created, "config": {"Labels": labels}}})
+    };
+    let (recent, past) = ("2026-01-30T00:00:00Z", "2025-01-01T00:00:00Z");
+    let none = || json!(null);
+    for (answer, reason) in [
+        (
+            answer("1980-01-01T00:00:01Z", none(), none()),
+            Some(unknown),
+        ),
+        (
+            answer("1970-01-01T00:00:01Z", none(), none()),
+            Some(unknown),
+        ),
+        (
+            answer("1989-12-31T23:59:59Z", none(), none()),
+            Some(unknown),
+        ),
+        (
+            answer("1990-01-01T00:00:00Z", none(), none()),
+            Some("which was built over 13179d ago, and 30d is allowed"),
+        ),
+        (answer("1980-01-01T00:00:01Z", none(), label(recent)), None),
+        (
+            answer("1980-01-01T00:00:01Z", none(), label(past)),
+            Some(old),
+        ),
+        (
+            answer("1980-01-01T00:00:01Z", label(recent), label(past)),
+            None,
+        ),
+        (
+            answer("1980-01-01T00:00:01Z", label(""), label(past)),
+            Some(old),
+        ),
+        (answer("", none(), label(past)), Some(old)),
+        (
+            answer(
+                "1980-01-01T00:00:01Z",
+                none(),
+                label("1980-01-01T00:00:01Z"),
+            ),
+            Some(unknown),
+        ),
+        // A true date of the configuration is not overruled.
+        (answer(past, none(), label(recent)), Some(old)),
+    ] {
+        let host = FakeHost::new().found(CONFIG, json!(APP), answer.clone());
+        let found = judge(&[APP], &fresh(&json!({"maximumAge": "30d"})), &host);
+        let expected: Vec<String> = reason.iter().map(|why| freshness(APP, why)).collect();
+        assert_eq!(found.lines, expected, "{answer}");
+    }
+}
+
+#[test]
+fn a_base_image_is_looked_up_by_its_tag_and_only_where_the_settings_allow() {
+    let without_tag = |name: &str| {
+        Some(format!(
+            "whose base image is unknown: \"{name}\" has no tag that could be looked up"
+        ))
+    };
+    let not_allowed = |name: &str, who: &str| {
+        Some(format!(
+            "whose base image is unknown: \"{name}\" is not looked up, because {who} it"
+        ))
+    };
+    let of_bases = "imageFreshness.baseRegistries does not allow";
+    let of_registries = "without imageFreshness.baseRegistries, registries.allow must allow";
+    let at = |digest: &str| format!("myacr.azurecr.io/base/os:1@{digest}");
+    let only_bases = json!({"baseImage": "current", "baseRegistries": ["myacr.azurecr.io/base"]});
+    for (name, settings, registries, asked, reason) in [
+        (
+            "myacr.azurecr.io/base/os:1".to_owned(),
+            only_bases.clone(),
+            json!(null),
+            Some("myacr.azurecr.io/base/os:1"),
+            None,
+        ),
+        // The recorded digest would always be current.
+        (
+            at(A),
+            only_bases.clone(),
+            json!(null),
+            Some("myacr.azurecr.io/base/os:1"),
+            None,
+        ),
+        (
+            at(B),
+            only_bases.clone(),
+            json!(null),
+            Some("myacr.azurecr.io/base/os:1"),
+            None,
+        ),
+        (
+            format!("myacr.azurecr.io/base/os@{A}"),
+            only_bases.clone(),
+            json!(null),
+            None,
+            without_tag(&format!("myacr.azurecr.io/base/os@{A}")),
+        ),
+        (
+            "myacr.azurecr.io/base/os".to_owned(),
+            only_bases.clone(),
+            json!(null),
+            None,
+            without_tag("myacr.azurecr.io/base/os"),
+        ),
+        (
+            "no reference:1".to_owned(),
+            only_bases.clone(),
+            json!(null),
+            None,
+            without_tag("no reference:1"),
+        ),
+        (
+            "10.0.0.1:6443/api:1".to_owned(),
+            only_bases.clone(),
+            json!(null),
+            None,
+            not_allowed("10.0.0.1:6443/api:1", of_bases),
+        ),
+        (
+            "myacr.azurecr.io/other/os:1".to_owned(),
+            only_bases,
+            json!({"allow": ["myacr.azurecr.io", "ghcr.io"]}),
+            None,
+            not_allowed("myacr.azurecr.io/other/os:1", of_bases),
+        ),
+        (
+            "debian:13".to_owned(),
+            json!({"baseImage": "current"}),
+            json!(null),
+            None,
+            not_allowed("debian:13", of_registries),
+        ),
+        (
+            "debian:13".to_owned(),
+            json!({"baseImage": "current"}),
+            json!({"reject": ["quay.io"]}),
+            None,
+            not_allowed("debian:13", of_registries),
+        ),
+        (
+            "debian:13".to_owned(),
+            json!({"baseImage": "current"}),
+            json!({"allow": ["ghcr.io"]}),
+            None,
+            not_allowed("debian:13", of_registries),
+        ),
+        (
+            "debian:13".to_owned(),
+            json!({"baseImage": "current"}),
+            json!({"allow": ["ghcr.io", "docker.io/library"]}),
+            Some("debian:13"),
+            None,
+        ),
+        (
+            "debian:13".to_owned(),
+            json!({"baseImage": "current"}),
+            json!({"mode": "disabled", "allow": ["ghcr.io", "docker.io/library"]}),
+            Some("debian:13"),
+            None,
+        ),
+        (
+            "debian:13".to_owned(),
+            json!({"baseImage": "current"}),
+            json!({"allow": ["ghcr.io", "docker.io/library"], "reject": ["docker.io/library/debian"]}),
+            None,
+            not_allowed("debian:13", of_registries),
+        ),
+    ] {
+        let host = FakeHost::new()
+            .found(CONFIG, json!({}), built_on(&name, A))
+            .found(DIGEST, json!({}), json!({"digest": A}));
+        let mut settings = fresh(&settings);
+        settings["registries"] = registries;
+        let expected: Vec<String> = reason.iter().map(|why| freshness(APP, why)).collect();
+        assert_eq!(judge(&[APP], &settings, &host).lines, expected, "{name}");
+        let lookups: Vec<Value> = host.calls()[1..]
+            .iter()
+            .map(|(_, call)| call.clone())
+            .collect();
+        let expected: Vec<Value> = asked.iter().map(|name| json!(name)).collect();
+        assert_eq!(lookups, expected, "{name}");
+        settings["imageFreshness"]["unknownBase"] = "accept".into();
+        assert_eq!(judge(&[APP], &settings, &host).lines, [""; 0], "{name}");
+    }
+    // The tag has moved on, whatever the name says of a digest.
+    let host = FakeHost::new()
+        .found(CONFIG, json!({}), built_on(&format!("debian:13@{A}"), A))
+        .found(DIGEST, json!("debian:13"), json!({"digest": B}))
+        .found(MANIFEST, json!("debian:13"), json!({"layers": []}));
+    let why = format!(
+        "whose base image \"debian:13@{A}\" has moved on, from \"sha256:aaaaaaaaaaaa\" to \"sha256:bbbbbbbbbbbb\""
+    );
+    assert_eq!(
+        judge(&[APP], &current(), &host).lines,
+        [freshness(APP, &why)]
+    );
+}
+
+#[test]
+fn an_image_without_base_annotations_is_up_to_the_settings() {
+    let host = FakeHost::new().found(CONFIG, json!({}), json!({"manifest": {}, "digest": A}));
+    let mut settings = current();
+    assert_eq!(judge(&[APP], &settings, &host).lines.len(), 1);
+    settings["imageFreshness"]["unknownBase"] = "accept".into();
+    assert_eq!(judge(&[APP], &settings, &host).lines, [""; 0]);
+}
+
+#[test]
+fn of_an_index_without_the_hosts_platform_every_image_is_judged() {
+    const NO_PLATFORM: &str = "Callback evaluation failure: Fail to interact with OCI registry: Image manifest not found: no entry found in image index manifest matching client's default platform";
+    let entry = |digest: &str, os: &str| json!({"digest": digest, "platform": {"os": os, "architecture": if os == "unknown" { "unknown" } else { "amd64" }}});
+    let built =
+        |created: &str| json!({"manifest": {}, "config": {"created": created}, "digest": A});
+    let (recent, past) = ("2026-01-30T00:00:00Z", "2025-01-01T00:00:00Z");
+    let old = "which was built over 395d ago, and 30d is allowed";
+    let cannot = "which cannot be looked up: Fail to interact with OCI registry: Image manifest not found: no entry found in image index manifest matching client's default platform";
+    let host = |entries: Vec<Value>, of_a: Result<Value, &str>, of_b: Result<Value, &str>| {
+        FakeHost::new()
+            .fails(CONFIG, json!(APP), NO_PLATFORM)
+            .found(MANIFEST, json!(APP), json!({"manifests": entries}))
+            .row(CONFIG, json!(by_digest(A)), of_a)
+            .row(CONFIG, json!(by_digest(B)), of_b)
+    };
+    let settings = fresh(&json!({"maximumAge": "30d"}));
+    let both = || vec![entry(A, "windows"), entry(B, "windows")];
+    for (host, calls, reason) in [
+        (host(both(), Ok(built(recent)), Ok(built(recent))), 4, None),
+        (
+            host(both(), Ok(built(recent)), Ok(built(past))),
+            4,
+            Some(old),
+        ),
+        (
+            host(both(), Ok(built(past)), Ok(built(recent))),
+            4,
+            Some(old),
+        ),
+        (
+            host(both(), Ok(built(recent)), Err(DOWN)),
+            4,
+            Some("which cannot be looked up: error sending request for url (https://ghcr.io/)"),
+        ),
+        (
+            host(both(), Ok(built(recent)), Err(NO_PLATFORM)),
+            4,
+            Some(cannot),
+        ),
+        (
+            host(both(), Ok(built(recent)), Err(UNKNOWN)),
+            4,
+            Some("which its registry does not have"),
+        ),
+        // Attestations are no images.
+        (
+            host(
+                vec![entry(A, "windows"), entry(B, "unknown")],
+                Ok(built(recent)),
+                Err(DOWN),
+            ),
+            3,
+            None,
+        ),
+        (
+            host(vec![entry(B, "unknown")], Ok(built(recent)), Err(DOWN)),
+            2,
+            Some(cannot),
+        ),
+        (host(vec![], Err(DOWN), Err(DOWN)), 2, Some(cannot)),
+        (
+            host(vec![entry(A, "windows"); 8], Ok(built(recent)), Err(DOWN)),
+            10,
+            None,
+        ),
+        (
+            host(vec![entry(A, "windows"); 9], Ok(built(recent)), Err(DOWN)),
+            2,
+            Some(cannot),
+        ),
+        (
+            host(vec![json!({"platform": {}})], Err(DOWN), Err(DOWN)),
+            2,
+            Some(
+                "which cannot be looked up: the answer of oci/v1/oci_manifest cannot be read: it lacks what is asked for",
+            ),
+        ),
+    ] {
+        let expected: Vec<String> = reason.iter().map(|why| freshness(APP, why)).collect();
+        assert_eq!(judge(&[APP], &settings, &host).lines, expected);
+        assert_eq!(host.calls().len(), calls, "{reason:?}");
+    }
+    // Every other failure is what it is.
+    let host = FakeHost::new().fails(CONFIG, json!(APP), DOWN);
+    judge(&[APP], &settings, &host);
+    assert_eq!(host.calls().len(), 1);
+    // A short name is looked up by its whole one.
+    let host = FakeHost::new()
+        .fails(CONFIG, json!("nginx:1"), NO_PLATFORM)
+        .found(
+            MANIFEST,
+            json!("nginx:1"),
+            json!({"manifests": [entry(A, "windows")]}),
+        )
+        .found(
+            CONFIG,
+            json!(format!("docker.io/library/nginx@{A}")),
+            built(recent),
+        );
+    assert_eq!(judge(&["nginx:1"], &settings, &host).lines, [""; 0]);
 }
 
 // ---- for all of them
@@ -1127,7 +1706,7 @@ fn an_update_of_a_good_pod_asks_no_host_about_what_it_runs_already() {
         signed(json!([{"publicKeys": [KEY]}])),
         scanned(&json!({})),
         fresh(&json!({"maximumAge": "1d"})),
-        fresh(&json!({"baseImage": "current"})),
+        current(),
     ] {
         let host = willing();
         answer(&request, &settings, &host);
@@ -1139,8 +1718,7 @@ fn an_update_of_a_good_pod_asks_no_host_about_what_it_runs_already() {
 fn an_update_looks_up_what_the_stored_object_does_not_have() {
     let mut request = support::create_request("Pod", pod(&[APP, "ghcr.io/org/new:1"]));
     request["operation"] = "UPDATE".into();
-    // Position and name do not matter, the reference does.
-    request["oldObject"] = pod(&["ghcr.io/org/old:1", APP]);
+    request["oldObject"] = pod(&[APP]);
     let mut settings = signed(json!([{"publicKeys": [KEY]}]));
     let asked = |request: &Value, settings: &Value| {
         let host = willing();
@@ -1155,11 +1733,133 @@ fn an_update_looks_up_what_the_stored_object_does_not_have() {
     assert_eq!(asked(&request, &settings), ["ghcr.io/org/new:1"]);
     settings["onUpdate"] = "allViolations".into();
     assert_eq!(asked(&request, &settings), [APP, "ghcr.io/org/new:1"]);
+    // The same text in another place runs where it did not run before.
     settings["onUpdate"] = "newViolations".into();
+    request["oldObject"] = pod(&["ghcr.io/org/new:1", APP]);
+    assert_eq!(asked(&request, &settings), [APP, "ghcr.io/org/new:1"]);
     request["oldObject"] = request["object"].clone();
     assert_eq!(asked(&request, &settings), Vec::<Value>::new());
     request["oldObject"] = Value::Null;
     assert_eq!(asked(&request, &settings), [APP, "ghcr.io/org/new:1"]);
+}
+
+#[test]
+fn an_image_of_the_stored_object_is_looked_up_where_it_comes_to_run_elsewhere() {
+    let unsigned = || FakeHost::new().fails("oci/v2/verify", json!({}), UNSIGNED);
+    let settings = signed(json!([{"publicKeys": [KEY]}]));
+    let container = |name: &str, image: &str| {
+        let mut container = support::valid_container(name);
+        container["image"] = image.into();
+        container
+    };
+    let trusted = by_digest(A);
+    let mut stored = pod(&[&trusted]);
+    stored["spec"]["initContainers"] = json!([container("setup", APP)]);
+    stored["spec"]["volumes"] = json!([{"name": "data", "image": {"reference": APP}}]);
+    for (change, calls) in [
+        // The same places.
+        (json!({}), 0),
+        (json!({"containers": [container("c0", APP)]}), 1),
+        (
+            json!({"containers": [container("c0", &trusted), container("setup", APP)]}),
+            1,
+        ),
+        (json!({"ephemeralContainers": [container("debug", APP)]}), 1),
+        (
+            json!({"volumes": [{"name": "other", "image": {"reference": APP}}]}),
+            1,
+        ),
+        (json!({"initContainers": [container("other", APP)]}), 1),
+    ] {
+        let mut object = stored.clone();
+        for (key, value) in change.as_object().unwrap() {
+            object["spec"][key] = value.clone();
+        }
+        let mut request = support::create_request("Pod", object);
+        request["operation"] = "UPDATE".into();
+        request["oldObject"] = stored.clone();
+        let host = unsigned();
+        let found = answer(&request, &settings, &host);
+        assert_eq!(host.calls().len(), calls, "{change}");
+        assert_eq!(found.lines.len(), calls, "{change}");
+    }
+}
+
+#[test]
+fn another_name_of_a_registry_does_not_lead_past_a_rule() {
+    let rules = json!({"signatures": {"unmatched": "accept", "rules": [
+        {"images": ["docker.io/library/nginx", "docker.io/alpine", "ghcr.io/org", "quay.io:443/org/app:1"],
+            "anyOf": [{"publicKeys": [KEY]}]}]}});
+    for (image, is_asked_about) in [
+        ("nginx", true),
+        ("nginx:1", true),
+        ("index.docker.io/library/nginx", true),
+        ("index.docker.io:443/library/nginx", true),
+        ("registry-1.docker.io/library/nginx", true),
+        ("Registry-1.Docker.io:0443/library/nginx", true),
+        ("registry.hub.docker.com/library/nginx:1", true),
+        ("docker.io:443/nginx", true),
+        ("alpine", true),
+        ("docker.io/alpine/app", true),
+        ("registry-1.docker.io/alpine:3", true),
+        ("ghcr.io/org/app", true),
+        ("ghcr.io:443/org/app", true),
+        ("ghcr.io:00443/org/app", true),
+        ("GHCR.IO/org/app", true),
+        ("ghcr.io:444/org/app", false),
+        ("ghcr.io/org-evil/app", false),
+        ("quay.io/org/app:1", true),
+        // A digest behind the tag pins what the tag means today.
+        (&format!("quay.io/org/app:1@{A}"), true),
+        (&format!("quay.io/org/app@{A}"), false),
+        ("quay.io/org/app:2", false),
+        ("registry.docker.io.evil.com/library/nginx", false),
+    ] {
+        let host = FakeHost::new().fails("oci/v2/verify", json!({}), MISSING);
+        let found = judge(&[image], &rules, &host);
+        assert_eq!(host.calls().len(), usize::from(is_asked_about), "{image}");
+        assert_eq!(found.lines.len(), usize::from(is_asked_about), "{image}");
+    }
+}
+
+#[test]
+fn another_name_of_a_registry_does_not_lead_past_a_report() {
+    let finding = json!({"cve": "CVE-1", "severity": "CRITICAL"});
+    let report = |registry: &str| {
+        json!({"imageMetadata": {"registryURI": registry, "repository": "library/nginx", "tag": "1",
+            "digest": A}, "report": {"results": [{"vulnerabilities": [finding]}]}})
+    };
+    let settings = scanned(&json!({"missingReport": "accept"}));
+    for image in [
+        "nginx:1",
+        "docker.io/nginx:1",
+        "index.docker.io/library/nginx:1",
+        "registry-1.docker.io/library/nginx:1",
+        "registry-1.docker.io/nginx:1",
+        "registry.hub.docker.com:443/library/nginx:1",
+        "Docker.io:0443/library/nginx:1",
+    ] {
+        for registry in [
+            "docker.io",
+            "https://index.docker.io/",
+            "registry-1.docker.io:443",
+        ] {
+            let host = FakeHost::new().reports(&[report(registry)]);
+            let found = judge(&[image], &settings, &host);
+            assert_eq!(
+                found.lines,
+                [vulnerabilities(
+                    image,
+                    "which has vulnerabilities: 1 critical (0 allowed); CVE-1 (no fix)"
+                )]
+            );
+            let (_, list) = &host.calls()[1];
+            assert_eq!(
+                list["field_selector"],
+                "imageMetadata.repository=library/nginx"
+            );
+        }
+    }
 }
 
 #[test]
@@ -1208,7 +1908,7 @@ fn an_image_volume_is_looked_up_too() {
     assert_eq!(
         found.lines,
         [format!(
-            "signatures: volume \"data\": image.reference is \"{APP}\", which is not signed; \
+            "signatures: volume \"data\": image.reference is \"{APP}\", {NOT_SIGNED}; \
              spec.volumes[0].image.reference must name an image signed as signatures.rules asks"
         )]
     );
@@ -1393,8 +2093,13 @@ fn willing() -> FakeHost {
 fn everything() -> Value {
     let mut settings = signed(json!([{"publicKeys": [KEY]}]));
     settings["vulnerabilities"] = json!({"source": "sbomscanner"});
-    settings["imageFreshness"] = json!({"mode": "enforce", "baseImage": "current"});
+    settings["imageFreshness"] = current()["imageFreshness"].clone();
     settings
+}
+
+/// Settings that ask for a current base image from Docker Hub.
+fn current() -> Value {
+    fresh(&json!({"baseImage": "current", "baseRegistries": ["docker.io/library"]}))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "tables read better")]
@@ -1478,6 +2183,13 @@ fn pod(images: &[&str]) -> Value {
     support::workload("Pod", pod)
 }
 
+const NOT_SIGNED: &str =
+    "which has no cosign signature (tag sha256-....sig) that this policy server reads";
+const DATED: &str =
+    "name an image that says when it was built (others are up to imageFreshness.unknownAge)";
+const WITH_BASE: &str = "name an image that records name and digest of its base (others are up to imageFreshness.unknownBase)";
+const WITH_ALLOWED_BASE: &str =
+    "name an image with an allowed base (others are up to imageFreshness.unknownBase)";
 const SIGNED: &str = "name an image signed as signatures.rules asks";
 const SCANNED: &str = "name an image that was scanned without such findings";
 const REBUILT: &str = "name an image that was rebuilt since";
@@ -1491,7 +2203,18 @@ fn vulnerabilities(image: &str, reason: &str) -> String {
 }
 
 fn freshness(image: &str, reason: &str) -> String {
-    line("imageFreshness", 0, image, reason, REBUILT)
+    let must = if reason.contains("whose age is unknown") {
+        DATED
+    } else if reason.contains("is not looked up") {
+        WITH_ALLOWED_BASE
+    } else if reason.contains("base image is unknown") {
+        WITH_BASE
+    } else if reason.contains("registry does not have") {
+        "name one that exists"
+    } else {
+        REBUILT
+    };
+    line("imageFreshness", 0, image, reason, must)
 }
 
 /// The violation of container `index`. What could not be told is not mended in the manifest.
@@ -1499,7 +2222,9 @@ fn line(control: &str, index: usize, image: &str, reason: &str, must: &str) -> S
     let is_told = ["verified", "read", "looked up"]
         .iter()
         .all(|what| !reason.contains(&format!("cannot be {what}")))
-        || reason.contains("manifest unknown");
+        || ["manifest unknown", "CVSS score"]
+            .iter()
+            .any(|what| reason.contains(what));
     let remedy = if is_told {
         format!("spec.containers[{index}].image must {must}")
     } else {

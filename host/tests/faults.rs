@@ -167,7 +167,8 @@ fn a_base_that_now_has_another_digest_is_a_rejection() {
             "v1/oci_manifest" => Ok(b"{}".to_vec()),
             _ => Ok(built(DIGEST)),
         });
-        let settings = json!({"imageFreshness": {"mode": "enforce", "baseImage": "current"}});
+        let settings = json!({"imageFreshness": {"mode": "enforce", "baseImage": "current",
+            "baseRegistries": ["docker.io/library"]}});
         let verdict = policy.validate(&request(IMAGE), &settings).unwrap();
         assert_eq!(verdict.accepted, is_accepted, "{verdict:?}");
     }

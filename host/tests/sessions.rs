@@ -89,7 +89,9 @@ fn the_command_line_replays_a_session() {
         .assert()
         .code(1)
         .stderr("")
-        .stdout(predicates::str::contains("which is not signed"));
+        .stdout(predicates::str::contains(
+            "which has no cosign signature (tag sha256-....sig) that this policy server reads",
+        ));
 }
 
 /// The native library's way to the same session.

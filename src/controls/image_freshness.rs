@@ -1,42 +1,62 @@
 //! Images must be rebuilt: not be older than allowed, nor built on a base that has moved on.
 //!
 //! - **Reads** `image` of every container and `image.reference` of every volume, and of the image
-//!   itself when it was `created`, and the annotations (or labels)
-//!   `org.opencontainers.image.base.name` and `.base.digest` (host capability
+//!   itself when it was `created` (else `org.opencontainers.image.created`), and the annotations (or
+//!   labels) `org.opencontainers.image.base.name` and `.base.digest` (host capability
 //!   `oci/v1/oci_manifest_config`); of its base image the current digest (`oci/v1/manifest_digest`,
 //!   and `oci/v1/oci_manifest` where that is an index)
-//! - **Unset** `created` that is absent, 1970 (a reproducible build) or in the future is an unknown
-//!   age; without both annotations the base image is unknown
+//! - **Unset** without a date, with one before 1990 (build tools write 1970 or 1980 for none) and
+//!   with one in the future the age is unknown; without both annotations, without a tag in the name,
+//!   and where the base may not be looked up the base image is unknown
 //! - **Allowed** an age up to `imageFreshness.maximumAge`, an unknown one by `unknownAge`; with
-//!   `baseImage: current` an image whose recorded base digest is what the base name resolves to
+//!   `baseImage: current` an image whose recorded base digest is what the base name resolves to, an
+//!   unknown base by `unknownBase`. Of an index without the host's own platform every image counts
 //! - **Not applicable** where neither key is given, and to an image that `registries` has refused
 //! - **Differs from the Pod Security Standard**, which never looks at images
 //! - **Source** the AKS article, "Automatically build new images on base image update"
 
 use super::{Control, Findings, Lookups, Refusal};
 use crate::host_calls::{self, Answer, BaseImage, Host, ImageConfig};
-use crate::settings::{Check, Duration, Mode, section, words};
+use crate::image::pattern::AllowedImage;
+use crate::image::reference::Reference;
+use crate::settings::{Check, Choices, Duration, Mode, Problems, Written, section, words};
 use crate::timestamp;
 use crate::violation::Quoted;
 
 section! {
     /// The section `imageFreshness`.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::settings::schema::image_freshness))]
     pub(crate) struct ImageFreshness {
         "mode" mode: Mode = Mode::Warn,
         /// How old an image may be: `90d`, `12h`, `30m`.
         "maximumAge" maximum_age: Option<Duration> = None,
         /// What becomes of an image whose age cannot be told.
-        "unknownAge" unknown_age: UnknownAge = UnknownAge::Reject,
+        "unknownAge" unknown_age: Unknown = Unknown::Reject,
         /// What is asked of the base image.
         "baseImage" base_image: BaseImageRule = BaseImageRule::Ignore,
+        /// What becomes of an image whose base image cannot be told.
+        "unknownBase" unknown_base: Unknown = Unknown::Reject,
+        /// Image patterns: base images that may be looked up. Where it is left out, those that
+        /// `registries.allow` allows.
+        "baseRegistries" base_registries: Option<Choices<AllowedImage>> = None,
     }
 }
 
-impl Check for ImageFreshness {}
+impl Check for ImageFreshness {
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        if !self.is_configured() {
+            let is_tuned = self.unknown_age == Unknown::Accept
+                || self.unknown_base == Unknown::Accept
+                || self.base_registries.is_some();
+            let lacks = "maximumAge or baseImage: current";
+            written.refuse_idle(self.mode, is_tuned, lacks, problems);
+        }
+    }
+}
 
 words! {
-    /// What becomes of an image whose age cannot be told.
-    pub(crate) enum UnknownAge {
+    /// What becomes of an image of which something cannot be told.
+    pub(crate) enum Unknown {
         Reject = "reject",
         Accept = "accept",
     }
@@ -65,25 +85,41 @@ pub(super) fn judge<'w>(
         known: Vec::new(),
     };
     for uses in lookups.distinct(Control::ImageFreshness, |_| true, findings) {
-        let refusals = match host_calls::image_config(lookups.host, uses.text()) {
-            Answer::Found(config) => {
-                let of_age = settings.judge_age(&config, lookups.host.now());
-                let of_base = settings.judge_base(config.base.as_ref(), &mut bases);
+        let refusals = match host_calls::image_configs(lookups.host, uses.text(), uses.reference) {
+            Answer::Found(configs) => {
+                let now = lookups.host.now();
+                let of_age = configs
+                    .iter()
+                    .find_map(|config| settings.judge_age(config, now));
+                let of_base = configs
+                    .iter()
+                    .find_map(|config| settings.judge_base(config, lookups, &mut bases));
                 of_age.into_iter().chain(of_base).collect()
             }
-            Answer::Absent => vec![Refusal::Image(
-                "which its registry does not have".to_owned(),
+            Answer::Absent => vec![image(
+                "which its registry does not have",
+                "name one that exists",
             )],
             Answer::Failed(failure) => {
-                vec![Refusal::failed("which cannot be looked up", &failure)]
+                vec![(
+                    Refusal::failed("which cannot be looked up", &failure),
+                    REBUILT,
+                )]
             }
         };
         for image in uses.images() {
-            for refusal in &refusals {
-                findings.refuse(Control::ImageFreshness, image, refusal, MUST);
+            for (refusal, must) in &refusals {
+                findings.refuse(Control::ImageFreshness, image, refusal, must);
             }
         }
     }
+}
+
+/// Why an image is refused, and what another one must do.
+type Objection = (Refusal, &'static str);
+
+fn image(reason: impl Into<String>, must: &'static str) -> Objection {
+    (Refusal::Image(reason.into()), must)
 }
 
 impl ImageFreshness {
@@ -92,57 +128,94 @@ impl ImageFreshness {
         self.maximum_age.is_some() || self.base_image == BaseImageRule::Current
     }
 
-    fn judge_age(&self, config: &ImageConfig, now: i64) -> Option<Refusal> {
+    fn judge_age(&self, config: &ImageConfig, now: i64) -> Option<Objection> {
         let maximum = self.maximum_age?;
         let created = config
             .created
-            .as_deref()
-            .and_then(timestamp::parse)
-            .filter(|created| *created > 0);
+            .iter()
+            .filter_map(|created| timestamp::parse(created))
+            .find(|created| *created >= FIRST_DATE);
         let age = created
             .and_then(|created| timestamp::age(created, now))
             .map(Duration::from_seconds);
+        let unknown = |why: &str| {
+            let reason = format!("whose age is unknown: {why}");
+            (self.unknown_age == Unknown::Reject).then(|| image(reason, DATED))
+        };
         match age {
-            Some(age) if age > maximum => Some(Refusal::Image(format!(
-                "which was built over {age} ago, and {maximum} is allowed"
-            ))),
-            None if self.unknown_age == UnknownAge::Reject => Some(Refusal::Image(format!(
-                "whose age is unknown: {}",
-                if created.is_some() {
-                    "by the policy server's clock it was built in the future"
-                } else {
-                    "it does not say when it was built"
-                }
-            ))),
-            _ => None,
+            Some(age) if age > maximum => {
+                let reason = format!("which was built over {age} ago, and {maximum} is allowed");
+                Some(image(reason, REBUILT))
+            }
+            Some(_) => None,
+            None if created.is_some() => {
+                unknown("by the policy server's clock it was built in the future")
+            }
+            None => unknown("it does not say when it was built"),
         }
     }
 
-    fn judge_base(&self, base: Option<&BaseImage>, bases: &mut Bases<'_>) -> Option<Refusal> {
+    fn judge_base(
+        &self,
+        config: &ImageConfig,
+        lookups: &Lookups<'_, '_>,
+        bases: &mut Bases<'_>,
+    ) -> Option<Objection> {
         if self.base_image == BaseImageRule::Ignore {
             return None;
         }
-        let Some(base) = base else {
-            return Some(Refusal::Image(
-                "whose base image is unknown: it has no annotations \
-                 org.opencontainers.image.base.name and .base.digest"
-                    .to_owned(),
-            ));
+        let unknown = |why: String, must| {
+            let reason = format!("whose base image is unknown: {why}");
+            (self.unknown_base == Unknown::Reject).then(|| image(reason, must))
+        };
+        let Some(base) = &config.base else {
+            let why = "it has no annotations org.opencontainers.image.base.name and .base.digest";
+            return unknown(why.to_owned(), WITH_BASE);
         };
         let name = Quoted(&base.name);
-        match bases.has_moved(base) {
+        // A digest in the name would only be compared with itself.
+        let tagged = base.name.split('@').next().unwrap_or_default();
+        let Some(reference) = Reference::parse(tagged)
+            .ok()
+            .filter(|reference| reference.tag().is_some())
+        else {
+            let why = format!("{name} has no tag that could be looked up");
+            return unknown(why, WITH_BASE);
+        };
+        let may_be_asked = match &self.base_registries {
+            Some(patterns) => patterns.iter().any(|pattern| pattern.matches(&reference)),
+            None => lookups.is_from_allowed_registry(&reference),
+        };
+        if !may_be_asked {
+            // Whoever builds an image writes this name, and must not choose whom the policy server
+            // contacts.
+            let why = format!(
+                "{name} is not looked up, because {} it",
+                if self.base_registries.is_some() {
+                    "imageFreshness.baseRegistries does not allow"
+                } else {
+                    "without imageFreshness.baseRegistries, registries.allow must allow"
+                }
+            );
+            return unknown(why, WITH_ALLOWED_BASE);
+        }
+        match bases.has_moved(tagged, base) {
             Answer::Found(None) => None,
-            Answer::Found(Some(current)) => Some(Refusal::Image(format!(
-                "whose base image {name} has moved on, from {} to {}",
-                Quoted(short(&base.digest)),
-                Quoted(short(&current))
-            ))),
-            Answer::Absent => Some(Refusal::Image(format!(
-                "whose base image {name} is gone from its registry"
-            ))),
+            Answer::Found(Some(current)) => Some(image(
+                format!(
+                    "whose base image {name} has moved on, from {} to {}",
+                    Quoted(short(&base.digest)),
+                    Quoted(short(&current))
+                ),
+                REBUILT,
+            )),
+            Answer::Absent => Some(image(
+                format!("whose base image {name} is gone from its registry"),
+                REBUILT,
+            )),
             Answer::Failed(failure) => {
                 let what = format!("whose base image {name} cannot be looked up");
-                Some(Refusal::failed(&what, &failure))
+                Some((Refusal::failed(&what, &failure), REBUILT))
             }
         }
     }
@@ -164,15 +237,15 @@ struct Known {
 }
 
 impl Bases<'_> {
-    /// The digest that the base's name means now, where that is not the recorded one.
-    fn has_moved(&mut self, base: &BaseImage) -> Answer<Option<String>> {
+    /// The digest that the base's name, up to its tag, means now, where that is not the recorded one.
+    fn has_moved(&mut self, tagged: &str, base: &BaseImage) -> Answer<Option<String>> {
         let host = self.host;
-        let position = self.known.iter().position(|known| known.name == base.name);
+        let position = self.known.iter().position(|known| known.name == tagged);
         let known = match position.and_then(|position| self.known.get_mut(position)) {
             Some(known) => known,
             None => self.known.push_mut(Known {
-                name: base.name.clone(),
-                digest: host_calls::manifest_digest(host, &base.name),
+                name: tagged.to_owned(),
+                digest: host_calls::manifest_digest(host, tagged),
                 platforms: None,
             }),
         };
@@ -186,7 +259,7 @@ impl Bases<'_> {
         // index: then the image is as current as the index.
         let platforms = known
             .platforms
-            .get_or_insert_with(|| host_calls::platform_digests(host, &base.name));
+            .get_or_insert_with(|| host_calls::platform_digests(host, tagged));
         match platforms {
             Answer::Found(platforms) if platforms.contains(&base.digest) => Answer::Found(None),
             Answer::Found(_) | Answer::Absent => Answer::Found(Some(current)),
@@ -202,4 +275,12 @@ fn short(digest: &str) -> &str {
 
 /// `sha256:` and twelve digits.
 const SHORT_DIGEST: usize = 19;
-const MUST: &str = "name an image that was rebuilt since";
+/// 1990-01-01T00:00:00Z: what comes before it is what build tools write in place of a date.
+const FIRST_DATE: i64 = 631_152_000;
+const REBUILT: &str = "name an image that was rebuilt since";
+const DATED: &str =
+    "name an image that says when it was built (others are up to imageFreshness.unknownAge)";
+const WITH_BASE: &str = "name an image that records name and digest of its base (others are up to \
+     imageFreshness.unknownBase)";
+const WITH_ALLOWED_BASE: &str =
+    "name an image with an allowed base (others are up to imageFreshness.unknownBase)";

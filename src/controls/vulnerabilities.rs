@@ -8,24 +8,27 @@
 //! - **Allowed** an image with a report, no report of which has more findings of a severity than
 //!   `vulnerabilities.maximum`, one above `maximumCvss`, or one in `reject`. Findings that a VEX
 //!   document suppresses or `ignore` lists do not count; with `onlyFixable` neither do those that
-//!   no version fixes. Where several reports match (platforms, scans), the worst counts
+//!   no version fixes. Where several reports match (platforms, scans), the worst counts; one that is
+//!   older than `maximumReportAge` does not where there is a newer one of the same image. A finding
+//!   without a CVSS v3 score counts by its v4 score, else by the highest score of its severity
 //! - **Not applicable** with `source: none`, and to an image that `registries` has refused
 //! - **Differs from the Pod Security Standard**, which never looks at images
 //! - **Source** the AKS article, "Secure the images and run time"
 
 mod report;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
-use self::report::{Report, Severity, Vulnerability};
+use self::report::{Report, Score, Severity, Vulnerability};
 use super::{Control, Findings, Lookups, Refusal, Uses};
 use crate::host_calls::Answer;
-use crate::settings::{Check, Decode, Duration, Mode, Node, Problems, section, words};
+use crate::settings::{Check, Decode, Duration, Mode, Node, Problems, Written, section, words};
 use crate::timestamp;
-use crate::violation::List;
+use crate::violation::{List, Quoted};
 
 section! {
     /// The section `vulnerabilities`.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::settings::schema::vulnerabilities))]
     pub(crate) struct Vulnerabilities {
         "mode" mode: Mode = Mode::Enforce,
         /// Whose reports are read; `none` switches the control off.
@@ -33,16 +36,15 @@ section! {
         /// Where the reports are; the workload's own namespace where it is left out.
         "namespace" namespace: Option<String> = None,
         /// How many findings of each severity are allowed; one that is left out is not limited.
-        "maximum" maximum: Maximum
-            = Maximum { critical: Some(Count(0)), high: Some(Count(0)), ..Maximum::default() },
+        "maximum" maximum: Maximum = Maximum::usual(),
         /// The highest CVSS score allowed.
-        "maximumCvss" maximum_cvss: Option<Score> = None,
+        "maximumCvss" maximum_cvss: Option<CvssScore> = None,
         /// Whether findings that no version fixes do not count.
         "onlyFixable" only_fixable: bool = false,
         /// CVE ids that never count.
-        "ignore" ignore: Vec<String> = Vec::new(),
+        "ignore" ignore: Vec<FindingId> = Vec::new(),
         /// CVE ids that always reject.
-        "reject" reject: Vec<String> = Vec::new(),
+        "reject" reject: Vec<FindingId> = Vec::new(),
         /// What becomes of an image without a report.
         "missingReport" missing_report: MissingReport = MissingReport::Reject,
         /// How old a report may be: `7d`, `12h`, `30m`.
@@ -51,11 +53,61 @@ section! {
 }
 
 impl Check for Vulnerabilities {
-    fn check(&self, problems: &mut Problems) {
-        for id in self.ignore.iter().filter(|id| self.reject.contains(id)) {
-            problems.report(format_args!("{id} is both in ignore and in reject"));
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        for id in &self.ignore {
+            if lists(&self.reject, &id.0) {
+                problems.report(format_args!("{} is both in ignore and in reject", id.0));
+            }
+        }
+        let has_limits = self.maximum.is_some_limit()
+            || self.maximum_cvss.is_some()
+            || !self.reject.is_empty()
+            || self.maximum_report_age.is_some();
+        if !self.is_configured() {
+            let is_tuned = self.maximum != Maximum::usual()
+                || self.maximum_cvss.is_some()
+                || !self.reject.is_empty()
+                || self.maximum_report_age.is_some()
+                || self.namespace.is_some()
+                || self.only_fixable
+                || !self.ignore.is_empty()
+                || self.missing_report != MissingReport::Reject;
+            let lacks = "source: sbomscanner or trivy-operator";
+            written.refuse_idle(self.mode, is_tuned, lacks, problems);
+        } else if !has_limits && self.missing_report == MissingReport::Accept {
+            let lacks = "maximum, maximumCvss, reject, maximumReportAge or missingReport: reject";
+            written.refuse_idle(self.mode, true, lacks, problems);
         }
     }
+}
+
+/// The id of a finding: a CVE, or what a scanner has in place of one (GHSA, a vendor's own).
+#[derive(Debug, Clone)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema, serde::Serialize),
+    schemars(extend("pattern" = crate::settings::schema::FINDING_ID))
+)]
+pub(crate) struct FindingId(String);
+
+impl Decode for FindingId {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let text = problems.text(node)?.trim();
+        if text.is_empty() {
+            problems.report("is empty");
+            return None;
+        }
+        if text.contains(char::is_whitespace) {
+            problems.report(format_args!("{} has blanks inside", Quoted(text)));
+            return None;
+        }
+        Some(Self(text.to_owned()))
+    }
+}
+
+/// Whether one of the ids is this one, in whatever case.
+fn lists(ids: &[FindingId], id: &str) -> bool {
+    ids.iter().any(|listed| listed.0.eq_ignore_ascii_case(id))
 }
 
 words! {
@@ -78,6 +130,7 @@ words! {
 
 section! {
     /// How many findings of each severity are allowed; one that is left out is not limited.
+    #[derive(PartialEq)]
     pub(crate) struct Maximum {
         "critical" critical: Option<Count> = None,
         "high" high: Option<Count> = None,
@@ -90,6 +143,19 @@ section! {
 impl Check for Maximum {}
 
 impl Maximum {
+    /// What holds where the whole map is left out.
+    fn usual() -> Self {
+        Self {
+            critical: Some(Count(0)),
+            high: Some(Count(0)),
+            ..Self::default()
+        }
+    }
+
+    fn is_some_limit(&self) -> bool {
+        *self != Self::default()
+    }
+
     fn of(&self, severity: Severity) -> Option<usize> {
         match severity {
             Severity::Critical => self.critical,
@@ -103,7 +169,7 @@ impl Maximum {
 }
 
 /// A number of findings.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema, serde::Serialize),
@@ -122,16 +188,16 @@ impl Decode for Count {
     }
 }
 
-/// A CVSS score, 0.0 to 10.0.
+/// A CVSS score of the settings, 0.0 to 10.0.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema, serde::Serialize),
     schemars(extend("minimum" = 0, "maximum" = 10))
 )]
-pub(crate) struct Score(f64);
+pub(crate) struct CvssScore(f64);
 
-impl Decode for Score {
+impl Decode for CvssScore {
     #[expect(clippy::cast_precision_loss, reason = "a score is at most 10")]
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let number = match node {
@@ -177,9 +243,11 @@ pub(super) fn judge<'w>(
             }
             Answer::Absent => settings.judge_missing(&uses, findings),
             Answer::Found(matching) => {
+                let now = lookups.host.now();
                 let worst = matching
                     .iter()
-                    .filter_map(|report| settings.objection(report, lookups.host.now()))
+                    .filter(|report| !settings.is_superseded(report, &matching, now))
+                    .filter_map(|report| settings.objection(report, now))
                     .max_by_key(|objection| objection.badness);
                 if let Some(objection) = worst {
                     refuse(&uses, &Refusal::Image(objection.reason), findings);
@@ -220,29 +288,53 @@ impl Vulnerabilities {
         }
     }
 
+    /// Why a report is too old to say anything, or may be.
+    fn is_stale(&self, report: &Report, now: i64) -> Option<String> {
+        let maximum = self.maximum_report_age?;
+        // A report without a time, or from the future, is of no known age.
+        let age = report.time.and_then(|time| timestamp::age(time, now));
+        match age.map(Duration::from_seconds) {
+            None => Some("whose vulnerability report is of unknown age".to_owned()),
+            Some(age) if age > maximum => Some(format!(
+                "whose vulnerability report is over {age} old, and {maximum} is allowed"
+            )),
+            Some(_) => None,
+        }
+    }
+
+    /// Whether a report is too old, and another one of the same image is not. Without a limit of age
+    /// all of them count.
+    fn is_superseded(&self, report: &Report, all: &[Report], now: i64) -> bool {
+        self.is_stale(report, now).is_some()
+            && all
+                .iter()
+                .any(|other| other.is_of_same_image(report) && self.is_stale(other, now).is_none())
+    }
+
     /// Why this report speaks against its image; `None` where it does not.
     fn objection(&self, report: &Report, now: i64) -> Option<Objection> {
-        if let Some(maximum) = self.maximum_report_age {
-            // A report without a time, or from the future, is of no known age.
-            let age = report.time.and_then(|time| timestamp::age(time, now));
-            let reason = match age.map(Duration::from_seconds) {
-                None => Some("whose vulnerability report is of unknown age".to_owned()),
-                Some(age) if age > maximum => Some(format!(
-                    "whose vulnerability report is over {age} old, and {maximum} is allowed"
-                )),
-                Some(_) => None,
-            };
-            if let Some(reason) = reason {
-                return Some(Objection {
-                    badness: usize::MAX,
-                    reason,
-                });
-            }
+        let worst = |reason| {
+            Some(Objection {
+                badness: usize::MAX,
+                reason,
+            })
+        };
+        if let Some(reason) = self.is_stale(report, now) {
+            return worst(reason);
+        }
+        let mut counting = report.vulnerabilities.iter();
+        if let Some(found) =
+            counting.find(|found| found.score == Score::Unreadable && self.counts(found))
+        {
+            return worst(format!(
+                "whose vulnerability report has a CVSS score that cannot be read, that of {}",
+                found.id
+            ));
         }
         let rejected: Vec<&Vulnerability> = report
             .vulnerabilities
             .iter()
-            .filter(|found| self.reject.contains(&found.id))
+            .filter(|found| lists(&self.reject, &found.id))
             .collect();
         let counted: Vec<&Vulnerability> = report
             .vulnerabilities
@@ -267,17 +359,20 @@ impl Vulnerabilities {
                 offending.extend(of_severity());
             }
         }
-        if let Some(Score(maximum)) = self.maximum_cvss {
-            let above = || {
-                counted
-                    .iter()
-                    .filter(|found| found.score.is_some_and(|score| score > maximum))
-            };
+        if let Some(CvssScore(maximum)) = self.maximum_cvss {
+            let above = || counted.iter().filter(|found| found.score() > maximum);
+            let unscored = || above().filter(|found| found.score == Score::None).count();
             if above().next().is_some() {
-                reasons.push(format!(
-                    "{} with a CVSS score above {maximum}",
-                    above().count()
-                ));
+                let mut reason = format!("{} with a CVSS score above {maximum}", above().count());
+                if unscored() > 0 {
+                    // Writing to a String cannot fail.
+                    let _ = write!(
+                        reason,
+                        " ({} without a score, taken for the highest of its severity)",
+                        unscored()
+                    );
+                }
+                reasons.push(reason);
                 offending.extend(above());
             }
         }
@@ -297,7 +392,7 @@ impl Vulnerabilities {
 
     fn counts(&self, found: &Vulnerability) -> bool {
         !found.suppressed
-            && !self.ignore.contains(&found.id)
+            && !lists(&self.ignore, &found.id)
             && (!self.only_fixable || !found.fixed_versions.is_empty())
     }
 }
@@ -311,12 +406,7 @@ impl fmt::Display for Worst<'_> {
         findings.sort_unstable_by(|left, right| {
             left.severity
                 .cmp(&right.severity)
-                .then(
-                    right
-                        .score
-                        .unwrap_or_default()
-                        .total_cmp(&left.score.unwrap_or_default()),
-                )
+                .then(right.score().total_cmp(&left.score()))
                 .then(left.id.cmp(&right.id))
                 .then(left.package.cmp(&right.package))
         });

@@ -76,7 +76,10 @@ fn a_digest_without_a_signature_is_not_signed_though_its_tag_is() {
     let image = format!("{image}@{old}");
     assert_eq!(
         summary(&judge_signed(&shelf, &key, &image)),
-        rejection(&image, "which is not signed")
+        rejection(
+            &image,
+            "which has no cosign signature (tag sha256-....sig) that this policy server reads"
+        )
     );
 }
 
@@ -263,7 +266,10 @@ impl Shop {
         let rejection = |name: &str, reason: &str| (image(name), rejection(&image(name), reason));
         [
             (image("signed"), (true, vec![tag_warning(&self.signed)])),
-            rejection("unsigned", "which is not signed"),
+            rejection(
+                "unsigned",
+                "which has no cosign signature (tag sha256-....sig) that this policy server reads",
+            ),
             rejection("foreign", "which is not signed by a trusted authority"),
             (
                 self.stale.clone(),
@@ -285,7 +291,8 @@ impl Shop {
 
     fn settings(&self) -> Value {
         let mut settings = self.key.settings(self.shelf.address());
-        settings["imageFreshness"] = json!({"mode": "enforce", "baseImage": "current"});
+        settings["imageFreshness"] = json!({"mode": "enforce", "baseImage": "current",
+            "baseRegistries": [self.shelf.address()]});
         settings
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | API version | `storage.sbomscanner.kubewarden.io/v1alpha1` | `aquasecurity.github.io/v1alpha1` |
 //! | registry | `imageMetadata.registryURI` | `report.registry.server` |
-//! | image | `imageMetadata.{repository,tag,digest,indexDigest}` | `report.artifact.{repository,tag,digest}` |
+//! | image | `imageMetadata.{repository,tag,digest,indexDigest,platform}` | `report.artifact.{repository,tag,digest}` |
 //! | time | `metadata.creationTimestamp` | `report.updateTimestamp` |
 //! | findings | `report.results[].vulnerabilities[]` | `report.vulnerabilities[]` |
 //!
@@ -19,7 +19,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::Source;
 use crate::host_calls::{self, Answer, Host, ListQuery};
-use crate::image::reference::Reference;
+use crate::image::reference::{Reference, split_port, usual_host};
 use crate::json::{Entries, Items, Node};
 use crate::timestamp;
 
@@ -40,6 +40,7 @@ struct ScannedImage {
     tag: String,
     /// The digest of the image, and of the index that holds it.
     digests: Vec<String>,
+    platform: String,
 }
 
 /// One finding.
@@ -50,10 +51,79 @@ pub(super) struct Vulnerability {
     pub(super) package: String,
     pub(super) installed_version: String,
     pub(super) fixed_versions: Vec<String>,
-    /// The highest CVSS score that anyone gives it.
-    pub(super) score: Option<f64>,
+    pub(super) score: Score,
     /// Whether a VEX document says that it does not apply.
     pub(super) suppressed: bool,
+}
+
+/// The highest CVSS score that anyone gives a finding: by version 3, else by version 4.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Score {
+    /// Nobody has scored it. Scanners write 0 for that, too.
+    None,
+    Known(f64),
+    /// Something other than a number stands there.
+    Unreadable,
+}
+
+impl Score {
+    /// The higher one; what cannot be read stays so.
+    fn max(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unreadable, _) | (_, Self::Unreadable) => Self::Unreadable,
+            (Self::Known(left), Self::Known(right)) => Self::Known(left.max(right)),
+            (Self::None, score) | (score, Self::None) => score,
+        }
+    }
+
+    /// The score, or the other one where this is none.
+    fn or(self, other: Self) -> Self {
+        match self {
+            Self::None => other,
+            score => score,
+        }
+    }
+
+    fn of(number: f64) -> Self {
+        match number {
+            // Beyond the scale, it means nothing.
+            number if !(0.0..=10.0).contains(&number) => Self::Unreadable,
+            number if number > 0.0 => Self::Known(number),
+            _ => Self::None,
+        }
+    }
+
+    fn of_text(text: &str) -> Self {
+        match text {
+            "" => Self::None,
+            text => text.parse().map_or(Self::Unreadable, Self::of),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a score is at most 10")]
+    fn read(node: Option<Node<'_>>) -> Self {
+        match node {
+            None => Self::None,
+            Some(Node::Number(number)) => Self::of(number),
+            Some(Node::Integer(number)) => Self::of(number as f64),
+            Some(_) => Self::Unreadable,
+        }
+    }
+}
+
+impl Vulnerability {
+    /// The score, or where there is none the highest that its severity can have.
+    pub(super) fn score(&self) -> f64 {
+        match self.score {
+            Score::Known(score) => score,
+            Score::None | Score::Unreadable => match self.severity {
+                Severity::Low => 3.9,
+                Severity::Medium => 6.9,
+                Severity::High => 8.9,
+                Severity::Critical | Severity::Unknown => 10.0,
+            },
+        }
+    }
 }
 
 /// How bad a finding is, worst first. What is none of the known words is unknown.
@@ -122,7 +192,7 @@ impl<'l> Reports<'l> {
         let selector = match self.source {
             Source::Sbomscanner => Some(format!(
                 "imageMetadata.repository={}",
-                reference.repository()
+                reference.by_usual_name().repository()
             )),
             Source::TrivyOperator | Source::None => None,
         };
@@ -150,6 +220,15 @@ impl<'l> Reports<'l> {
     }
 }
 
+impl Report {
+    /// Whether both are scans of the same image for the same platform.
+    pub(super) fn is_of_same_image(&self, other: &Self) -> bool {
+        self.image.digests.first() == other.image.digests.first()
+            && self.image.platform == other.image.platform
+            && !self.image.digests.is_empty()
+    }
+}
+
 impl ScannedImage {
     /// Whether this is the image of the reference: by its digest where it has one, else by
     /// registry, repository and tag together.
@@ -157,8 +236,10 @@ impl ScannedImage {
         match (reference.digest(), reference.pulled_tag()) {
             (Some(digest), _) => self.digests.iter().any(|own| own == digest),
             (None, Some(tag)) => {
-                canonical_registry(&self.registry) == canonical_registry(reference.registry())
-                    && self.repository == reference.repository()
+                let usual = reference.by_usual_name();
+                let registry = usual.registry();
+                is_same_registry(&self.registry, registry)
+                    && self.repository == usual.repository()
                     && self.tag == tag
             }
             (None, None) => false,
@@ -166,16 +247,19 @@ impl ScannedImage {
     }
 }
 
-/// The registry as scanners and references both can mean it: Docker Hub has three names.
-fn canonical_registry(registry: &str) -> String {
-    let registry = registry
-        .split_once("://")
-        .map_or(registry, |(_, rest)| rest);
-    let registry = registry.trim_end_matches('/').to_ascii_lowercase();
-    match registry.as_str() {
-        "index.docker.io" | "registry-1.docker.io" => "docker.io".to_owned(),
-        _ => registry,
-    }
+/// Whether a scanner means the registry of a reference, each with whatever name it has.
+fn is_same_registry(scanned: &str, registry: &str) -> bool {
+    let usual = |registry: &str| {
+        let registry = registry
+            .split_once("://")
+            .map_or(registry, |(_, rest)| rest)
+            .trim_end_matches('/')
+            .to_ascii_lowercase();
+        let (host, port) = split_port(&registry);
+        let (host, port) = usual_host(host, port);
+        (host.to_owned(), port.map(ToOwned::to_owned))
+    };
+    usual(scanned) == usual(registry)
 }
 
 fn list(
@@ -226,8 +310,10 @@ fn read_sbomscanner(resource: Node<'_>) -> Option<Report> {
             digests: [image.text("digest"), image.text("indexDigest")]
                 .into_iter()
                 .flatten()
+                .filter(|digest| !digest.is_empty())
                 .map(ToOwned::to_owned)
                 .collect(),
+            platform: text(image, "platform"),
         },
         time: created.and_then(timestamp::parse),
         vulnerabilities: found
@@ -245,19 +331,13 @@ fn read_sbomscanner_vulnerability(found: Node<'_>) -> Option<Vulnerability> {
         Some(Node::Map(vendors)) => vendors,
         Some(_) => return None,
     };
-    let mut score: Option<f64> = None;
+    let mut score = Score::None;
     for (_, vendor) in vendors.iter() {
-        let written = match vendor.get("v3score") {
-            None | Some(Node::Null) => continue,
-            Some(Node::Text(written)) => written,
-            Some(_) => return None,
-        };
-        if written.is_empty() {
-            continue;
-        }
-        // What is no number is no low score.
-        let own = written.parse().ok().filter(|own: &f64| own.is_finite())?;
-        score = Some(score.map_or(own, |highest| highest.max(own)));
+        score = score.max(match vendor.get("v3score") {
+            None => Score::None,
+            Some(Node::Text(written)) => Score::of_text(written),
+            Some(_) => Score::Unreadable,
+        });
     }
     let fixed_versions = found
         .items("fixedVersions")?
@@ -290,9 +370,11 @@ fn read_trivy(resource: Node<'_>) -> Option<Report> {
             tag: text(image, "tag"),
             digests: image
                 .text("digest")
+                .filter(|digest| !digest.is_empty())
                 .map(ToOwned::to_owned)
                 .into_iter()
                 .collect(),
+            platform: String::new(),
         },
         time: report.text("updateTimestamp").and_then(timestamp::parse),
         vulnerabilities: report
@@ -303,7 +385,6 @@ fn read_trivy(resource: Node<'_>) -> Option<Report> {
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a score is at most 10")]
 fn read_trivy_vulnerability(found: Node<'_>) -> Option<Vulnerability> {
     let fixed_version = Some(text(found, "fixedVersion")).filter(|version| !version.is_empty());
     Some(Vulnerability {
@@ -312,14 +393,25 @@ fn read_trivy_vulnerability(found: Node<'_>) -> Option<Vulnerability> {
         package: text(found, "resource"),
         installed_version: text(found, "installedVersion"),
         fixed_versions: fixed_version.into_iter().collect(),
-        score: match found.get("score") {
-            Some(Node::Number(score)) => Some(score),
-            Some(Node::Integer(score)) => Some(score as f64),
-            None | Some(Node::Null) => None,
-            Some(_) => return None,
-        },
+        score: Score::read(found.get("score"))
+            .or(by_vendors(found, "V3Score")?)
+            .or(by_vendors(found, "V40Score")?),
         suppressed: false,
     })
+}
+
+/// The highest score of a version among those of the vendors, which Trivy Operator keeps where it is
+/// told to (`additionalVulnerabilityReportFields: CVSS`).
+fn by_vendors(found: Node<'_>, key: &str) -> Option<Score> {
+    let vendors = match found.get("cvss") {
+        None => return Some(Score::None),
+        Some(Node::Map(vendors)) => vendors,
+        Some(_) => return None,
+    };
+    let scores = vendors
+        .iter()
+        .map(|(_, vendor)| Score::read(vendor.get(key)));
+    Some(scores.fold(Score::None, Score::max))
 }
 
 fn text(node: Node<'_>, key: &str) -> String {
@@ -327,9 +419,10 @@ fn text(node: Node<'_>, key: &str) -> String {
 }
 
 const SBOMSCANNER: &str = "storage.sbomscanner.kubewarden.io/v1alpha1";
-const SBOMSCANNER_FIELDS: [&str; 12] = [
+const SBOMSCANNER_FIELDS: [&str; 13] = [
     "imageMetadata.digest",
     "imageMetadata.indexDigest",
+    "imageMetadata.platform",
     "imageMetadata.registryURI",
     "imageMetadata.repository",
     "imageMetadata.tag",
@@ -342,12 +435,13 @@ const SBOMSCANNER_FIELDS: [&str; 12] = [
     "report.results.vulnerabilities.suppressed",
 ];
 const TRIVY: &str = "aquasecurity.github.io/v1alpha1";
-const TRIVY_FIELDS: [&str; 11] = [
+const TRIVY_FIELDS: [&str; 12] = [
     "report.artifact.digest",
     "report.artifact.repository",
     "report.artifact.tag",
     "report.registry.server",
     "report.updateTimestamp",
+    "report.vulnerabilities.cvss",
     "report.vulnerabilities.fixedVersion",
     "report.vulnerabilities.installedVersion",
     "report.vulnerabilities.resource",

@@ -22,7 +22,6 @@ pub(crate) mod signatures;
 pub(crate) mod vulnerabilities;
 
 use std::cell::{LazyCell, OnceCell};
-use std::collections::BTreeSet;
 use std::iter;
 use std::mem;
 
@@ -228,7 +227,7 @@ impl<'w> Review<'w> {
 pub(crate) struct Findings<'w> {
     pub(crate) violations: Vec<Violation<'w>>,
     /// What the user should know and no violation says; sorted, each once.
-    pub(crate) notices: BTreeSet<String>,
+    pub(crate) notices: Vec<String>,
 }
 
 impl<'w> Findings<'w> {
@@ -255,7 +254,10 @@ impl<'w> Findings<'w> {
 
     #[cold]
     pub(crate) fn notice(&mut self, notice: impl Into<String>) {
-        self.notices.insert(notice.into());
+        let notice = notice.into();
+        if let Err(place) = self.notices.binary_search(&notice) {
+            self.notices.insert(place, notice);
+        }
     }
 }
 

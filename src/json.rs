@@ -220,15 +220,9 @@ impl<'n> Entries<'n> {
 }
 
 impl<'n> Entries<'n> {
-    /// The entries that say something, by key.
-    fn sorted(self) -> Vec<(&'n str, Node<'n>)> {
-        let mut entries: Vec<(&str, Node<'_>)> = self.iter().collect();
-        // The last of the same key comes first, and stays.
-        entries.reverse();
-        entries.sort_by_key(|(key, _)| *key);
-        entries.dedup_by_key(|(key, _)| *key);
-        entries.retain(|(_, node)| !matches!(node, Node::Null));
-        entries
+    /// The entries that say something.
+    fn given(self) -> impl Iterator<Item = (&'n str, Node<'n>)> {
+        self.iter().filter(|(_, node)| !matches!(node, Node::Null))
     }
 }
 
@@ -262,8 +256,9 @@ impl<'n> Node<'n> {
         }
     }
 
-    /// Whether both are the same JSON value. As to the API server, the order of keys does not matter,
-    /// of a key that is written twice the last one counts, and `null` is a key that is left out.
+    /// Whether both are the same JSON value. As to the API server, `null` is a key that is left out.
+    /// Keys are compared in the order of writing, which is one order: the host sorts them. In another
+    /// order they are taken for others.
     pub(crate) fn is_same_as(self, other: Node<'_>) -> bool {
         match (self, other) {
             (Self::Null, Node::Null) => true,
@@ -272,19 +267,25 @@ impl<'n> Node<'n> {
             (Self::Number(left), Node::Number(right)) => left.to_bits() == right.to_bits(),
             (Self::Text(left), Node::Text(right)) => left == right,
             (Self::List(left), Node::List(right)) => {
-                left.iter().count() == right.iter().count()
-                    && left
-                        .iter()
-                        .zip(right.iter())
-                        .all(|(left, right)| left.is_same_as(right))
+                let (mut left, mut right) = (left.iter(), right.iter());
+                loop {
+                    match (left.next(), right.next()) {
+                        (None, None) => return true,
+                        (Some(left), Some(right)) if left.is_same_as(right) => {}
+                        _ => return false,
+                    }
+                }
             }
             (Self::Map(left), Node::Map(right)) => {
-                let (left, right) = (left.sorted(), right.sorted());
-                left.len() == right.len()
-                    && left
-                        .iter()
-                        .zip(&right)
-                        .all(|(left, right)| left.0 == right.0 && left.1.is_same_as(right.1))
+                let (mut left, mut right) = (left.given(), right.given());
+                loop {
+                    match (left.next(), right.next()) {
+                        (None, None) => return true,
+                        (Some(left), Some(right))
+                            if left.0 == right.0 && left.1.is_same_as(right.1) => {}
+                        _ => return false,
+                    }
+                }
             }
             _ => false,
         }

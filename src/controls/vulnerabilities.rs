@@ -15,10 +15,12 @@
 //! - **Differs from the Pod Security Standard**, which never looks at images
 //! - **Source** the AKS article, "Secure the images and run time"
 
+mod cvss;
 mod report;
 
 use std::fmt::{self, Write as _};
 
+use self::cvss::Cvss;
 use self::report::{Report, Score, Severity, Vulnerability};
 use super::{Control, Findings, Lookups, Refusal, Uses};
 use crate::host_calls::Answer;
@@ -38,7 +40,7 @@ section! {
         /// How many findings of each severity are allowed; one that is left out is not limited.
         "maximum" maximum: Maximum = Maximum::usual(),
         /// The highest CVSS score allowed.
-        "maximumCvss" maximum_cvss: Option<CvssScore> = None,
+        "maximumCvss" maximum_cvss: Option<MaximumCvss> = None,
         /// Whether findings that no version fixes do not count.
         "onlyFixable" only_fixable: bool = false,
         /// CVE ids that never count.
@@ -188,31 +190,33 @@ impl Decode for Count {
     }
 }
 
-/// A CVSS score of the settings, 0.0 to 10.0.
+/// The CVSS score of the settings, 0.0 to 10.0.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(
     feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("minimum" = 0, "maximum" = 10))
+    derive(schemars::JsonSchema),
+    schemars(with = "f64", extend("minimum" = 0, "maximum" = 10))
 )]
-pub(crate) struct CvssScore(f64);
+pub(crate) struct MaximumCvss(Cvss);
 
-impl Decode for CvssScore {
-    #[expect(clippy::cast_precision_loss, reason = "a score is at most 10")]
+#[cfg(feature = "schema")]
+impl serde::Serialize for MaximumCvss {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl Decode for MaximumCvss {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
-        let number = match node {
-            Node::Integer(number) => number as f64,
-            Node::Number(number) => number,
-            other => {
-                problems.expected("a number", other);
-                return None;
-            }
-        };
-        if !(0.0..=10.0).contains(&number) {
-            problems.report(format_args!("{number} is no CVSS score (0.0 to 10.0)"));
+        if !matches!(node, Node::Integer(_) | Node::Number(_)) {
+            problems.expected("a number", node);
             return None;
         }
-        Some(Self(number))
+        let score = Cvss::of_node(node);
+        if score.is_none() {
+            problems.report("is no CVSS score (0.0 to 10.0)");
+        }
+        score.map(Self)
     }
 }
 
@@ -359,7 +363,7 @@ impl Vulnerabilities {
                 offending.extend(of_severity());
             }
         }
-        if let Some(CvssScore(maximum)) = self.maximum_cvss {
+        if let Some(MaximumCvss(maximum)) = self.maximum_cvss {
             let above = || counted.iter().filter(|found| found.score() > maximum);
             let unscored = || above().filter(|found| found.score == Score::None).count();
             if above().next().is_some() {
@@ -406,7 +410,7 @@ impl fmt::Display for Worst<'_> {
         findings.sort_unstable_by(|left, right| {
             left.severity
                 .cmp(&right.severity)
-                .then(right.score().total_cmp(&left.score()))
+                .then(right.score().cmp(&left.score()))
                 .then(left.id.cmp(&right.id))
                 .then(left.package.cmp(&right.package))
         });

@@ -18,13 +18,14 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::Source;
+use super::cvss::Cvss;
 use crate::host_calls::{self, Answer, Host, ListQuery};
 use crate::image::reference::{Reference, split_port, usual_host};
 use crate::json::{Entries, Items, Node};
 use crate::timestamp;
 
 /// One scan of one image.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Report {
     image: ScannedImage,
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -44,7 +45,7 @@ struct ScannedImage {
 }
 
 /// One finding.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Vulnerability {
     pub(super) id: String,
     pub(super) severity: Severity,
@@ -57,11 +58,11 @@ pub(super) struct Vulnerability {
 }
 
 /// The highest CVSS score that anyone gives a finding: by version 3, else by version 4.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Score {
     /// Nobody has scored it. Scanners write 0 for that, too.
     None,
-    Known(f64),
+    Known(Cvss),
     /// Something other than a number stands there.
     Unreadable,
 }
@@ -84,43 +85,36 @@ impl Score {
         }
     }
 
-    fn of(number: f64) -> Self {
-        match number {
-            // Beyond the scale, it means nothing.
-            number if !(0.0..=10.0).contains(&number) => Self::Unreadable,
-            number if number > 0.0 => Self::Known(number),
-            _ => Self::None,
+    fn of(score: Option<Cvss>) -> Self {
+        match score {
+            None => Self::Unreadable,
+            Some(Cvss::ZERO) => Self::None,
+            Some(score) => Self::Known(score),
         }
     }
 
     fn of_text(text: &str) -> Self {
         match text {
             "" => Self::None,
-            text => text.parse().map_or(Self::Unreadable, Self::of),
+            text => Self::of(Cvss::of_text(text)),
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a score is at most 10")]
     fn read(node: Option<Node<'_>>) -> Self {
-        match node {
-            None => Self::None,
-            Some(Node::Number(number)) => Self::of(number),
-            Some(Node::Integer(number)) => Self::of(number as f64),
-            Some(_) => Self::Unreadable,
-        }
+        node.map_or(Self::None, |node| Self::of(Cvss::of_node(node)))
     }
 }
 
 impl Vulnerability {
     /// The score, or where there is none the highest that its severity can have.
-    pub(super) fn score(&self) -> f64 {
+    pub(super) fn score(&self) -> Cvss {
         match self.score {
             Score::Known(score) => score,
             Score::None | Score::Unreadable => match self.severity {
-                Severity::Low => 3.9,
-                Severity::Medium => 6.9,
-                Severity::High => 8.9,
-                Severity::Critical | Severity::Unknown => 10.0,
+                Severity::Low => Cvss::of_tenths(39),
+                Severity::Medium => Cvss::of_tenths(69),
+                Severity::High => Cvss::of_tenths(89),
+                Severity::Critical | Severity::Unknown => Cvss::of_tenths(100),
             },
         }
     }

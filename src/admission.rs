@@ -16,19 +16,16 @@
 
 mod request;
 mod response;
-mod update;
 
 use std::cell::LazyCell;
 
-use self::request::{Object, Operation, Payload, Request};
+use self::request::{Object, Operation, Payload, Request, Title};
 use self::response::Response;
-use self::update::Update;
-use crate::controls::Review;
 use crate::host_calls::Host;
 use crate::json::{self, Text};
+use crate::review::review;
 use crate::settings::{OnUpdate, Settings};
-use crate::violation::Quoted;
-use crate::workload::Kind;
+use crate::text::Quoted;
 
 /// Judges one request. The answer is always a response that Kubewarden can decode.
 #[must_use]
@@ -82,7 +79,7 @@ fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn H
     };
     if request.operation == Operation::Update
         && settings.on_update == OnUpdate::AllViolations
-        && request::leaves_pod_alone(payload, &workload)
+        && request::leaves_pod_alone(payload, kind, &workload.pod)
     {
         // Not even with all violations: a finalizer must come off, and a Job finish.
         return Response::accept();
@@ -92,9 +89,7 @@ fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn H
         .as_ref()
         .map(Text::as_str)
         .filter(|namespace| !namespace.is_empty())
-        .or(workload.namespace());
-    let review = Review::new(&workload, namespace, settings);
-    let mut findings = review.judge();
+        .or(workload.metadata.namespace());
     // A stored object that cannot be read excuses nothing.
     let stored = LazyCell::new(|| {
         request
@@ -103,18 +98,8 @@ fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn H
             .filter(|_| settings.on_update == OnUpdate::NewViolations)
             .and_then(|raw| Object::Raw(raw).into_workload(kind).ok())
     });
-    if !findings.violations.is_empty()
-        && let Some(stored) = &*stored
-    {
-        let legacy = Review::new(stored, namespace, settings).judge();
-        let update = Update {
-            workload: &workload,
-            stored,
-            legacy: &legacy.violations,
-        };
-        findings.replace(|violation| update.count(violation));
-    }
-    review.judge_supply_chain(|| stored.as_ref(), host, &mut findings);
+    let stored_pod = || stored.as_ref().map(|stored| &stored.pod);
+    let outcome = review(&workload.pod, namespace, settings, stored_pod, host);
     let name = request
         .name
         .as_ref()
@@ -122,30 +107,10 @@ fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn H
         .filter(|name| !name.is_empty());
     let title = Title {
         kind,
-        name: name.or(workload.name()),
+        name: name.or(workload.metadata.name()),
         namespace,
     };
-    Response::of_findings(&title, &findings, settings)
-}
-
-/// How a message names the workload.
-struct Title<'t> {
-    kind: Kind,
-    name: Option<&'t str>,
-    namespace: Option<&'t str>,
-}
-
-impl std::fmt::Display for Title<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.kind.name())?;
-        if let Some(name) = self.name {
-            write!(f, " {}", Quoted(name))?;
-        }
-        if let Some(namespace) = self.namespace {
-            write!(f, " in namespace {}", Quoted(namespace))?;
-        }
-        Ok(())
-    }
+    Response::of_outcome(&title, &outcome, settings)
 }
 
 #[cfg(test)]

@@ -385,13 +385,6 @@ fn failure(text: &str) -> Failure {
     }
 }
 
-/// What the host has said, fit for a message. Registries and scanners pass on what the author of an
-/// image wrote; a line end in it could forge a line of the message.
-#[inline(never)]
-pub(crate) fn printable(text: &str) -> String {
-    text.replace(char::is_control, "?")
-}
-
 // The few phrases that tell the host's errors apart. It has no codes.
 const DENIED: &str = "has not been granted access";
 const NOT_SIGNED: &str = "no signatures found";

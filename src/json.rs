@@ -94,15 +94,15 @@ pub(crate) use object;
 
 /// A list in which `null` means empty, as it does to the API server.
 #[derive(Debug)]
-pub(crate) struct List<T>(Vec<T>);
+pub(crate) struct Sequence<T>(Vec<T>);
 
-impl<T> Default for List<T> {
+impl<T> Default for Sequence<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<T> Deref for List<T> {
+impl<T> Deref for Sequence<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -110,7 +110,7 @@ impl<T> Deref for List<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Sequence<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let list = Option::<Vec<T>>::deserialize(deserializer)?;
         Ok(Self(list.unwrap_or_default()))
@@ -451,8 +451,15 @@ mod tests {
 
     #[test]
     fn a_null_list_is_empty() {
-        assert!(serde_json::from_str::<List<u8>>("null").unwrap().is_empty());
-        assert_eq!(&*serde_json::from_str::<List<u8>>("[1,2]").unwrap(), [1, 2]);
+        assert!(
+            serde_json::from_str::<Sequence<u8>>("null")
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(
+            &*serde_json::from_str::<Sequence<u8>>("[1,2]").unwrap(),
+            [1, 2]
+        );
     }
 
     #[test]

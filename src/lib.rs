@@ -5,41 +5,49 @@
 //!
 //! ## The way of a request
 //!
-//! | Module | What happens there |
-//! |---|---|
-//! | `guest` | waPC calls come in, bytes go out (in the WebAssembly build only) |
-//! | [`admission`](admission::validate) | payload, verdict, response; operations and the update rule |
-//! | `workload` | the admitted object: its kind, and the pod wherever it stands |
-//! | `container` | the one traversal over containers and image volumes |
-//! | `security_context` | the security context of a pod or a container |
-//! | `profile` | AppArmor and seccomp profiles |
-//! | [`image`] | image references and the patterns of allow lists |
-//! | `settings` | what can be configured |
-//! | [`host_calls`](Host) | the one door to host capabilities and the clock |
-//! | `controls` | the controls, one file each, and the table that runs them |
-//! | `violation` | what a control finds, and its text |
+//! | Floor | Module | What happens there |
+//! |--:|---|---|
+//! | 5 | `guest` | waPC calls come in, bytes go out (in the WebAssembly build only) |
+//! | 5 | [`admission`](admission::validate) | payload to request, outcome to response; operations and sub-resources |
+//! | 4 | `review` | the controls are run; exemptions, the update rule, whom to ask about which image |
+//! | 4 | `settings` | what can be configured, put together from the sections of the controls |
+//! | 4 | `violation` | what is found, with the control that found it |
+//! | 3 | `controls` | the controls, one file each, and the one list of them |
+//! | 2 | `lookups` | what a control that judges images is handed |
+//! | 2 | `finding` | what a control hands back, and its text |
+//! | 2 | `pod` | a pod as controls see it: containers, security contexts, profiles, images, and where each field stands |
+//! | 1 | [`host_calls`](Host) | the one door to host capabilities and the clock |
+//! | 1 | [`image`](Reference) | image references and the patterns of the settings |
+//! | 1 | `time`, `decode`, `text`, `json` | what would be the same in another policy |
+//!
+//! A module uses its own floor and lower ones, never a higher one, and no two use each other:
+//! `tests/layers.rs` holds the order.
 //!
 //! The crate's public face is what the host crate, the fuzz targets and the tests need; the
 //! policy's interface is its waPC functions and its settings.
 
 mod admission;
-mod container;
 mod controls;
+mod decode;
+mod finding;
 #[cfg(target_family = "wasm")]
 mod guest;
 mod host_calls;
 mod image;
 mod json;
-mod profile;
-mod security_context;
+mod lookups;
+mod pod;
+mod review;
+#[cfg(feature = "schema")]
+mod schema;
 mod settings;
-mod timestamp;
+mod text;
+mod time;
 mod violation;
-mod workload;
 
 pub use admission::{validate, validate_settings};
 pub use host_calls::{Host, NoHost};
 pub use image::pattern::{ImagePattern, PatternError};
 pub use image::reference::{Reference, ReferenceError};
 #[cfg(feature = "schema")]
-pub use settings::schema::settings_schema;
+pub use schema::settings_schema;

@@ -14,7 +14,9 @@ use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
 use crate::json::{self, Document, Text, object};
-use crate::workload::{Kind, Workload};
+use crate::pod::kind::{Kind, Workload};
+use crate::pod::spec::Pod;
+use crate::text::Quoted;
 
 /// What the host sends.
 #[derive(Debug)]
@@ -130,12 +132,31 @@ fn decode(payload: &[u8], objects: Objects) -> Result<Payload<'_>, serde_json::E
     Ok(payload)
 }
 
-/// Whether the UPDATE of this payload, to `workload`, leaves the pod's spec and its profile annotations
+/// How a message names the workload.
+pub(super) struct Title<'t> {
+    pub(super) kind: Kind,
+    pub(super) name: Option<&'t str>,
+    pub(super) namespace: Option<&'t str>,
+}
+
+impl Display for Title<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.name())?;
+        if let Some(name) = self.name {
+            write!(f, " {}", Quoted(name))?;
+        }
+        if let Some(namespace) = self.namespace {
+            write!(f, " in namespace {}", Quoted(namespace))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the UPDATE of this payload, to `pod`, leaves the pod's spec and its profile annotations
 /// as they are in the stored object. What cannot be read is not known to be left alone.
 ///
 /// The payload is read once more for it: the way on which nobody asks keeps no text of an object.
-pub(super) fn leaves_pod_alone(payload: &[u8], workload: &Workload<'_>) -> bool {
-    let kind = workload.kind;
+pub(super) fn leaves_pod_alone(payload: &[u8], kind: Kind, pod: &Pod<'_>) -> bool {
     let compare = || {
         let request = Payload::decode_envelope(payload).ok()?.request;
         let Object::Raw(object) = request.object else {
@@ -147,7 +168,7 @@ pub(super) fn leaves_pod_alone(payload: &[u8], workload: &Workload<'_>) -> bool 
         let old = Document::from_slice(old.as_bytes()).ok()?;
         let new = kind.pod_spec(new.root())?;
         let old = kind.pod_spec(old.root())?;
-        Some(new.is_same_as(old) && workload.annotations.are_same_as(&stored.annotations))
+        Some(new.is_same_as(old) && pod.annotations.are_same_as(&stored.pod.annotations))
     };
     compare().unwrap_or(false)
 }

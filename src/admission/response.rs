@@ -1,18 +1,21 @@
 //! The verdict, and its bytes.
 //!
-//! The shape is the SDK's `ValidationResponse`; only the annotations are a sorted map here, so
-//! that one request has one answer, byte for byte.
+//! The shape is the SDK's `ValidationResponse`; only the annotations have an order here, so that one
+//! request has one answer, byte for byte.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use kubewarden_policy_sdk::settings::SettingsValidationResponse;
 use serde::Serialize;
 
-use super::Title;
-use crate::controls::{Control, Findings};
-use crate::settings::{Mode, Settings};
-use crate::violation::{List, MachineViolation, Violation};
+use super::request::Title;
+use crate::controls::Control;
+use crate::decode::Mode;
+use crate::finding::{Remedy, Value};
+use crate::pod::place::Subject;
+use crate::settings::Settings;
+use crate::text::{Joined, cut};
+use crate::violation::{Outcome, Violation};
 
 /// The answer to `validate`.
 #[derive(Debug, Default, Serialize)]
@@ -22,10 +25,86 @@ pub(super) struct Response {
     message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    audit_annotations: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "AuditAnnotations::is_empty")]
+    audit_annotations: AuditAnnotations,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+}
+
+/// What Kubernetes writes into the audit event, by key.
+#[derive(Debug, Default, Serialize)]
+struct AuditAnnotations {
+    #[serde(rename = "rejected-by", skip_serializing_if = "Option::is_none")]
+    rejected_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    violations: Option<String>,
+    #[serde(
+        rename = "violations-left-out",
+        skip_serializing_if = "Option::is_none"
+    )]
+    left_out: Option<String>,
+    #[serde(rename = "warned-by", skip_serializing_if = "Option::is_none")]
+    warned_by: Option<String>,
+}
+
+impl AuditAnnotations {
+    fn is_empty(&self) -> bool {
+        self.violations.is_none()
+    }
+}
+
+/// A violation in the form that machines read, in the audit annotation `violations`.
+#[derive(Debug, Serialize)]
+struct MachineViolation<'v> {
+    control: &'static str,
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<&'v str>,
+    /// JSON pointer of the field.
+    path: String,
+    /// The same place as people write it.
+    field: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<Fix<'v>>,
+}
+
+/// What to write at the path so that the violation is gone.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Fix<'v> {
+    Set(&'v Value),
+    Append(&'v str),
+    Remove(bool),
+}
+
+impl<'v> MachineViolation<'v> {
+    fn new(violation: &'v Violation<'_>, mode: Mode) -> Self {
+        let finding = &violation.finding;
+        Self {
+            control: violation.control.name(),
+            mode: mode.name(),
+            container: match finding.subject() {
+                Subject::Container { name, .. } => Some(name),
+                Subject::Pod | Subject::Volume { .. } => None,
+            },
+            path: finding.place.pointer(),
+            field: finding.place.to_string(),
+            fix: match &finding.remedy {
+                Remedy::Set(value)
+                | Remedy::OneOf {
+                    suggestion: Some(value),
+                    ..
+                } => Some(Fix::Set(value)),
+                Remedy::Append(name) => Some(Fix::Append(name)),
+                Remedy::Remove => Some(Fix::Remove(true)),
+                Remedy::OneOf {
+                    suggestion: None, ..
+                }
+                | Remedy::Must(_)
+                | Remedy::Ask => None,
+            },
+        }
+    }
 }
 
 impl Response {
@@ -54,12 +133,12 @@ impl Response {
         Self::reject(INTERNAL_ERROR, settings_message(problems))
     }
 
-    pub(super) fn of_findings(
+    pub(super) fn of_outcome(
         title: &Title<'_>,
-        findings: &Findings<'_>,
+        outcome: &Outcome<'_>,
         settings: &Settings,
     ) -> Self {
-        let (enforced, warned): (Vec<_>, Vec<_>) = findings
+        let (enforced, warned): (Vec<_>, Vec<_>) = outcome
             .violations
             .iter()
             .partition(|violation| violation.control.mode(settings) == Mode::Enforce);
@@ -68,8 +147,8 @@ impl Response {
         } else {
             Self::reject(FORBIDDEN, rejection(title, &enforced))
         };
-        response.warnings = warnings(&warned, findings.notices.iter());
-        if !findings.violations.is_empty() {
+        response.warnings = warnings(&warned, outcome.notices.iter());
+        if !outcome.violations.is_empty() {
             response.annotate(&enforced, &warned);
         }
         response
@@ -86,28 +165,27 @@ impl Response {
 
     /// Tells machines what people read in the message and the warnings.
     fn annotate(&mut self, enforced: &[&Violation<'_>], warned: &[&Violation<'_>]) {
-        for (key, violations) in [("rejected-by", enforced), ("warned-by", warned)] {
-            if !violations.is_empty() {
-                let controls = List(&controls_of(violations)).to_string();
-                self.audit_annotations.insert(key, controls);
-            }
-        }
         let all = enforced
             .iter()
-            .map(|violation| MachineViolation::new(violation, Mode::Enforce.name()))
+            .map(|violation| MachineViolation::new(violation, Mode::Enforce))
             .chain(
                 warned
                     .iter()
-                    .map(|violation| MachineViolation::new(violation, Mode::Warn.name())),
+                    .map(|violation| MachineViolation::new(violation, Mode::Warn)),
             );
         // Serialising to a string fails for maps with odd keys only; there are none.
         let entries = all.map(|violation| serde_json::to_string(&violation).unwrap_or_default());
         let (list, left_out) = json_list(entries, MAX_ANNOTATION_BYTES);
-        self.audit_annotations.insert("violations", list);
-        if left_out > 0 {
-            self.audit_annotations
-                .insert("violations-left-out", left_out.to_string());
-        }
+        let names = |violations: &[&Violation<'_>]| {
+            let controls = controls_of(violations);
+            (!controls.is_empty()).then(|| Joined(&controls).to_string())
+        };
+        self.audit_annotations = AuditAnnotations {
+            rejected_by: names(enforced),
+            violations: Some(list),
+            left_out: (left_out > 0).then(|| left_out.to_string()),
+            warned_by: names(warned),
+        };
     }
 
     pub(super) fn to_json(&self) -> Vec<u8> {
@@ -234,22 +312,6 @@ fn controls_of(violations: &[&Violation<'_>]) -> Vec<Control> {
     controls
 }
 
-/// Cuts a text to at most `limit` bytes, at the border of a character.
-fn cut(mut text: String, limit: usize) -> String {
-    if text.len() > limit {
-        let end = limit.saturating_sub(ELLIPSIS.len());
-        let end = (0..=end)
-            .rev()
-            .find(|end| text.is_char_boundary(*end))
-            .unwrap_or_default();
-        text.truncate(end);
-        text.push_str(ELLIPSIS);
-    }
-    text
-}
-
-const ELLIPSIS: &str = "...";
-
 /// What Pod Security Admission answers, too.
 const FORBIDDEN: u16 = 403;
 const BAD_REQUEST: u16 = 400;
@@ -270,18 +332,6 @@ const MAX_ANNOTATION_BYTES: usize = 32 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_is_cut_above_its_limit_at_the_border_of_a_character() {
-        for (text, expected) in [
-            ("abcdef", "abcdef"),
-            ("abcdefg", "abc..."),
-            ("ab\u{e9}defg", "ab..."),
-            ("\u{1f600}\u{1f600}", "..."),
-        ] {
-            assert_eq!(cut(text.to_owned(), 6), expected, "{text}");
-        }
-    }
 
     #[test]
     fn a_list_is_cut_above_its_limit_and_says_by_how_much() {

@@ -11,14 +11,14 @@
 
 use std::borrow::Cow;
 
-use super::{Control, Findings};
-use crate::container::Container;
+use crate::decode::{Decode, Mode, Node, Problems, Written, section};
+use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
+use crate::pod::container::Container;
+use crate::pod::spec::Pod;
 #[cfg(feature = "schema")]
-use crate::settings::schema;
-use crate::settings::{Check, Decode, Mode, Node, Problems, Written, section};
-use crate::violation::{Found, List, Quoted, Remedy, Violation};
-use crate::workload::Workload;
+use crate::schema;
+use crate::text::{Joined, Quoted};
 
 section! {
     /// The section `capabilities`.
@@ -30,9 +30,10 @@ section! {
         /// What each container must drop.
         "requiredDrop" required_drop: Vec<Capability> = vec![Capability(Cow::Borrowed(ALL))],
     }
+    check: Capabilities::check
 }
 
-impl Check for Capabilities {
+impl Capabilities {
     fn check(&self, _: &Written<'_>, problems: &mut Problems) {
         for required in &self.required_drop {
             if required.0 == ANY {
@@ -78,15 +79,11 @@ impl Decode for Capability {
     }
 }
 
-pub(super) fn judge<'w>(
-    workload: &'w Workload<'w>,
-    settings: &Capabilities,
-    findings: &mut Findings<'w>,
-) {
-    if workload.is_windows() {
+pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Capabilities, findings: &mut Findings<'p>) {
+    if pod.is_windows() {
         return;
     }
-    for container in workload.containers() {
+    for container in pod.containers() {
         let own = container
             .security_context()
             .and_then(|own| own.capabilities.as_ref());
@@ -110,13 +107,13 @@ pub(super) fn judge<'w>(
     }
 }
 
-fn not_allowed<'w>(
-    container: &Container<'w>,
+fn not_allowed<'p>(
+    container: &Container<'p>,
     index: usize,
-    added: &'w str,
+    added: &'p str,
     allowed: &[Capability],
-) -> Violation<'w> {
-    let path = container
+) -> Finding<'p> {
+    let place = container
         .security_field(&["capabilities", "add"])
         .index(index);
     let kubernetes = normal(added);
@@ -129,23 +126,17 @@ fn not_allowed<'w>(
     };
     let allowed: Vec<&str> = allowed.iter().map(|capability| &*capability.0).collect();
     let found = Found::Text(added);
-    Violation::new(
-        Control::Capabilities,
-        container.subject(),
-        path,
-        found,
-        Remedy::Remove,
-    )
-    .because(format!("{effect}not one of: {}", List(&allowed)))
+    Finding::new(place, found, Remedy::Remove)
+        .because(format!("{effect}not one of: {}", Joined(&allowed)))
 }
 
-fn not_dropped<'w>(
-    container: &Container<'w>,
+fn not_dropped<'p>(
+    container: &Container<'p>,
     dropped: &[Text<'_>],
     required: &Capability,
     is_sole: bool,
-) -> Violation<'w> {
-    let path = container.security_field(&["capabilities", "drop"]);
+) -> Finding<'p> {
+    let place = container.security_field(&["capabilities", "drop"]);
     let written = dropped
         .iter()
         .map(Text::as_str)
@@ -156,14 +147,8 @@ fn not_dropped<'w>(
     } else {
         Found::Phrase(format!("does not hold {}", required.0).into())
     };
-    let remedy = Remedy::Append((&*required.0).into());
-    let violation = Violation::new(
-        Control::Capabilities,
-        container.subject(),
-        path,
-        found,
-        remedy,
-    );
+    let remedy = Remedy::Append(required.0.clone());
+    let violation = Finding::new(place, found, remedy);
     match written {
         Some(written) => violation.because(format!(
             "and {} is not the same: the Pod Security Standard compares exactly",

@@ -10,10 +10,9 @@
 //! - **Source** `check_hostNamespaces.go` of pod-security-admission; the AKS article, "Secure
 //!   container access"
 
-use super::{Control, Findings};
-use crate::settings::{Check, Mode, section, words};
-use crate::violation::{Found, Remedy, Subject, Violation};
-use crate::workload::Workload;
+use crate::decode::{Mode, section, words};
+use crate::finding::{Finding, Findings, Found, Remedy};
+use crate::pod::spec::Pod;
 
 section! {
     /// The section `hostNamespaces`.
@@ -25,8 +24,6 @@ section! {
     }
 }
 
-impl Check for HostNamespaces {}
-
 words! {
     /// A namespace of the node.
     pub(crate) enum Namespace {
@@ -37,42 +34,27 @@ words! {
     }
 }
 
-pub(super) fn judge<'w>(
-    workload: &'w Workload<'w>,
-    settings: &HostNamespaces,
-    findings: &mut Findings<'w>,
-) {
-    let pod = &workload.pod;
+pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &HostNamespaces, findings: &mut Findings<'p>) {
     for namespace in &settings.forbidden {
         let (field, shared) = match namespace {
-            Namespace::Ipc => ("hostIPC", pod.host_ipc),
-            Namespace::Pid => ("hostPID", pod.host_pid),
-            Namespace::Network => ("hostNetwork", pod.host_network),
+            Namespace::Ipc => ("hostIPC", pod.spec.host_ipc),
+            Namespace::Pid => ("hostPID", pod.spec.host_pid),
+            Namespace::Network => ("hostNetwork", pod.spec.host_network),
             Namespace::User => {
-                if !workload.is_windows() && pod.host_users != Some(false) {
-                    let found = pod.host_users.map_or(Found::Unset, Found::Flag);
-                    findings.report(forbidden(workload, "hostUsers", found));
+                if !pod.is_windows() && pod.spec.host_users != Some(false) {
+                    let found = pod.spec.host_users.map_or(Found::Unset, Found::Flag);
+                    findings.report(forbidden(pod, "hostUsers", found));
                 }
                 continue;
             }
         };
         if shared == Some(true) {
-            findings.report(forbidden(workload, field, Found::Flag(true)));
+            findings.report(forbidden(pod, field, Found::Flag(true)));
         }
     }
 }
 
-fn forbidden<'w>(
-    workload: &'w Workload<'w>,
-    field: &'static str,
-    found: Found<'w>,
-) -> Violation<'w> {
-    let path = workload.field(&[field]);
-    Violation::new(
-        Control::HostNamespaces,
-        Subject::Workload,
-        path,
-        found,
-        Remedy::Set(false.into()),
-    )
+fn forbidden<'p>(pod: &'p Pod<'p>, field: &'static str, found: Found<'p>) -> Finding<'p> {
+    let place = pod.field(&[field]);
+    Finding::new(place, found, Remedy::Set(false.into()))
 }

@@ -14,12 +14,12 @@
 
 use std::fmt;
 
-use super::{Control, Findings};
-use crate::container::ContainerPort;
+use crate::decode::{Decode, Mode, Node, Problems, section};
+use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
-use crate::settings::{Check, Decode, Mode, Node, Problems, section};
-use crate::violation::{Found, List, Remedy, Violation};
-use crate::workload::Workload;
+use crate::pod::container::ContainerPort;
+use crate::pod::spec::Pod;
+use crate::text::Joined;
 
 section! {
     /// The section `hostPorts`.
@@ -29,8 +29,6 @@ section! {
         "allowed" allowed: Vec<PortRange> = Vec::new(),
     }
 }
-
-impl Check for HostPorts {}
 
 /// Ports from `min` to `max`, both included.
 #[derive(Debug, Clone, Copy)]
@@ -83,13 +81,9 @@ impl fmt::Display for PortRange {
     }
 }
 
-pub(super) fn judge<'w>(
-    workload: &'w Workload<'w>,
-    settings: &HostPorts,
-    findings: &mut Findings<'w>,
-) {
-    let on_host_network = workload.pod.host_network == Some(true);
-    for container in workload.containers() {
+pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &HostPorts, findings: &mut Findings<'p>) {
+    let on_host_network = pod.spec.host_network == Some(true);
+    for container in pod.containers() {
         for (index, port) in container.spec.ports.iter().enumerate() {
             let written = port.host_port.filter(|port| *port != 0);
             let (field, number) = match written {
@@ -100,21 +94,19 @@ pub(super) fn judge<'w>(
             if settings.allows(number) {
                 continue;
             }
-            let path = container
-                .path()
+            let place = container
+                .place()
                 .field(&["ports"])
                 .index(index)
                 .field(&[field]);
             let found = Found::Number(number.into());
-            let subject = container.subject();
             let remedy = match (settings.allowed.as_slice(), on_host_network) {
                 ([], false) => Remedy::Remove,
                 // Kubernetes writes a host port of its own beside each port that is declared.
                 ([], true) => Remedy::Must("not be declared while hostNetwork is true".into()),
-                (ranges, _) => Remedy::Must(format!("be within: {}", List(ranges)).into()),
+                (ranges, _) => Remedy::Must(format!("be within: {}", Joined(ranges)).into()),
             };
-            let violation = Violation::new(Control::HostPorts, subject, path, found, remedy)
-                .told_apart_by(socket(port));
+            let violation = Finding::new(place, found, remedy).told_apart_by(socket(port));
             findings.report(if written.is_some() {
                 violation
             } else {

@@ -15,17 +15,18 @@
 //! - **Differs from the Pod Security Standard**, which never looks at images
 //! - **Source** the AKS article, "Automatically build new images on base image update"
 
-use super::{Control, Findings, Lookups, Refusal};
+use crate::decode::{Choices, Mode, Problems, Written, section, words};
+use crate::finding::Findings;
 use crate::host_calls::{self, Answer, BaseImage, Host, ImageConfig};
 use crate::image::pattern::AllowedImage;
 use crate::image::reference::Reference;
-use crate::settings::{Check, Choices, Duration, Mode, Problems, Written, section, words};
-use crate::timestamp;
-use crate::violation::Quoted;
+use crate::lookups::{Lookups, Refusal};
+use crate::text::Quoted;
+use crate::time::{self, Duration};
 
 section! {
     /// The section `imageFreshness`.
-    #[cfg_attr(feature = "schema", schemars(transform = crate::settings::schema::image_freshness))]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::image_freshness))]
     pub(crate) struct ImageFreshness {
         "mode" mode: Mode = Mode::Warn,
         /// How old an image may be: `90d`, `12h`, `30m`.
@@ -40,9 +41,10 @@ section! {
         /// `registries.allow` allows.
         "baseRegistries" base_registries: Option<Choices<AllowedImage>> = None,
     }
+    check: ImageFreshness::check
 }
 
-impl Check for ImageFreshness {
+impl ImageFreshness {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
         if !self.is_configured() {
             let is_tuned = self.unknown_age == Unknown::Accept
@@ -72,10 +74,10 @@ words! {
     }
 }
 
-pub(super) fn judge<'w>(
-    lookups: &Lookups<'_, 'w>,
+pub(crate) fn judge<'p>(
+    lookups: &Lookups<'_, 'p>,
     settings: &ImageFreshness,
-    findings: &mut Findings<'w>,
+    findings: &mut Findings<'p>,
 ) {
     if !settings.is_configured() {
         return;
@@ -84,7 +86,7 @@ pub(super) fn judge<'w>(
         host: lookups.host,
         known: Vec::new(),
     };
-    for uses in lookups.distinct(Control::ImageFreshness, |_| true, findings) {
+    for uses in lookups.distinct(|_| true, findings) {
         let refusals = match host_calls::image_configs(lookups.host, uses.text(), uses.reference) {
             Answer::Found(configs) => {
                 let now = lookups.host.now();
@@ -109,7 +111,7 @@ pub(super) fn judge<'w>(
         };
         for image in uses.images() {
             for (refusal, must) in &refusals {
-                findings.refuse(Control::ImageFreshness, image, refusal, must);
+                findings.refuse(image, refusal, must);
             }
         }
     }
@@ -133,10 +135,10 @@ impl ImageFreshness {
         let created = config
             .created
             .iter()
-            .filter_map(|created| timestamp::parse(created))
+            .filter_map(|created| time::parse(created))
             .find(|created| *created >= FIRST_DATE);
         let age = created
-            .and_then(|created| timestamp::age(created, now))
+            .and_then(|created| time::age(created, now))
             .map(Duration::from_seconds);
         let unknown = |why: &str| {
             let reason = format!("whose age is unknown: {why}");
@@ -184,7 +186,7 @@ impl ImageFreshness {
         };
         let may_be_asked = match &self.base_registries {
             Some(patterns) => patterns.iter().any(|pattern| pattern.matches(&reference)),
-            None => lookups.is_from_allowed_registry(&reference),
+            None => (lookups.is_from_allowed_registry)(&reference),
         };
         if !may_be_asked {
             // Whoever builds an image writes this name, and must not choose whom the policy server

@@ -9,14 +9,15 @@
 //! - **Differs from the Pod Security Standard**, which never looks at images
 //! - **Source** <https://kubernetes.io/docs/concepts/containers/images/#image-names>
 
-use super::{Control, Findings, Images};
+use crate::decode::{Decode, Mode, Node, Problems, Written, section};
+use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::image::reference::is_tag;
-use crate::settings::{Check, Decode, Mode, Node, Problems, Written, section};
-use crate::violation::{Found, Quoted, Remedy, Violation};
+use crate::pod::image::Images;
+use crate::text::Quoted;
 
 section! {
     /// The section `imagePinning`.
-    #[cfg_attr(feature = "schema", schemars(transform = crate::settings::schema::image_pinning))]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::image_pinning))]
     pub(crate) struct ImagePinning {
         "mode" mode: Mode = Mode::Enforce,
         /// Whether each reference must have a digest.
@@ -24,9 +25,10 @@ section! {
         /// Tags that must not be used; a reference with neither tag nor digest has the tag `latest`.
         "rejectTags" reject_tags: Vec<Tag> = Vec::new(),
     }
+    check: ImagePinning::check
 }
 
-impl Check for ImagePinning {
+impl ImagePinning {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
         if !self.is_configured() {
             let lacks = "requireDigest: true or rejectTags";
@@ -47,7 +49,7 @@ impl ImagePinning {
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("pattern" = crate::settings::schema::tag()))
+    schemars(extend("pattern" = crate::schema::tag()))
 )]
 pub(crate) struct Tag(String);
 
@@ -62,11 +64,11 @@ impl Decode for Tag {
     }
 }
 
-pub(super) fn judge<'w>(images: &Images<'w>, settings: &ImagePinning, findings: &mut Findings<'w>) {
+pub(crate) fn judge<'p>(images: &Images<'p>, settings: &ImagePinning, findings: &mut Findings<'p>) {
     if !settings.is_configured() {
         return;
     }
-    for (image, reference) in images.readable(Control::ImagePinning, findings) {
+    for (image, reference) in images.readable(findings) {
         let Some(tag) = reference.pulled_tag() else {
             continue;
         };
@@ -89,10 +91,8 @@ pub(super) fn judge<'w>(images: &Images<'w>, settings: &ImagePinning, findings: 
             continue;
         };
         findings.report(
-            Violation::new(
-                Control::ImagePinning,
-                image.subject,
-                image.path(),
+            Finding::new(
+                image.place(),
                 Found::Text(image.text.unwrap_or_default()),
                 Remedy::Must(must.into()),
             )

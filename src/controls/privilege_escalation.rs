@@ -8,10 +8,9 @@
 //! - **Source** `check_allowPrivilegeEscalation.go` of pod-security-admission; the AKS article,
 //!   "avoid the use of root / privileged escalation"
 
-use super::{Control, Findings};
-use crate::settings::{Check, Mode, section};
-use crate::violation::{Found, Remedy, Violation};
-use crate::workload::Workload;
+use crate::decode::{Mode, section};
+use crate::finding::{Finding, Findings, Found, Remedy};
+use crate::pod::spec::Pod;
 
 section! {
     /// The section `privilegeEscalation`.
@@ -20,24 +19,16 @@ section! {
     }
 }
 
-impl Check for PrivilegeEscalation {}
-
-pub(super) fn judge<'w>(
-    workload: &'w Workload<'w>,
-    _: &PrivilegeEscalation,
-    findings: &mut Findings<'w>,
-) {
-    if workload.is_windows() {
+pub(crate) fn judge<'p>(pod: &'p Pod<'p>, _: &PrivilegeEscalation, findings: &mut Findings<'p>) {
+    if pod.is_windows() {
         return;
     }
-    for container in workload.containers() {
+    for container in pod.containers() {
         let allowed = container
             .security_context()
             .and_then(|own| own.allow_privilege_escalation);
         if allowed != Some(false) {
-            findings.report(Violation::new(
-                Control::PrivilegeEscalation,
-                container.subject(),
+            findings.report(Finding::new(
                 container.security_field(&["allowPrivilegeEscalation"]),
                 allowed.map_or(Found::Unset, Found::Flag),
                 Remedy::Set(false.into()),

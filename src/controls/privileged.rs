@@ -10,12 +10,12 @@
 //!   that a privileged container runs without the profiles it asks for is containerd's
 //!   `GenerateSeccompSpecOpts` and `GenerateApparmorSpecOpts`
 
-use super::{Control, Findings};
-use crate::container::Container;
-use crate::security_context::SecurityContext;
-use crate::settings::{Check, Mode, section};
-use crate::violation::{FieldPath, Found, Remedy, Subject, Violation};
-use crate::workload::Workload;
+use crate::decode::{Mode, section};
+use crate::finding::{Finding, Findings, Found, Remedy};
+use crate::pod::container::Container;
+use crate::pod::place::Place;
+use crate::pod::security_context::SecurityContext;
+use crate::pod::spec::Pod;
 
 section! {
     /// The section `privileged`.
@@ -24,36 +24,27 @@ section! {
     }
 }
 
-impl Check for Privileged {}
-
-pub(super) fn judge<'w>(workload: &'w Workload<'w>, _: &Privileged, findings: &mut Findings<'w>) {
-    let of_pod = workload.security_context();
+pub(crate) fn judge<'p>(pod: &'p Pod<'p>, _: &Privileged, findings: &mut Findings<'p>) {
+    let of_pod = pod.security_context();
     if of_pod.is_some_and(SecurityContext::is_host_process) {
-        let path = workload.field(&["securityContext"]).field(&HOST_PROCESS);
+        let place = pod.field(&["securityContext"]).field(&HOST_PROCESS);
         let own = Remedy::Must(
             "be false, and Kubernetes takes no such container into a pod of host processes: debug \
              it from its node"
                 .into(),
         );
-        findings
-            .report(violation(Subject::Workload, path).taken_by_unless(takes_host_process, own));
+        findings.report(must_be_false(place).taken_by_unless(takes_host_process, own));
     }
-    for container in workload.containers() {
+    for container in pod.containers() {
         let Some(own) = container.security_context() else {
             continue;
         };
         if own.is_host_process() {
-            findings.report(violation(
-                container.subject(),
-                container.security_field(&HOST_PROCESS),
-            ));
+            findings.report(must_be_false(container.security_field(&HOST_PROCESS)));
         }
         if own.privileged == Some(true) {
-            let found = violation(
-                container.subject(),
-                container.security_field(&["privileged"]),
-            );
-            findings.report(if asks_for_profile(workload, own) {
+            let found = must_be_false(container.security_field(&["privileged"]));
+            findings.report(if asks_for_profile(pod, own) {
                 found.because(
                     "and the runtime does not apply the seccomp and AppArmor RuntimeDefault \
                      profiles to a privileged container",
@@ -65,17 +56,11 @@ pub(super) fn judge<'w>(workload: &'w Workload<'w>, _: &Privileged, findings: &m
     }
 }
 
-fn violation<'w>(subject: Subject<'w>, path: FieldPath<'w>) -> Violation<'w> {
-    Violation::new(
-        Control::Privileged,
-        subject,
-        path,
-        Found::Flag(true),
-        Remedy::Set(false.into()),
-    )
+fn must_be_false(place: Place<'_>) -> Finding<'_> {
+    Finding::new(place, Found::Flag(true), Remedy::Set(false.into()))
 }
 
-fn takes_host_process(_: &Workload<'_>, container: &Container<'_>) -> bool {
+fn takes_host_process(_: &Pod<'_>, container: &Container<'_>) -> bool {
     let own = container.security_context();
     own.and_then(|own| own.windows_options.as_ref())
         .is_none_or(|windows| windows.host_process.is_none())
@@ -83,8 +68,8 @@ fn takes_host_process(_: &Workload<'_>, container: &Container<'_>) -> bool {
 
 /// Whether the container asks for a profile that, privileged, it will not get: any seccomp
 /// profile, or AppArmor's RuntimeDefault. (A Localhost AppArmor profile is applied.)
-fn asks_for_profile(workload: &Workload<'_>, own: &SecurityContext<'_>) -> bool {
-    let of_pod = workload.security_context();
+fn asks_for_profile(pod: &Pod<'_>, own: &SecurityContext<'_>) -> bool {
+    let of_pod = pod.security_context();
     let seccomp = own
         .seccomp_profile
         .as_ref()

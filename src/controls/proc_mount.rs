@@ -9,13 +9,10 @@
 //! - **Source** `check_procMount_baseline.go` and `check_procMount_restricted.go` of
 //!   pod-security-admission
 
-use serde_json::Value;
-
-use super::{Control, Findings};
+use crate::decode::{Choices, Mode, section, words};
+use crate::finding::{Finding, Findings, Found, Remedy, Value};
 use crate::json::Text;
-use crate::settings::{Check, Choices, Mode, section, words};
-use crate::violation::{Found, Remedy, Violation};
-use crate::workload::Workload;
+use crate::pod::spec::Pod;
 
 section! {
     /// The section `procMount`.
@@ -28,8 +25,6 @@ section! {
     }
 }
 
-impl Check for ProcMount {}
-
 words! {
     /// How `/proc` is mounted.
     pub(crate) enum ProcMountType {
@@ -40,15 +35,11 @@ words! {
     }
 }
 
-pub(super) fn judge<'w>(
-    workload: &'w Workload<'w>,
-    settings: &ProcMount,
-    findings: &mut Findings<'w>,
-) {
-    if settings.relax_for_user_namespaces && workload.has_own_user_namespace() {
+pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &ProcMount, findings: &mut Findings<'p>) {
+    if settings.relax_for_user_namespaces && pod.has_own_user_namespace() {
         return;
     }
-    for container in workload.containers() {
+    for container in pod.containers() {
         let written = container
             .security_context()
             .and_then(|own| own.proc_mount.as_ref());
@@ -60,9 +51,7 @@ pub(super) fn judge<'w>(
             .iter()
             .all(|allowed| allowed.name() != written)
         {
-            findings.report(Violation::new(
-                Control::ProcMount,
-                container.subject(),
+            findings.report(Finding::new(
                 container.security_field(&["procMount"]),
                 Found::Text(written),
                 remedy(&settings.allowed),

@@ -8,10 +8,9 @@
 //!   disabled by default
 //! - **Source** <https://kubernetes.io/docs/concepts/security/security-checklist/>
 
-use super::{Control, Findings};
-use crate::settings::{Check, Mode, section};
-use crate::violation::{Found, Remedy, Violation};
-use crate::workload::Workload;
+use crate::decode::{Mode, section};
+use crate::finding::{Finding, Findings, Found, Remedy};
+use crate::pod::spec::Pod;
 
 section! {
     /// The section `readOnlyRootFilesystem`.
@@ -20,24 +19,16 @@ section! {
     }
 }
 
-impl Check for ReadOnlyRootFilesystem {}
-
-pub(super) fn judge<'w>(
-    workload: &'w Workload<'w>,
-    _: &ReadOnlyRootFilesystem,
-    findings: &mut Findings<'w>,
-) {
-    if workload.is_windows() {
+pub(crate) fn judge<'p>(pod: &'p Pod<'p>, _: &ReadOnlyRootFilesystem, findings: &mut Findings<'p>) {
+    if pod.is_windows() {
         return;
     }
-    for container in workload.containers() {
+    for container in pod.containers() {
         let read_only = container
             .security_context()
             .and_then(|own| own.read_only_root_filesystem);
         if read_only != Some(true) {
-            findings.report(Violation::new(
-                Control::ReadOnlyRootFilesystem,
-                container.subject(),
+            findings.report(Finding::new(
                 container.security_field(&["readOnlyRootFilesystem"]),
                 read_only.map_or(Found::Unset, Found::Flag),
                 Remedy::Set(true.into()),

@@ -12,15 +12,16 @@
 
 use std::fmt::Write as _;
 
-use super::{Control, Findings, Images};
+use crate::decode::{Decode, Mode, Node, Problems, Written, section};
+use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::image::pattern::{AllowedImage, ImagePattern};
 use crate::image::reference::Reference;
-use crate::settings::{Check, Decode, Mode, Node, Problems, Written, section};
-use crate::violation::{Found, List, Remedy, Violation};
+use crate::pod::image::Images;
+use crate::text::Joined;
 
 section! {
     /// The section `registries`.
-    #[cfg_attr(feature = "schema", schemars(transform = crate::settings::schema::registries))]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::registries))]
     pub(crate) struct Registries {
         "mode" mode: Mode = Mode::Enforce,
         /// Image patterns that may be used; everything, where it is left out.
@@ -28,9 +29,10 @@ section! {
         /// Image patterns that must not be used, whatever is allowed.
         "reject" reject: Vec<ImagePattern> = Vec::new(),
     }
+    check: Registries::check
 }
 
-impl Check for Registries {
+impl Registries {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
         if !self.is_configured() {
             written.refuse_idle(self.mode, false, "allow or reject", problems);
@@ -68,29 +70,22 @@ impl Decode for AllowList {
     }
 }
 
-pub(super) fn judge<'w>(images: &Images<'w>, settings: &Registries, findings: &mut Findings<'w>) {
+pub(crate) fn judge<'p>(images: &Images<'p>, settings: &Registries, findings: &mut Findings<'p>) {
     if !settings.is_configured() {
         return;
     }
-    for (image, reference) in images.readable(Control::Registries, findings) {
+    for (image, reference) in images.readable(findings) {
         let text = image.text.unwrap_or_default();
         let Some(reason) = settings.refuse(reference, text) else {
             continue;
         };
         let remedy = match &settings.allow {
-            Some(allow) => format!("come from: {}", List(&allow.0)),
+            Some(allow) => format!("come from: {}", Joined(&allow.0)),
             None => "name another image".to_owned(),
         };
         let found = Found::Text(text);
         findings.report(
-            Violation::new(
-                Control::Registries,
-                image.subject,
-                image.path(),
-                found,
-                Remedy::Must(remedy.into()),
-            )
-            .because(reason),
+            Finding::new(image.place(), found, Remedy::Must(remedy.into())).because(reason),
         );
     }
 }
@@ -121,7 +116,7 @@ impl Registries {
     }
 
     /// Whether images are restricted to a list, and this one is on it.
-    pub(super) fn allows(&self, reference: &Reference<'_>) -> bool {
+    pub(crate) fn allows(&self, reference: &Reference<'_>) -> bool {
         self.allow.is_some() && self.refuse(reference, "").is_none()
     }
 }

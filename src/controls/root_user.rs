@@ -12,11 +12,11 @@
 //!   relaxes for user namespaces by itself since 1.35
 //! - **Source** `check_runAsNonRoot.go` and `check_runAsUser.go` of pod-security-admission
 
-use super::{Control, Findings};
-use crate::container::Container;
-use crate::settings::{Check, Mode, section, words};
-use crate::violation::{FieldPath, Found, Remedy, Subject, Violation};
-use crate::workload::Workload;
+use crate::decode::{Mode, section, words};
+use crate::finding::{Finding, Findings, Found, Remedy};
+use crate::pod::container::Container;
+use crate::pod::place::Place;
+use crate::pod::spec::Pod;
 
 section! {
     /// The section `rootUser`.
@@ -29,8 +29,6 @@ section! {
     }
 }
 
-impl Check for RootUser {}
-
 words! {
     /// What shows that a container does not run as root.
     pub(crate) enum Requirement {
@@ -41,41 +39,30 @@ words! {
     }
 }
 
-pub(super) fn judge<'w>(
-    workload: &'w Workload<'w>,
-    settings: &RootUser,
-    findings: &mut Findings<'w>,
-) {
-    if settings.relax_for_user_namespaces && workload.has_own_user_namespace() {
+pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Findings<'p>) {
+    if settings.relax_for_user_namespaces && pod.has_own_user_namespace() {
         return;
     }
     let strict = settings.require == Requirement::RunAsNonRoot;
-    let of_pod = workload.security_context();
+    let of_pod = pod.security_context();
     let non_root_of_pod = of_pod.and_then(|pod| pod.run_as_non_root);
     let user_of_pod = of_pod.and_then(|pod| pod.run_as_user);
-    let field_of_pod = |field| workload.field(&["securityContext", field]);
+    let field_of_pod = |field| pod.field(&["securityContext", field]);
     if user_of_pod == Some(0) {
         let another = Remedy::Must("be a user other than 0".into());
-        findings.report(
-            root(Subject::Workload, field_of_pod(RUN_AS_USER)).taken_by_unless(takes_user, another),
-        );
+        findings.report(root(field_of_pod(RUN_AS_USER)).taken_by_unless(takes_user, another));
     }
     if strict && non_root_of_pod == Some(false) {
         let found = Found::Flag(false);
-        findings.report(
-            not_non_root(Subject::Workload, field_of_pod(RUN_AS_NON_ROOT), found)
-                .taken_by(takes_non_root),
-        );
+        findings
+            .report(not_non_root(field_of_pod(RUN_AS_NON_ROOT), found).taken_by(takes_non_root));
     }
-    for container in workload.containers() {
+    for container in pod.containers() {
         let own = container.security_context();
         let own_non_root = own.and_then(|own| own.run_as_non_root);
         let own_user = own.and_then(|own| own.run_as_user);
         if own_user == Some(0) {
-            findings.report(root(
-                container.subject(),
-                container.security_field(&[RUN_AS_USER]),
-            ));
+            findings.report(root(container.security_field(&[RUN_AS_USER])));
         }
         let is_non_root = own_non_root.or(non_root_of_pod) == Some(true);
         let has_other_user = own_user.or(user_of_pod).is_some_and(|user| user != 0);
@@ -87,10 +74,10 @@ pub(super) fn judge<'w>(
             continue;
         }
         let found = own_non_root.map_or(Found::Unset, Found::Flag);
-        let path = container.security_field(&[RUN_AS_NON_ROOT]);
+        let place = container.security_field(&[RUN_AS_NON_ROOT]);
         // The same field may be unset, and another user run all the same.
         let user = own_user.or(user_of_pod);
-        let violation = not_non_root(container.subject(), path, found)
+        let violation = not_non_root(place, found)
             .told_apart_by(user.map(|user| user.to_string()).unwrap_or_default());
         findings.report(match (own_non_root, strict) {
             (None, true) => violation.because("neither here nor for the pod"),
@@ -101,34 +88,21 @@ pub(super) fn judge<'w>(
 }
 
 /// Uid 0. Without it the user is the image's, which `runAsNonRoot` keeps from being root.
-fn root<'w>(subject: Subject<'w>, path: FieldPath<'w>) -> Violation<'w> {
-    Violation::new(
-        Control::RootUser,
-        subject,
-        path,
-        Found::Number(0),
-        Remedy::Remove,
-    )
-    .because("which is root")
+fn root(place: Place<'_>) -> Finding<'_> {
+    Finding::new(place, Found::Number(0), Remedy::Remove).because("which is root")
 }
 
-fn not_non_root<'w>(subject: Subject<'w>, path: FieldPath<'w>, found: Found<'w>) -> Violation<'w> {
-    Violation::new(
-        Control::RootUser,
-        subject,
-        path,
-        found,
-        Remedy::Set(true.into()),
-    )
+fn not_non_root<'p>(place: Place<'p>, found: Found<'p>) -> Finding<'p> {
+    Finding::new(place, found, Remedy::Set(true.into()))
 }
 
-fn takes_user(_: &Workload<'_>, container: &Container<'_>) -> bool {
+fn takes_user(_: &Pod<'_>, container: &Container<'_>) -> bool {
     container
         .security_context()
         .is_none_or(|own| own.run_as_user.is_none())
 }
 
-fn takes_non_root(_: &Workload<'_>, container: &Container<'_>) -> bool {
+fn takes_non_root(_: &Pod<'_>, container: &Container<'_>) -> bool {
     container
         .security_context()
         .is_none_or(|own| own.run_as_non_root.is_none())

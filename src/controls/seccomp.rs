@@ -14,13 +14,14 @@
 //! - **Source** `check_seccompProfile_restricted.go` of pod-security-admission. Kubernetes 1.27
 //!   and later do not act on the annotations: with `annotations: ignore` one is a warning
 
-use super::app_armor::{annotation_violation, set_profile};
-use super::{Control, Findings};
-use crate::container::Container;
-use crate::profile::{AllowedProfile, ProfileAnnotation, Target, WrittenProfile};
-use crate::settings::{Annotations, Check, Choices, Mode, section};
-use crate::violation::{Found, Quoted, Takes, Violation};
-use crate::workload::Workload;
+use crate::decode::{AnnotationUse, Choices, Mode, section};
+use crate::finding::profile::{ProfileKind, ProfileRules};
+use crate::finding::{Findings, Takes};
+use crate::pod::container::Container;
+use crate::pod::place::Subject;
+use crate::pod::profile::{AllowedProfile, ProfileAnnotation, Target};
+use crate::pod::spec::Pod;
+use crate::text::Quoted;
 
 section! {
     /// The section `seccomp`.
@@ -32,111 +33,78 @@ section! {
         "allowed" allowed: Choices<AllowedProfile>
             = Choices(vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost]),
         /// Whether the annotations count.
-        "annotations" annotations: Annotations = Annotations::Ignore,
+        "annotations" annotations: AnnotationUse = AnnotationUse::Ignore,
     }
 }
 
-impl Check for Seccomp {}
-
-pub(super) fn judge<'w>(
-    workload: &'w Workload<'w>,
-    settings: &Seccomp,
-    findings: &mut Findings<'w>,
-) {
-    if workload.is_windows() {
+pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Seccomp, findings: &mut Findings<'p>) {
+    if pod.is_windows() {
         return;
     }
-    let honored = settings.annotations == Annotations::Honor;
-    let of_pod = workload
-        .security_context()
-        .and_then(|context| context.seccomp_profile.as_ref());
-    if let Some(profile) = of_pod {
-        let path = || workload.field(&["securityContext", FIELD]);
-        let is_taken_by: Takes = if honored {
-            takes_field_unless_annotated
-        } else {
-            takes_next
+    let honored = settings.annotations == AnnotationUse::Honor;
+    let rules = ProfileRules {
+        required: settings.required,
+        allowed: &settings.allowed,
+        annotations: settings.annotations,
+    };
+    let kind = if honored { &HONORED } else { &SECCOMP };
+    kind.judge_fields(pod, &rules, findings);
+    for annotation in pod.annotations.iter() {
+        let (subject, is_taken_by): (_, Takes) = match annotation.target() {
+            Some(Target::SeccompOfPod) => (Subject::Pod, takes_annotation_of_pod),
+            Some(Target::SeccompOfContainer(name)) => (pod.subject_named(name), takes_next),
+            Some(Target::AppArmorOfContainer(_)) | None => continue,
         };
-        findings.report_profile_of_pod(CONTROL, path, profile, &settings.allowed, is_taken_by);
-    }
-    for container in workload.containers() {
-        let own = own_field(&container);
-        if let Some(profile) = own {
-            let path = || container.security_field(&[FIELD]);
-            findings.report_profile(
-                CONTROL,
-                container.subject(),
-                path,
-                profile,
-                &settings.allowed,
-            );
-        }
-        if !settings.required || own.or(of_pod).is_some() {
+        if !honored {
+            findings.notice(inert(annotation));
             continue;
         }
-        let annotated = workload
-            .annotations
-            .get(Target::SeccompOfContainer(container.name()))
-            .is_some()
-            || workload.annotations.get(Target::SeccompOfPod).is_some();
-        if annotated && honored {
-            continue;
-        }
-        let path = container.security_field(&[FIELD]);
-        let remedy = set_profile(&settings.allowed);
-        let violation = Violation::new(CONTROL, container.subject(), path, Found::Unset, remedy)
-            .because(if annotated {
-                "and the annotation does not stand in for it, because it has no effect since \
-                 Kubernetes 1.27"
-            } else {
-                "neither here nor for the pod"
-            });
-        findings.report(violation);
-    }
-    for annotation in workload.annotations.iter() {
-        match annotation.target() {
-            Some(Target::SeccompOfPod | Target::SeccompOfContainer(_)) if honored => {
-                let counts = settings.annotations;
-                let found = annotation_violation(workload, annotation, &settings.allowed, counts);
-                if let Some(violation) = found {
-                    let is_taken_by: Takes = match annotation.target() {
-                        Some(Target::SeccompOfPod) => takes_annotation_of_pod,
-                        _ => takes_next,
-                    };
-                    findings.report(violation.taken_by(is_taken_by));
-                }
-            }
-            Some(Target::SeccompOfPod | Target::SeccompOfContainer(_)) => {
-                findings.notice(inert(annotation));
-            }
-            Some(Target::AppArmorOfContainer(_)) | None => {}
+        let profile = annotation.seccomp().map(Some);
+        if let Some(found) = rules.of_annotation(pod, subject, annotation, profile) {
+            findings.report(found.taken_by(is_taken_by));
         }
     }
 }
 
-fn own_field<'w>(container: &Container<'w>) -> Option<&'w WrittenProfile<'w>> {
-    let own = container.security_context()?;
-    own.seccomp_profile.as_ref()
-}
+const SECCOMP: ProfileKind = ProfileKind {
+    field: FIELD,
+    of: |context| context.seccomp_profile.as_ref(),
+    takes_field: takes_next,
+    is_annotated: |pod, container| {
+        is_annotated(pod, container) || pod.annotations.get(Target::SeccompOfPod).is_some()
+    },
+    without_any: Some("neither here nor for the pod"),
+    without_field: "and the annotation does not stand in for it, because it has no effect since \
+                    Kubernetes 1.27",
+};
+
+/// As it was while the annotations counted.
+const HONORED: ProfileKind = ProfileKind {
+    takes_field: takes_field_unless_annotated,
+    ..SECCOMP
+};
 
 // Who takes what is not the container's own: its field comes first, then, where annotations count,
 // its annotation, then the pod's field, and the pod's annotation last.
 
 /// The pod's field where annotations do not count, and the container's annotation where they do.
-fn takes_next(_: &Workload<'_>, container: &Container<'_>) -> bool {
-    own_field(container).is_none()
+fn takes_next(_: &Pod<'_>, container: &Container<'_>) -> bool {
+    SECCOMP.own(container).is_none()
 }
 
-fn takes_field_unless_annotated(workload: &Workload<'_>, container: &Container<'_>) -> bool {
-    let annotation = Target::SeccompOfContainer(container.name());
-    own_field(container).is_none() && workload.annotations.get(annotation).is_none()
+fn takes_field_unless_annotated(pod: &Pod<'_>, container: &Container<'_>) -> bool {
+    takes_next(pod, container) && !is_annotated(pod, container)
 }
 
-fn takes_annotation_of_pod(workload: &Workload<'_>, container: &Container<'_>) -> bool {
-    let of_pod = workload
-        .security_context()
-        .and_then(|context| context.seccomp_profile.as_ref());
-    of_pod.is_none() && takes_field_unless_annotated(workload, container)
+fn takes_annotation_of_pod(pod: &Pod<'_>, container: &Container<'_>) -> bool {
+    let of_pod = pod.security_context().and_then(SECCOMP.of);
+    of_pod.is_none() && takes_field_unless_annotated(pod, container)
+}
+
+fn is_annotated(pod: &Pod<'_>, container: &Container<'_>) -> bool {
+    pod.annotations
+        .get(Target::SeccompOfContainer(container.name()))
+        .is_some()
 }
 
 fn inert(annotation: &ProfileAnnotation<'_>) -> String {
@@ -147,5 +115,4 @@ fn inert(annotation: &ProfileAnnotation<'_>) -> String {
     )
 }
 
-const CONTROL: Control = Control::Seccomp;
 const FIELD: &str = "seccompProfile";

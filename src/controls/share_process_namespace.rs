@@ -8,10 +8,9 @@
 //!   disabled by default
 //! - **Source** <https://kubernetes.io/docs/tasks/configure-pod-container/share-process-namespace/>
 
-use super::{Control, Findings};
-use crate::settings::{Check, Mode, section};
-use crate::violation::{Found, Remedy, Subject, Violation};
-use crate::workload::Workload;
+use crate::decode::{Mode, section};
+use crate::finding::{Finding, Findings, Found, Remedy};
+use crate::pod::spec::Pod;
 
 section! {
     /// The section `shareProcessNamespace`.
@@ -20,18 +19,10 @@ section! {
     }
 }
 
-impl Check for ShareProcessNamespace {}
-
-pub(super) fn judge<'w>(
-    workload: &'w Workload<'w>,
-    _: &ShareProcessNamespace,
-    findings: &mut Findings<'w>,
-) {
-    if workload.pod.share_process_namespace == Some(true) {
-        findings.report(Violation::new(
-            Control::ShareProcessNamespace,
-            Subject::Workload,
-            workload.field(&["shareProcessNamespace"]),
+pub(crate) fn judge<'p>(pod: &'p Pod<'p>, _: &ShareProcessNamespace, findings: &mut Findings<'p>) {
+    if pod.spec.share_process_namespace == Some(true) {
+        findings.report(Finding::new(
+            pod.field(&["shareProcessNamespace"]),
             Found::Flag(true),
             Remedy::Set(false.into()),
         ));

@@ -15,17 +15,18 @@
 
 use std::collections::BTreeMap;
 
-use kubewarden_policy_sdk::host_capabilities::SigstoreVerificationInputV2 as Request;
+use kubewarden_policy_sdk::host_capabilities::SigstoreVerificationInputV2;
 use kubewarden_policy_sdk::host_capabilities::verification::{KeylessInfo, KeylessPrefixInfo};
 
-use super::{Control, Findings, Lookups, Refusal};
+use crate::decode::{Decode, Mode, Node, Problems, Written, section, words};
+use crate::finding::Findings;
 use crate::host_calls::{self, Answer, Failure, Host, Verification};
 use crate::image::pattern::ImagePattern;
 use crate::image::reference::Reference;
+use crate::lookups::{Lookups, Refusal};
 #[cfg(feature = "schema")]
-use crate::settings::schema;
-use crate::settings::{Check, Decode, Mode, Node, Problems, Written, section, words};
-use crate::violation::Quoted;
+use crate::schema;
+use crate::text::{Quoted, printable};
 
 section! {
     /// The section `signatures`.
@@ -37,9 +38,10 @@ section! {
         /// Without rules the control does nothing.
         "rules" rules: Vec<Rule> = Vec::new(),
     }
+    check: Signatures::check
 }
 
-impl Check for Signatures {
+impl Signatures {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
         if !self.is_configured() {
             let is_tuned = self.unmatched != Unmatched::Reject;
@@ -67,9 +69,10 @@ section! {
         /// Annotations that the signature must carry.
         "annotations" annotations: BTreeMap<String, String> = BTreeMap::new(),
     }
+    check: Rule::check
 }
 
-impl Check for Rule {
+impl Rule {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
         if self.images.is_empty() && !written.has_items("images") {
             problems.report("names no image; list patterns in images");
@@ -93,9 +96,10 @@ section! {
         /// The owner of a certificate.
         "certificate" certificate: Option<Certificate> = None,
     }
+    check: Authority::check
 }
 
-impl Check for Authority {
+impl Authority {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
         let is_empty = written.is_sound
             && self.public_keys.is_empty()
@@ -119,9 +123,10 @@ section! {
         /// Or what its URL begins with; it ends in `/`, so that no other name can begin with it.
         "subjectPrefix" subject_prefix: Option<Url> = None,
     }
+    check: Keyless::check
 }
 
-impl Check for Keyless {
+impl Keyless {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
         if !written.has("issuer") {
             problems.report("needs an issuer");
@@ -158,9 +163,10 @@ section! {
         /// The repository; any of the owner, where it is left out.
         "repo" repo: Option<String> = None,
     }
+    check: GithubActions::check
 }
 
-impl Check for GithubActions {
+impl GithubActions {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
         if !written.has("owner") {
             problems.report("needs an owner");
@@ -180,9 +186,10 @@ section! {
         /// certificate was valid.
         "requireRekorBundle" require_rekor_bundle: bool = true,
     }
+    check: Certificate::check
 }
 
-impl Check for Certificate {
+impl Certificate {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
         if !written.has("pem") {
             problems.report("needs a pem");
@@ -314,19 +321,19 @@ impl Url {
     }
 }
 
-pub(super) fn judge<'w>(
-    lookups: &Lookups<'_, 'w>,
+pub(crate) fn judge<'p>(
+    lookups: &Lookups<'_, 'p>,
     settings: &Signatures,
-    findings: &mut Findings<'w>,
+    findings: &mut Findings<'p>,
 ) {
     if !settings.is_configured() {
         return;
     }
-    let is_asked_for = |reference: &Reference<'_>| {
+    let matters = |reference: &Reference<'_>| {
         settings.unmatched == Unmatched::Reject
             || settings.rules.iter().any(|rule| rule.is_about(reference))
     };
-    for uses in lookups.distinct(Control::Signatures, is_asked_for, findings) {
+    for uses in lookups.distinct(matters, findings) {
         let outcome = settings.verify(lookups.host, uses.text(), uses.reference);
         for image in uses.images() {
             match &outcome {
@@ -334,11 +341,11 @@ pub(super) fn judge<'w>(
                 Outcome::Tag(digest) => findings.notice(format!(
                     "signatures: {}: verified {}, but a tag can move: write that digest into {}",
                     image.subject,
-                    host_calls::printable(digest),
-                    image.path()
+                    printable(digest),
+                    image.place()
                 )),
                 Outcome::Refused(refusal) => {
-                    findings.refuse(Control::Signatures, image, refusal, MUST);
+                    findings.refuse(image, refusal, MUST);
                 }
             }
         }
@@ -448,12 +455,16 @@ impl Authority {
         Answer::Found(verified)
     }
 
-    fn requests(&self, image: &str, annotations: &BTreeMap<String, String>) -> Vec<Request> {
+    fn requests(
+        &self,
+        image: &str,
+        annotations: &BTreeMap<String, String>,
+    ) -> Vec<SigstoreVerificationInputV2> {
         let image = || image.to_owned();
         let annotations = || (!annotations.is_empty()).then(|| annotations.clone());
         let mut requests = Vec::new();
         if !self.public_keys.is_empty() {
-            requests.push(Request::SigstorePubKeyVerify {
+            requests.push(SigstoreVerificationInputV2::SigstorePubKeyVerify {
                 image: image(),
                 pub_keys: self.public_keys.iter().map(|key| key.0.clone()).collect(),
                 annotations: annotations(),
@@ -466,20 +477,18 @@ impl Authority {
         }) = &self.keyless
         {
             let issuer = issuer.0.clone();
-            requests.extend(
-                subject
-                    .clone()
-                    .map(|subject| Request::SigstoreKeylessVerify {
-                        image: image(),
-                        keyless: vec![KeylessInfo {
-                            issuer: issuer.clone(),
-                            subject,
-                        }],
-                        annotations: annotations(),
-                    }),
-            );
+            requests.extend(subject.clone().map(|subject| {
+                SigstoreVerificationInputV2::SigstoreKeylessVerify {
+                    image: image(),
+                    keyless: vec![KeylessInfo {
+                        issuer: issuer.clone(),
+                        subject,
+                    }],
+                    annotations: annotations(),
+                }
+            }));
             requests.extend(subject_prefix.clone().map(|Url(url_prefix)| {
-                Request::SigstoreKeylessPrefixVerify {
+                SigstoreVerificationInputV2::SigstoreKeylessPrefixVerify {
                     image: image(),
                     keyless_prefix: vec![KeylessPrefixInfo {
                         issuer: issuer.clone(),
@@ -490,7 +499,7 @@ impl Authority {
             }));
         }
         if let Some(GithubActions { owner, repo }) = &self.github_actions {
-            requests.push(Request::SigstoreGithubActionsVerify {
+            requests.push(SigstoreVerificationInputV2::SigstoreGithubActionsVerify {
                 image: image(),
                 owner: owner.clone(),
                 repo: repo.clone(),
@@ -503,7 +512,7 @@ impl Authority {
             require_rekor_bundle,
         }) = &self.certificate
         {
-            requests.push(Request::SigstoreCertificateVerify {
+            requests.push(SigstoreVerificationInputV2::SigstoreCertificateVerify {
                 image: image(),
                 certificate: pem.0.clone().into_bytes(),
                 certificate_chain: chain

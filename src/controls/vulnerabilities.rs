@@ -22,20 +22,21 @@ use std::fmt::{self, Write as _};
 
 use self::cvss::Cvss;
 use self::report::{Report, Score, Severity, Vulnerability};
-use super::{Control, Findings, Lookups, Refusal, Uses};
+use crate::decode::{Decode, Mode, Node, Problems, Written, section, words};
+use crate::finding::Findings;
 use crate::host_calls::Answer;
-use crate::settings::{Check, Decode, Duration, Mode, Node, Problems, Written, section, words};
-use crate::timestamp;
-use crate::violation::{List, Quoted};
+use crate::lookups::{Lookups, Refusal, Uses};
+use crate::text::{Joined, Quoted};
+use crate::time::{self, Duration};
 
 section! {
     /// The section `vulnerabilities`.
-    #[cfg_attr(feature = "schema", schemars(transform = crate::settings::schema::vulnerabilities))]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::vulnerabilities))]
     pub(crate) struct Vulnerabilities {
         "mode" mode: Mode = Mode::Enforce,
         /// Whose reports are read; `none` switches the control off.
         "source" source: Source = Source::None,
-        /// Where the reports are; the workload's own namespace where it is left out.
+        /// Where the reports are; the pod's own namespace where it is left out.
         "namespace" namespace: Option<String> = None,
         /// How many findings of each severity are allowed; one that is left out is not limited.
         "maximum" maximum: Maximum = Maximum::usual(),
@@ -52,9 +53,10 @@ section! {
         /// How old a report may be: `7d`, `12h`, `30m`.
         "maximumReportAge" maximum_report_age: Option<Duration> = None,
     }
+    check: Vulnerabilities::check
 }
 
-impl Check for Vulnerabilities {
+impl Vulnerabilities {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
         for id in &self.ignore {
             if lists(&self.reject, &id.0) {
@@ -88,7 +90,7 @@ impl Check for Vulnerabilities {
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("pattern" = crate::settings::schema::FINDING_ID))
+    schemars(extend("pattern" = crate::schema::FINDING_ID))
 )]
 pub(crate) struct FindingId(String);
 
@@ -141,8 +143,6 @@ section! {
         "unknown" unknown: Option<Count> = None,
     }
 }
-
-impl Check for Maximum {}
 
 impl Maximum {
     /// What holds where the whole map is left out.
@@ -220,19 +220,18 @@ impl Decode for MaximumCvss {
     }
 }
 
-pub(super) fn judge<'w>(
-    lookups: &Lookups<'_, 'w>,
+pub(crate) fn judge<'p>(
+    lookups: &Lookups<'_, 'p>,
     settings: &Vulnerabilities,
-    findings: &mut Findings<'w>,
+    findings: &mut Findings<'p>,
 ) {
     if !settings.is_configured() {
         return;
     }
-    let images = lookups.distinct(Control::Vulnerabilities, |_| true, findings);
-    let Some(namespace) = settings.namespace.as_deref().or(lookups.namespace()) else {
-        let refusal = Refusal::Image(
-            "whose reports cannot be found: the workload has no namespace".to_owned(),
-        );
+    let images = lookups.distinct(|_| true, findings);
+    let Some(namespace) = settings.namespace.as_deref().or(lookups.namespace) else {
+        let refusal =
+            Refusal::Image("whose reports cannot be found: the pod has no namespace".to_owned());
         for uses in &images {
             refuse(uses, &refusal, findings);
         }
@@ -274,7 +273,7 @@ impl Vulnerabilities {
         self.source != Source::None
     }
 
-    fn judge_missing<'w>(&self, uses: &Uses<'_, 'w>, findings: &mut Findings<'w>) {
+    fn judge_missing<'p>(&self, uses: &Uses<'_, 'p>, findings: &mut Findings<'p>) {
         match self.missing_report {
             MissingReport::Reject => {
                 let reason = "for which there is no vulnerability report".to_owned();
@@ -296,7 +295,7 @@ impl Vulnerabilities {
     fn is_stale(&self, report: &Report, now: i64) -> Option<String> {
         let maximum = self.maximum_report_age?;
         // A report without a time, or from the future, is of no known age.
-        let age = report.time.and_then(|time| timestamp::age(time, now));
+        let age = report.time.and_then(|time| time::age(time, now));
         match age.map(Duration::from_seconds) {
             None => Some("whose vulnerability report is of unknown age".to_owned()),
             Some(age) if age > maximum => Some(format!(
@@ -385,7 +384,7 @@ impl Vulnerabilities {
         }
         let reason = format!(
             "which has vulnerabilities: {}; {}",
-            List(&reasons),
+            Joined(&reasons),
             Worst(offending.clone())
         );
         Some(Objection {
@@ -429,7 +428,7 @@ impl fmt::Display for Worst<'_> {
             if found.fixed_versions.is_empty() {
                 f.write_str(" (no fix)")?;
             } else {
-                write!(f, " (fixed in {})", List(&found.fixed_versions))?;
+                write!(f, " (fixed in {})", Joined(&found.fixed_versions))?;
             }
         }
         match findings.len().checked_sub(SHOWN) {
@@ -440,9 +439,9 @@ impl fmt::Display for Worst<'_> {
 }
 
 #[inline(never)]
-fn refuse<'w>(uses: &Uses<'_, 'w>, refusal: &Refusal, findings: &mut Findings<'w>) {
+fn refuse<'p>(uses: &Uses<'_, 'p>, refusal: &Refusal, findings: &mut Findings<'p>) {
     for image in uses.images() {
-        findings.refuse(Control::Vulnerabilities, image, refusal, MUST);
+        findings.refuse(image, refusal, MUST);
     }
 }
 

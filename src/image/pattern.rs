@@ -19,20 +19,20 @@ use super::reference::{
     DOCKER_HUB, DOCKER_HUB_LEGACY, OFFICIAL, Reference, is_component, is_registry, is_tag,
     parse_digest, split, split_once, split_port, usual_host,
 };
-use crate::settings::{Decode, Node, Problems};
-use crate::violation::Quoted;
+use crate::decode::{Decode, Node, Problems};
+use crate::text::Quoted;
 
 /// One entry of a list of images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImagePattern {
-    host: Host,
+    host: HostPattern,
     segments: Vec<Segment>,
     version: Option<Version>,
 }
 
 /// Host and port in lower case, Docker Hub's old name replaced by its new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Host {
+struct HostPattern {
     /// Whether one label, any one, stands before the name.
     any_label: bool,
     name: String,
@@ -99,7 +99,7 @@ impl ImagePattern {
             Some((host, rest)) => (host, Some(rest)),
             None => (text, None),
         };
-        let host = Host::parse(host, text)?;
+        let host = HostPattern::parse(host, text)?;
         let (path, version) = match rest {
             None => (None, None),
             Some(rest) => split_version(rest)?,
@@ -209,7 +209,7 @@ fn is_public_suffix(domain: &str) -> bool {
     }
 }
 
-impl Host {
+impl HostPattern {
     fn parse(host: &str, text: &str) -> Result<Self, PatternError> {
         let lower = host.to_ascii_lowercase();
         let (any_label, registry) = match lower.strip_prefix("*.") {
@@ -387,7 +387,7 @@ impl Decode for ImagePattern {
 #[cfg_attr(
     feature = "schema",
     derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("not" = crate::settings::schema::open_to_everyone()))
+    schemars(extend("not" = crate::schema::open_to_everyone()))
 )]
 pub(crate) struct AllowedImage(ImagePattern);
 

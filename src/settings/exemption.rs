@@ -3,12 +3,13 @@
 //! They come from the settings only. A label, an annotation or a container's name is written by
 //! whoever is to be judged.
 
-#[cfg(feature = "schema")]
-use super::schema;
-use super::{Check, Decode, Node, Problems, Written, section};
-use crate::controls::{Control, Images};
+use crate::controls::Control;
+use crate::decode::{Decode, Node, Problems, Written, section};
 use crate::image::pattern::AllowedImage;
-use crate::violation::Subject;
+use crate::pod::image::Images;
+use crate::pod::place::Subject;
+#[cfg(feature = "schema")]
+use crate::schema;
 
 section! {
     /// One entry of `exemptions`.
@@ -21,6 +22,7 @@ section! {
         /// Exact names; only workloads in these namespaces are exempt.
         "namespaces" namespaces: Option<Given<String>> = None,
     }
+    check: Exemption::check
 }
 
 /// A list that says something. An empty one does not limit an exemption, which is not what
@@ -79,7 +81,7 @@ fn runs_one_of(patterns: &[AllowedImage], subject: Subject<'_>, images: &Images<
         })
 }
 
-impl Check for Exemption {
+impl Exemption {
     fn check(&self, _: &Written<'_>, problems: &mut Problems) {
         let controls = self.controls.as_ref().map(|controls| controls.0.as_slice());
         if controls.is_none() {

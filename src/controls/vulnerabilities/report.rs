@@ -22,7 +22,7 @@ use super::cvss::Cvss;
 use crate::host_calls::{self, Answer, Host, ListQuery};
 use crate::image::reference::{Reference, split_port, usual_host};
 use crate::json::{Entries, Items, Node};
-use crate::timestamp;
+use crate::time;
 
 /// One scan of one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,7 +309,7 @@ fn read_sbomscanner(resource: Node<'_>) -> Option<Report> {
                 .collect(),
             platform: text(image, "platform"),
         },
-        time: created.and_then(timestamp::parse),
+        time: created.and_then(time::parse),
         vulnerabilities: found
             .into_iter()
             .flat_map(Items::iter)
@@ -370,7 +370,7 @@ fn read_trivy(resource: Node<'_>) -> Option<Report> {
                 .collect(),
             platform: String::new(),
         },
-        time: report.text("updateTimestamp").and_then(timestamp::parse),
+        time: report.text("updateTimestamp").and_then(time::parse),
         vulnerabilities: report
             .items("vulnerabilities")?
             .iter()

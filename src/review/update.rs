@@ -4,44 +4,51 @@
 //! on workloads that are older than the policy. Running another image in them is judged in full, and
 //! so is what comes under a bad value of the pod that it did not run under before.
 
-use crate::container::Container;
-use crate::json::Text;
-use crate::violation::{ContainerKind, Inherited, Subject, Violation};
-use crate::workload::Workload;
+use crate::finding::Inherited;
+use crate::pod::container::Container;
+use crate::pod::place::{ContainerKind, Subject};
+use crate::pod::spec::Pod;
+use crate::violation::Violation;
 
 /// An UPDATE, as the rule looks at it.
-pub(super) struct Update<'u, 'w> {
-    pub(super) workload: &'w Workload<'w>,
-    pub(super) stored: &'u Workload<'u>,
+pub(crate) struct Update<'u, 'p> {
+    pub(crate) pod: &'p Pod<'p>,
+    pub(crate) stored: &'u Pod<'u>,
     /// What the stored object violates.
-    pub(super) legacy: &'u [Violation<'u>],
+    pub(crate) legacy: &'u [Violation<'u>],
 }
 
-impl<'w> Update<'_, 'w> {
+impl<'p> Update<'_, 'p> {
     /// What is left of a violation: nothing where the stored object had it already and nobody comes
     /// under it now; else the violation, or what it is to the containers that do.
-    pub(super) fn count(&self, violation: Violation<'w>) -> Vec<Violation<'w>> {
-        if !self.legacy.iter().any(|old| violation.is_same_as(old)) {
+    pub(crate) fn count(&self, violation: Violation<'p>) -> Vec<Violation<'p>> {
+        let Violation { control, finding } = &violation;
+        let is_legacy =
+            |old: &Violation<'_>| old.control == *control && finding.is_same_as(&old.finding);
+        if !self.legacy.iter().any(is_legacy) {
             return vec![violation];
         }
-        let newcomers: Vec<Container<'w>> = match &violation.inherited {
+        let newcomers: Vec<Container<'p>> = match &finding.inherited {
             Some(value) => self
-                .concerned(violation.subject)
+                .concerned(finding.subject())
                 .filter(|container| self.newly_takes(value, container))
                 .collect(),
             // What no container can overrule is not held against an ephemeral container that is
             // added: it changes nothing about the others, and could mend nothing.
             None => self
-                .concerned(violation.subject)
+                .concerned(finding.subject())
                 .filter(|container| !self.is_added_for_debugging(container))
                 .filter(|container| self.runs_another_image(container))
                 .collect(),
         };
         let is_for_debugging = |container| self.is_added_for_debugging(container);
-        if violation.subject == Subject::Workload && newcomers.iter().all(is_for_debugging) {
+        if finding.subject() == Subject::Pod && newcomers.iter().all(is_for_debugging) {
             return newcomers
                 .iter()
-                .map(|container| violation.of_container(container))
+                .map(|container| Violation {
+                    control: *control,
+                    finding: finding.of_container(container),
+                })
                 .collect();
         }
         if newcomers.is_empty() {
@@ -52,38 +59,34 @@ impl<'w> Update<'_, 'w> {
 
     /// The containers that a violation of this subject is about. (A volume's image is part of the
     /// violation itself.)
-    fn concerned(&self, subject: Subject<'w>) -> impl Iterator<Item = Container<'w>> {
-        self.workload
+    fn concerned(&self, subject: Subject<'p>) -> impl Iterator<Item = Container<'p>> {
+        self.pod
             .containers()
-            .filter(move |container| subject == Subject::Workload || container.subject() == subject)
+            .filter(move |container| subject == Subject::Pod || container.subject() == subject)
     }
 
     /// Whether the container takes a value that, with this image, it did not take before.
-    fn newly_takes(&self, value: &Inherited, container: &Container<'w>) -> bool {
-        (value.is_taken_by)(self.workload, container)
+    fn newly_takes(&self, value: &Inherited, container: &Container<'p>) -> bool {
+        (value.is_taken_by)(self.pod, container)
             && !self.stored_as(container).is_some_and(|old| {
-                image(&old) == image(container) && (value.is_taken_by)(self.stored, &old)
+                old.image() == container.image() && (value.is_taken_by)(self.stored, &old)
             })
     }
 
     /// Whether the stored object has this container with another image, or does not have it.
-    fn runs_another_image(&self, container: &Container<'w>) -> bool {
+    fn runs_another_image(&self, container: &Container<'p>) -> bool {
         !self
             .stored_as(container)
-            .is_some_and(|old| image(&old) == image(container))
+            .is_some_and(|old| old.image() == container.image())
     }
 
-    fn is_added_for_debugging(&self, container: &Container<'w>) -> bool {
+    fn is_added_for_debugging(&self, container: &Container<'p>) -> bool {
         container.kind == ContainerKind::Ephemeral && self.stored_as(container).is_none()
     }
 
-    fn stored_as(&self, container: &Container<'w>) -> Option<Container<'_>> {
+    fn stored_as(&self, container: &Container<'p>) -> Option<Container<'_>> {
         self.stored
             .containers()
             .find(|old| old.subject().is_same_as(&container.subject()))
     }
-}
-
-fn image<'w>(container: &Container<'w>) -> Option<&'w str> {
-    container.spec.image.as_ref().map(Text::as_str)
 }

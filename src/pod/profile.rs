@@ -9,10 +9,11 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use crate::decode::{Decode, Node, Problems};
 use crate::json::{Text, object};
-use crate::settings::{Decode, Node, Problems};
 
 /// A profile as a pod asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,9 +168,9 @@ impl<'a> Target<'a> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for ProfileAnnotations<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Annotations;
+        struct Visit;
 
-        impl<'de> Visitor<'de> for Annotations {
+        impl<'de> Visitor<'de> for Visit {
             type Value = ProfileAnnotations<'de>;
 
             fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -196,8 +197,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for ProfileAnnotations<'a> {
             }
         }
 
-        deserializer.deserialize_any(Annotations)
+        deserializer.deserialize_any(Visit)
     }
+}
+
+/// A profile field to be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ProfileField {
+    #[serde(rename = "localhostProfile", skip_serializing_if = "Option::is_none")]
+    pub(crate) localhost_profile: Option<String>,
+    #[serde(rename = "type")]
+    pub(crate) type_: &'static str,
 }
 
 /// An entry of `appArmor.allowed` or `seccomp.allowed`.
@@ -222,15 +232,17 @@ impl AllowedProfile {
     }
 
     /// The field value that asks for this profile, where the entry names a single one.
-    pub(crate) fn as_field(&self) -> Option<serde_json::Value> {
-        match self {
-            Self::RuntimeDefault => Some(serde_json::json!({ "type": "RuntimeDefault" })),
-            Self::Unconfined => Some(serde_json::json!({ "type": "Unconfined" })),
-            Self::Localhost(name) => {
-                Some(serde_json::json!({ "type": "Localhost", "localhostProfile": name }))
-            }
-            Self::AnyLocalhost => None,
-        }
+    pub(crate) fn as_field(&self) -> Option<ProfileField> {
+        let (type_, localhost_profile) = match self {
+            Self::RuntimeDefault => ("RuntimeDefault", None),
+            Self::Unconfined => ("Unconfined", None),
+            Self::Localhost(name) => ("Localhost", Some(name.clone())),
+            Self::AnyLocalhost => return None,
+        };
+        Some(ProfileField {
+            localhost_profile,
+            type_,
+        })
     }
 
     /// The annotation value that asks for this profile, where the entry names a single one.

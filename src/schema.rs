@@ -18,11 +18,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::{Duration, Settings};
-use crate::controls::pod_wide;
+use crate::controls::Control;
 use crate::controls::signatures::SHARED_HOSTS;
 use crate::image::pattern::{ImagePattern, SECOND_LEVELS, SHARED_REGISTRIES, Tenant};
-use crate::profile::AllowedProfile;
+use crate::pod::profile::AllowedProfile;
+use crate::settings::Settings;
+use crate::time::Duration;
 
 /// The JSON Schema of the settings.
 #[must_use]
@@ -296,7 +297,8 @@ pub(crate) fn exemption(schema: &mut Schema) {
     need(schema, &["controls"]);
     let exempted = json!([{"required": ["images"]}, {"required": ["namespaces"]}]);
     schema.insert("anyOf".to_owned(), exempted);
-    let pod_wide: Vec<_> = pod_wide().collect();
+    let all = Control::ALL.iter().copied();
+    let pod_wide: Vec<_> = all.filter(|control| control.is_pod_wide()).collect();
     let never_exempted = json!({
         "type": "object",
         "required": ["images"],

@@ -1,11 +1,75 @@
-//! Moments as registries and scanners write them: RFC 3339.
+//! Moments as registries and scanners write them (RFC 3339), and lengths of time as the settings do.
 //!
 //! ```text
+//! duration  = digits ( "d" | "h" | "m" )
 //! timestamp = YYYY "-" MM "-" DD "T" hh ":" mm ":" ss [ "." digits ] ( "Z" | ( "+" | "-" ) hh ":" mm )
 //! ```
 //!
 //! The time library that k8s-openapi re-exports parses this too, and a hundred other things: it
 //! makes the module 110 KB larger.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::decode::{Decode, Node, Problems};
+use crate::text::Quoted;
+
+/// A length of time, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String", extend("pattern" = crate::schema::DURATION))
+)]
+pub(crate) struct Duration(i64);
+
+impl Duration {
+    pub(crate) fn from_seconds(seconds: i64) -> Self {
+        Self(seconds)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (unit, seconds) = [('d', DAY), ('h', HOUR), ('m', MINUTE)]
+            .into_iter()
+            .find(|(unit, _)| text.ends_with(*unit))?;
+        let number = text.strip_suffix(unit)?;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let number: i64 = is_number.then(|| number.parse().ok())??;
+        number
+            .checked_mul(seconds)
+            .filter(|seconds| *seconds > 0)
+            .map(Self)
+    }
+}
+
+impl Display for Duration {
+    /// In the largest unit that it fills, rounded down.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (unit, seconds) = match self.0 {
+            DAY.. => ("d", DAY),
+            HOUR.. => ("h", HOUR),
+            _ => ("m", MINUTE),
+        };
+        write!(
+            f,
+            "{}{unit}",
+            self.0.checked_div(seconds).unwrap_or_default()
+        )
+    }
+}
+
+impl Decode for Duration {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let text = problems.text(node)?;
+        let duration = Self::parse(text);
+        if duration.is_none() {
+            problems.report(format_args!(
+                "{} is no duration (7d, 12h, 30m)",
+                Quoted(text)
+            ));
+        }
+        duration
+    }
+}
 
 /// Seconds since 1970-01-01T00:00:00Z, fractions dropped; `None` where the text is no timestamp.
 pub(crate) fn parse(text: &str) -> Option<i64> {
@@ -109,6 +173,9 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
         .saturating_sub(1)
 }
 
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
 const CLOCK_SKEW_SECONDS: i64 = 300;
 
 #[cfg(test)]
@@ -158,6 +225,38 @@ mod tests {
             "2024-00-02T03:04:05Z",
         ] {
             assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_a_number_and_a_unit() {
+        for (text, seconds) in [
+            ("7d", Some(604_800)),
+            ("12h", Some(43_200)),
+            ("30m", Some(1_800)),
+            ("0d", None),
+            ("d", None),
+            ("", None),
+            ("7", None),
+            ("-1d", None),
+            ("+1d", None),
+            ("1.5d", None),
+            ("7 d", None),
+            ("7D", None),
+            ("999999999999999999d", None),
+        ] {
+            assert_eq!(
+                Duration::parse(text),
+                seconds.map(Duration::from_seconds),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_duration_is_shown_in_the_largest_unit_it_fills() {
+        for (seconds, text) in [(59, "0m"), (3_600, "1h"), (90_000, "1d"), (7_199, "1h")] {
+            assert_eq!(Duration::from_seconds(seconds).to_string(), text);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Decoding of settings that reports every problem at once, each with its path.
+//! Decoding that reports every problem at once, each with its path.
 //!
 //! serde's derived decoders stop at the first problem. Here the text becomes a borrowed document,
 //! and each type reads its [`Node`] and tells [`Problems`] what is wrong with it.
@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::ops::Deref;
 
-use super::Mode;
-use crate::json::{Items, Node};
-use crate::violation::{List, Quoted};
+use crate::json::Items;
+pub(crate) use crate::json::Node;
+use crate::text::{Joined, Quoted, Step, Steps};
 
 /// A type that settings are made of.
 pub(crate) trait Decode: Sized {
@@ -25,14 +25,8 @@ pub(crate) trait Decode: Sized {
 /// What is wrong with the settings, and where decoding stands.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
-    path: Vec<Step>,
+    path: Vec<Step<'static>>,
     found: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    Key(&'static str),
-    Index(usize),
 }
 
 impl Problems {
@@ -53,15 +47,7 @@ impl Problems {
     #[cold]
     #[inline(never)]
     fn report_text(&mut self, problem: &str) {
-        let mut message = String::new();
-        for (position, step) in self.path.iter().enumerate() {
-            // Writing to a String cannot fail.
-            let _ = match step {
-                Step::Key(key) if position == 0 => message.write_str(key),
-                Step::Key(key) => write!(message, ".{key}"),
-                Step::Index(index) => write!(message, "[{index}]"),
-            };
-        }
+        let mut message = Steps(self.path.iter().copied()).to_string();
         if message.is_empty() {
             message.push_str("settings");
         }
@@ -93,7 +79,7 @@ impl Problems {
         is_empty
     }
 
-    fn step<T>(&mut self, step: Step, work: impl FnOnce(&mut Self) -> T) -> T {
+    fn step<T>(&mut self, step: Step<'static>, work: impl FnOnce(&mut Self) -> T) -> T {
         self.path.push(step);
         let answer = work(self);
         self.path.pop();
@@ -187,7 +173,7 @@ impl Problems {
             None => self.report(format_args!(
                 "unknown key {}; the keys are: {}",
                 Quoted(key),
-                List(known)
+                Joined(known)
             )),
         }
     }
@@ -200,20 +186,26 @@ impl Problems {
             Some(near) => self.report(format_args!(
                 "{} is none of: {}; did you mean {near}?",
                 Quoted(word),
-                List(known)
+                Joined(known)
             )),
-            None => self.report(format_args!("{} is none of: {}", Quoted(word), List(known))),
+            None => self.report(format_args!(
+                "{} is none of: {}",
+                Quoted(word),
+                Joined(known)
+            )),
         }
     }
 }
 
-/// Declares a map of the settings: its keys, their types and their defaults, once.
+/// Declares a map of the settings: its keys, their types and their defaults, once; and what it asks of
+/// its values taken together, if anything.
 macro_rules! section {
     (
         $(#[$meta:meta])*
         $vis:vis struct $name:ident {
             $( $(#[$field_meta:meta])* $key:literal $field:ident : $type:ty = $default:expr ),* $(,)?
         }
+        $(check: $check:path)?
     ) => {
         #[derive(Debug, Clone)]
         #[cfg_attr(
@@ -228,8 +220,8 @@ macro_rules! section {
                 #[cfg_attr(
                     feature = "schema",
                     serde(rename = $key),
-                    schemars(transform = $crate::settings::schema::key(
-                        <$type as $crate::settings::Decode>::NULL_IS_UNSET
+                    schemars(transform = $crate::schema::key(
+                        <$type as $crate::decode::Decode>::NULL_IS_UNSET
                     ))
                 )]
                 pub(crate) $field: $type,
@@ -242,22 +234,22 @@ macro_rules! section {
             }
         }
 
-        impl $crate::settings::Decode for $name {
+        impl $crate::decode::Decode for $name {
             fn decode(
-                node: $crate::settings::Node<'_>,
-                problems: &mut $crate::settings::Problems,
+                node: $crate::decode::Node<'_>,
+                problems: &mut $crate::decode::Problems,
             ) -> Option<Self> {
-                let known = problems.count();
+                let _known = problems.count();
                 let [$( $field ),*] = problems.values(node, &[$( $key ),*])?;
                 // Each default is made only where it is needed.
                 let section = Self {
                     $( $field: problems.read($key, $field).unwrap_or_else(|| $default), )*
                 };
-                let written = $crate::settings::Written {
+                let _written = $crate::decode::Written {
                     values: &[$( ($key, $field) ),*],
-                    is_sound: problems.count() == known,
+                    is_sound: problems.count() == _known,
                 };
-                $crate::settings::Check::check(&section, &written, problems);
+                $( $check(&section, &_written, problems); )?
                 Some(section)
             }
         }
@@ -277,7 +269,7 @@ macro_rules! words {
         #[cfg_attr(
             feature = "schema",
             derive(::schemars::JsonSchema, ::serde::Serialize),
-            schemars(transform = $crate::settings::schema::words)
+            schemars(transform = $crate::schema::words)
         )]
         $vis enum $name {
             $(
@@ -302,10 +294,10 @@ macro_rules! words {
             }
         }
 
-        impl $crate::settings::Decode for $name {
+        impl $crate::decode::Decode for $name {
             fn decode(
-                node: $crate::settings::Node<'_>,
-                problems: &mut $crate::settings::Problems,
+                node: $crate::decode::Node<'_>,
+                problems: &mut $crate::decode::Problems,
             ) -> Option<Self> {
                 match problems.text(node)? {
                     $( $word => Some(Self::$variant), )*
@@ -321,9 +313,26 @@ macro_rules! words {
 
 pub(crate) use {section, words};
 
-/// What a section asks of its values taken together.
-pub(crate) trait Check {
-    fn check(&self, _written: &Written<'_>, _problems: &mut Problems) {}
+words! {
+    /// What happens to the violations of a control.
+    pub(crate) enum Mode {
+        /// They reject the request.
+        Enforce = "enforce",
+        /// They come back as admission warnings.
+        Warn = "warn",
+        /// The control does not look.
+        Disabled = "disabled",
+    }
+}
+
+words! {
+    /// Whether a profile annotation can satisfy a requirement.
+    pub(crate) enum AnnotationUse {
+        /// No: today's clusters do not act on it.
+        Ignore = "ignore",
+        /// Yes: the cluster is old enough to act on it.
+        Honor = "honor",
+    }
 }
 
 /// How a section is written, beside the values that were read from it.

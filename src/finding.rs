@@ -1,0 +1,280 @@
+//! What a control hands back: findings, as data, and the sentence that each becomes.
+//!
+//! A control reports a [`Finding`]: whose field, what was found there and what mends it. Which control
+//! it was is stamped on it by whoever runs the controls. Sorting, exemptions, the update rule and the
+//! machine-readable form all work on that data.
+
+pub(crate) mod profile;
+
+use std::borrow::Cow;
+use std::fmt::{self, Display, Formatter};
+
+use serde::Serialize;
+
+use crate::pod::container::Container;
+use crate::pod::place::{Place, Subject};
+use crate::pod::profile::ProfileField;
+use crate::pod::spec::Pod;
+use crate::text::{Joined, Quoted};
+
+/// What the controls have found.
+#[derive(Debug, Default)]
+pub(crate) struct Findings<'p> {
+    pub(crate) found: Vec<Finding<'p>>,
+    /// What the user should know and no finding says; sorted, each once.
+    pub(crate) notices: Vec<String>,
+}
+
+impl<'p> Findings<'p> {
+    // Most requests come this way never.
+    #[cold]
+    pub(crate) fn report(&mut self, finding: Finding<'p>) {
+        self.found.push(finding);
+    }
+
+    #[cold]
+    pub(crate) fn notice(&mut self, notice: impl Into<String>) {
+        let notice = notice.into();
+        if let Err(place) = self.notices.binary_search(&notice) {
+            self.notices.insert(place, notice);
+        }
+    }
+}
+
+/// One field of the pod that a control does not accept.
+#[derive(Debug, Clone)]
+pub(crate) struct Finding<'p> {
+    pub(crate) place: Place<'p>,
+    pub(crate) found: Found<'p>,
+    /// Why `found` is not accepted, where the control and the field do not say it by themselves.
+    because: Option<Cow<'static, str>>,
+    pub(crate) remedy: Remedy,
+    /// What else tells this finding from one that the stored object has, and nobody reads.
+    identity: Cow<'static, str>,
+    /// For a value that is written for several containers: who takes it.
+    pub(crate) inherited: Option<Inherited>,
+}
+
+/// A value that containers take which have none of their own.
+#[derive(Debug, Clone)]
+pub(crate) struct Inherited {
+    /// Whether this container of the pod does.
+    pub(crate) is_taken_by: Takes,
+    /// What mends it in the container alone, where that is not what mends it for all.
+    own: Option<Remedy>,
+}
+
+/// Whether a container takes a value that is not its own.
+pub(crate) type Takes = fn(&Pod<'_>, &Container<'_>) -> bool;
+
+impl<'p> Finding<'p> {
+    pub(crate) fn new(place: Place<'p>, found: Found<'p>, remedy: Remedy) -> Self {
+        Self {
+            place,
+            found,
+            because: None,
+            remedy,
+            identity: Cow::Borrowed(""),
+            inherited: None,
+        }
+    }
+
+    pub(crate) fn because(self, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            because: Some(reason.into()),
+            ..self
+        }
+    }
+
+    /// Tells apart what is written alike and does not do the same.
+    pub(crate) fn told_apart_by(self, identity: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            identity: identity.into(),
+            ..self
+        }
+    }
+
+    /// Says which containers take the value.
+    pub(crate) fn taken_by(self, is_taken_by: Takes) -> Self {
+        Self {
+            inherited: Some(Inherited {
+                is_taken_by,
+                own: None,
+            }),
+            ..self
+        }
+    }
+
+    /// The same, where a container mends it in another way.
+    pub(crate) fn taken_by_unless(self, is_taken_by: Takes, own: Remedy) -> Self {
+        Self {
+            inherited: Some(Inherited {
+                is_taken_by,
+                own: Some(own),
+            }),
+            ..self
+        }
+    }
+
+    pub(crate) fn subject(&self) -> Subject<'p> {
+        self.place.subject
+    }
+
+    /// Whether `other`, found in another state of the object, is this same finding.
+    pub(crate) fn is_same_as(&self, other: &Finding<'_>) -> bool {
+        self.place.is_same_as(&other.place)
+            && self.found == other.found
+            && self.identity == other.identity
+    }
+
+    /// What this finding is to a container that takes the value: that it has none of its own.
+    pub(crate) fn of_container(&self, container: &Container<'p>) -> Self {
+        let own = self.inherited.as_ref().and_then(|value| value.own.clone());
+        Self::new(
+            self.place.of_other(container.subject()),
+            Found::Unset,
+            own.unwrap_or_else(|| self.remedy.clone()),
+        )
+        .because(format!("and the pod's {}", self.found))
+    }
+
+    /// What findings of one control are sorted by: the place in the manifest.
+    pub(crate) fn sort_key(&self) -> impl Ord {
+        (
+            self.subject(),
+            &self.place,
+            &self.found,
+            &self.because,
+            &self.identity,
+        )
+    }
+}
+
+impl Display for Finding<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.subject() != Subject::Pod {
+            write!(f, "{}: ", self.subject())?;
+        }
+        let place = &self.place;
+        write!(f, "{} {}", place.within_subject(), self.found)?;
+        if let Some(reason) = &self.because {
+            write!(f, ", {reason}")?;
+        }
+        f.write_str("; ")?;
+        match &self.remedy {
+            Remedy::Set(value) => write!(f, "set {place}{value}"),
+            Remedy::Remove => write!(f, "remove {place}"),
+            Remedy::Append(name) => write!(f, "add {name} to {place}"),
+            Remedy::OneOf {
+                allowed,
+                suggestion,
+            } => match suggestion.as_ref().filter(|value| value.is_short()) {
+                Some(value) => write!(f, "set {place}{value} (allowed: {})", Joined(allowed)),
+                None => write!(f, "{place} must be one of: {}", Joined(allowed)),
+            },
+            Remedy::Must(predicate) => write!(f, "{place} must {predicate}"),
+            Remedy::Ask => f.write_str("try again, or ask whoever runs the policy server"),
+        }
+    }
+}
+
+/// What stands in the field.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Found<'p> {
+    Unset,
+    Flag(bool),
+    Number(i64),
+    Text(&'p str),
+    /// Anything that needs words of its own, after the name of the field: `has no name`.
+    Phrase(Cow<'static, str>),
+}
+
+impl Display for Found<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unset => f.write_str("is not set"),
+            Self::Flag(flag) => write!(f, "is {flag}"),
+            Self::Number(number) => write!(f, "is {number}"),
+            Self::Text(text) => write!(f, "is {}", Quoted(text)),
+            Self::Phrase(phrase) => f.write_str(phrase),
+        }
+    }
+}
+
+/// What mends a finding.
+#[derive(Debug, Clone)]
+pub(crate) enum Remedy {
+    /// Write this value.
+    Set(Value),
+    /// Delete the field.
+    Remove,
+    /// Add this name to the list.
+    Append(Cow<'static, str>),
+    /// Choose; `suggestion` is one choice that is always right, where there is one.
+    OneOf {
+        allowed: Vec<String>,
+        suggestion: Option<Value>,
+    },
+    /// No value can be named: what the field must do, as words after "must".
+    Must(Cow<'static, str>),
+    /// Nothing in the manifest: what could not be told may be told another time.
+    Ask,
+}
+
+/// A value to be written.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Value {
+    Flag(bool),
+    Text(Cow<'static, str>),
+    Profile(ProfileField),
+}
+
+impl Value {
+    /// Whether it can be named in a few words.
+    fn is_short(&self) -> bool {
+        !matches!(self, Self::Profile(profile) if profile.localhost_profile.is_some())
+    }
+}
+
+impl Display for Value {
+    /// What stands behind the place: `.type to RuntimeDefault`.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, " to {flag}"),
+            Self::Text(text) => write!(f, " to {text}"),
+            Self::Profile(ProfileField {
+                localhost_profile: None,
+                type_,
+            }) => write!(f, ".type to {type_}"),
+            Self::Profile(profile) => {
+                let json = serde_json::to_string(profile).map_err(|_| fmt::Error)?;
+                write!(f, " to {json}")
+            }
+        }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl From<&'static str> for Value {
+    fn from(text: &'static str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<ProfileField> for Value {
+    fn from(profile: ProfileField) -> Self {
+        Self::Profile(profile)
+    }
+}

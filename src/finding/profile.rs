@@ -1,0 +1,151 @@
+//! What AppArmor and seccomp find of profiles, which is the same but for a few words.
+
+use super::{Finding, Findings, Found, Remedy, Takes, Value};
+use crate::decode::AnnotationUse;
+use crate::pod::container::Container;
+use crate::pod::place::{Place, Subject};
+use crate::pod::profile::{AllowedProfile, Malformed, Profile, ProfileAnnotation, WrittenProfile};
+use crate::pod::security_context::SecurityContext;
+use crate::pod::spec::Pod;
+use crate::text::Joined;
+
+/// What tells one kind of profile from another.
+pub(crate) struct ProfileKind {
+    /// The field of a security context.
+    pub(crate) field: &'static str,
+    pub(crate) of: for<'c> fn(&'c SecurityContext<'c>) -> Option<&'c WrittenProfile<'c>>,
+    /// Whether a container takes the pod's field.
+    pub(crate) takes_field: Takes,
+    /// Whether an annotation asks for a profile of the container.
+    pub(crate) is_annotated: fn(&Pod<'_>, &Container<'_>) -> bool,
+    /// Why no profile is set, where nothing is written anywhere, if there is more to say.
+    pub(crate) without_any: Option<&'static str>,
+    /// Why the annotation does not stand in for the field.
+    pub(crate) without_field: &'static str,
+}
+
+/// What the settings ask of profiles of one kind.
+pub(crate) struct ProfileRules<'s> {
+    pub(crate) required: bool,
+    pub(crate) allowed: &'s [AllowedProfile],
+    pub(crate) annotations: AnnotationUse,
+}
+
+impl ProfileKind {
+    /// Judges the fields of the pod and of each container.
+    pub(crate) fn judge_fields<'p>(
+        &self,
+        pod: &'p Pod<'p>,
+        rules: &ProfileRules<'_>,
+        findings: &mut Findings<'p>,
+    ) {
+        let of_pod = pod.security_context().and_then(self.of);
+        if let Some(profile) = of_pod {
+            let place = || pod.field(&["securityContext", self.field]);
+            if let Some(found) = of_field(place, profile, rules.allowed) {
+                findings.report(found.taken_by(self.takes_field));
+            }
+        }
+        for container in pod.containers() {
+            let own = container.security_context().and_then(self.of);
+            if let Some(profile) = own {
+                let place = || container.security_field(&[self.field]);
+                if let Some(found) = of_field(place, profile, rules.allowed) {
+                    findings.report(found);
+                }
+            }
+            if !rules.required || own.or(of_pod).is_some() {
+                continue;
+            }
+            let is_annotated = (self.is_annotated)(pod, &container);
+            if is_annotated && rules.annotations == AnnotationUse::Honor {
+                continue;
+            }
+            let place = container.security_field(&[self.field]);
+            let found = Finding::new(place, Found::Unset, set_profile(rules.allowed));
+            findings.report(match self.without_any {
+                _ if is_annotated => found.because(self.without_field),
+                Some(reason) => found.because(reason),
+                None => found,
+            });
+        }
+    }
+
+    /// The profile of the container's own field.
+    pub(crate) fn own<'p>(&self, container: &Container<'p>) -> Option<&'p WrittenProfile<'p>> {
+        container.security_context().and_then(self.of)
+    }
+}
+
+impl ProfileRules<'_> {
+    /// What is wrong with an annotation that asks for `profile` and is about `subject`.
+    pub(crate) fn of_annotation<'p>(
+        &self,
+        pod: &'p Pod<'p>,
+        subject: Subject<'p>,
+        annotation: &'p ProfileAnnotation<'p>,
+        profile: Result<Option<Profile<'p>>, Malformed>,
+    ) -> Option<Finding<'p>> {
+        let reason = match profile {
+            Ok(None) => return None,
+            Ok(Some(profile)) if allows(self.allowed, profile) => return None,
+            Ok(Some(_)) => format!("and the allowed profiles are: {}", Joined(self.allowed)),
+            Err(_) => {
+                "which is no profile (runtime/default, localhost/<name>, unconfined)".to_owned()
+            }
+        };
+        let another = self.allowed.iter().find_map(AllowedProfile::as_annotation);
+        // Where the cluster acts on it, it may be all that its container has.
+        let remedy = match (self.annotations, another) {
+            (AnnotationUse::Honor, Some(another)) => Remedy::Set(another.into()),
+            (AnnotationUse::Honor, None) => Remedy::Must("name an allowed profile".into()),
+            (AnnotationUse::Ignore, _) => Remedy::Remove,
+        };
+        let place = pod.annotation(subject, annotation.key());
+        let found = Found::Text(annotation.value());
+        Some(Finding::new(place, found, remedy).because(reason))
+    }
+}
+
+/// What is wrong with a profile field.
+fn of_field<'p>(
+    place: impl FnOnce() -> Place<'p>,
+    written: &'p WrittenProfile<'p>,
+    allowed: &[AllowedProfile],
+) -> Option<Finding<'p>> {
+    let (found, reason) = match written.parse() {
+        Ok(profile) if allows(allowed, profile) => return None,
+        // Escaped, as all input is, but not cut: what is found tells an old finding from a new one.
+        Ok(Profile::Localhost(name)) => {
+            let profile = format!("Localhost/{name}");
+            (Found::Phrase(format!("is {profile:?}").into()), None)
+        }
+        Ok(_) => (Found::Text(written.type_()), None),
+        Err(malformed) => (Found::Text(written.type_()), Some(malformed.reason())),
+    };
+    let finding = Finding::new(place(), found, set_profile(allowed));
+    Some(match reason {
+        Some(reason) => finding.because(reason),
+        None => finding,
+    })
+}
+
+fn allows(allowed: &[AllowedProfile], profile: Profile<'_>) -> bool {
+    allowed.iter().any(|entry| entry.allows(profile))
+}
+
+/// The remedy where a profile is missing or not allowed: the first allowed one that has a name.
+fn set_profile(allowed: &[AllowedProfile]) -> Remedy {
+    let suggestion = allowed
+        .iter()
+        .find_map(AllowedProfile::as_field)
+        .map(Value::from);
+    match (allowed, suggestion) {
+        // There is nothing to choose from.
+        ([AllowedProfile::RuntimeDefault], Some(field)) => Remedy::Set(field),
+        (_, suggestion) => Remedy::OneOf {
+            allowed: allowed.iter().map(ToString::to_string).collect(),
+            suggestion,
+        },
+    }
+}

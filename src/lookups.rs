@@ -1,0 +1,149 @@
+//! What a control that judges images is handed: the images, and the way to the host for what only the
+//! host can tell of them.
+
+use std::iter;
+
+use crate::finding::{Finding, Findings, Found, Remedy};
+use crate::host_calls::{Failure, Host};
+use crate::image::reference::{Reference, ReferenceError};
+use crate::pod::image::{Image, Images};
+use crate::text::printable;
+
+/// What a control may ask about the images of a pod.
+pub(crate) struct Lookups<'l, 'p> {
+    pub(crate) images: &'l Images<'p>,
+    pub(crate) host: &'l dyn Host,
+    /// The namespace that the request names.
+    pub(crate) namespace: Option<&'l str>,
+    /// Whether this control has to look at an image: it is not refused already, not exempt, and not
+    /// there since before.
+    pub(crate) is_asked_about: &'l dyn Fn(&Image<'p>) -> bool,
+    /// Whether `registries` restricts images to a list, and this one is on it.
+    pub(crate) is_from_allowed_registry: &'l dyn Fn(&Reference<'_>) -> bool,
+}
+
+/// One image, and everything in the pod that uses it.
+pub(crate) struct Uses<'l, 'p> {
+    pub(crate) reference: &'l Reference<'p>,
+    first: &'l Image<'p>,
+    // Empty as a rule, and then no allocation.
+    others: Vec<&'l Image<'p>>,
+}
+
+impl<'l, 'p> Uses<'l, 'p> {
+    /// The reference as it is written first.
+    pub(crate) fn text(&self) -> &'p str {
+        self.first.text.unwrap_or_default()
+    }
+
+    pub(crate) fn images(&self) -> impl Iterator<Item = &'l Image<'p>> {
+        iter::once(self.first).chain(self.others.iter().copied())
+    }
+}
+
+impl<'l, 'p> Lookups<'l, 'p> {
+    /// Each image that `matters` once, in the order in which they stand in the pod, so that the host is
+    /// asked the same questions in the same order every time.
+    pub(crate) fn distinct(
+        &self,
+        matters: impl Fn(&Reference<'p>) -> bool,
+        findings: &mut Findings<'p>,
+    ) -> Vec<Uses<'l, 'p>> {
+        let of_template = self.images.are_of_template();
+        let mut distinct: Vec<Uses<'l, 'p>> = Vec::new();
+        for image in self.images.all() {
+            let matters = image.reference.as_ref().map_or(true, &matters);
+            if !matters || !(self.is_asked_about)(image) {
+                continue;
+            }
+            let Some((_, reference)) = findings.read(image, of_template) else {
+                continue;
+            };
+            match distinct.iter_mut().find(|uses| uses.reference == reference) {
+                Some(uses) => uses.others.push(image),
+                None => distinct.push(Uses {
+                    reference,
+                    first: image,
+                    others: Vec::new(),
+                }),
+            }
+        }
+        distinct
+    }
+}
+
+impl<'p> Images<'p> {
+    /// The images whose reference can be judged.
+    pub(crate) fn readable<'i>(
+        &'i self,
+        findings: &mut Findings<'p>,
+    ) -> Vec<(&'i Image<'p>, &'i Reference<'p>)> {
+        let of_template = self.are_of_template();
+        let read = |image| findings.read(image, of_template);
+        self.all().iter().filter_map(read).collect()
+    }
+}
+
+/// Why a control that asks the host refuses an image; the words stand behind the image.
+pub(crate) enum Refusal {
+    /// For what the host has told.
+    Image(String),
+    /// Because the host could not tell.
+    Host(String),
+}
+
+impl Refusal {
+    pub(crate) fn failed(what: &str, failure: &Failure) -> Self {
+        let reason = failure.describe(what);
+        if failure.is_of_the_image() {
+            Self::Image(reason)
+        } else {
+            Self::Host(reason)
+        }
+    }
+}
+
+impl<'p> Findings<'p> {
+    /// The reference of an image. One that cannot be read is reported; one that is not there yet, in a
+    /// template, is a notice.
+    fn read<'i>(
+        &mut self,
+        image: &'i Image<'p>,
+        of_template: bool,
+    ) -> Option<(&'i Image<'p>, &'i Reference<'p>)> {
+        match &image.reference {
+            Ok(reference) => return Some((image, reference)),
+            Err(ReferenceError::Empty) if of_template => self.notice(format!(
+                "{}: has no image yet; it is judged when its Pods are created",
+                image.subject
+            )),
+            Err(error) => self.report(unreadable(image, *error)),
+        }
+        None
+    }
+
+    /// Reports an image that is refused; `must` says what another one must do.
+    #[inline(never)]
+    pub(crate) fn refuse(&mut self, image: &Image<'p>, refusal: &Refusal, must: &'static str) {
+        let (reason, remedy) = match refusal {
+            Refusal::Image(reason) => (reason, Remedy::Must(must.into())),
+            Refusal::Host(reason) => (reason, Remedy::Ask),
+        };
+        let found = Found::Text(image.text.unwrap_or_default());
+        let finding = Finding::new(image.place(), found, remedy);
+        self.report(finding.because(printable(reason)));
+    }
+}
+
+#[cold]
+fn unreadable<'p>(image: &Image<'p>, error: ReferenceError) -> Finding<'p> {
+    Finding::new(
+        image.place(),
+        image.text.map_or(Found::Unset, Found::Text),
+        Remedy::Must("be registry/repository:tag or registry/repository@sha256:...".into()),
+    )
+    .because(match error {
+        ReferenceError::Empty => "and no image can be judged".to_owned(),
+        error => format!("which is no image reference: {error}"),
+    })
+}

@@ -1,0 +1,234 @@
+//! Where a field stands: in which object, whose it is, and the way down to it.
+
+use std::fmt::{self, Display, Formatter};
+use std::iter;
+
+use crate::text::{Quoted, Step, Steps};
+
+/// Whose field it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject<'a> {
+    /// The pod as a whole: a field that is not one container's.
+    Pod,
+    Container {
+        kind: ContainerKind,
+        index: usize,
+        name: &'a str,
+    },
+    /// A volume whose content is an image.
+    Volume { index: usize, name: &'a str },
+}
+
+/// The three lists of containers a pod has, in the order in which they start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ContainerKind {
+    Init,
+    Regular,
+    Ephemeral,
+}
+
+impl ContainerKind {
+    /// The PodSpec field that holds containers of this kind.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Init => "initContainers",
+            Self::Regular => "containers",
+            Self::Ephemeral => "ephemeralContainers",
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// Whether `other`, of another state of the object, is this one. Its position may be another.
+    pub(crate) fn is_same_as(&self, other: &Subject<'_>) -> bool {
+        match (self, other) {
+            (Self::Pod, Subject::Pod) => true,
+            (
+                Self::Container { kind, name, .. },
+                Subject::Container {
+                    kind: other_kind,
+                    name: other_name,
+                    ..
+                },
+            ) => kind == other_kind && name == other_name,
+            (
+                Self::Volume { name, .. },
+                Subject::Volume {
+                    name: other_name, ..
+                },
+            ) => name == other_name,
+            _ => false,
+        }
+    }
+
+    /// The way from the pod's spec to the subject.
+    fn steps(&self) -> [Option<Step<'static>>; 2] {
+        match self {
+            Self::Pod => [None, None],
+            Self::Container { kind, index, .. } => {
+                [Some(Step::Key(kind.field())), Some(Step::Index(*index))]
+            }
+            Self::Volume { index, .. } => [Some(Step::Key("volumes")), Some(Step::Index(*index))],
+        }
+    }
+}
+
+impl Display for Subject<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (what, name) = match self {
+            Self::Pod => return f.write_str("workload"),
+            Self::Container { kind, name, .. } => match kind {
+                ContainerKind::Init => ("init container", name),
+                ContainerKind::Regular => ("container", name),
+                ContainerKind::Ephemeral => ("ephemeral container", name),
+            },
+            Self::Volume { name, .. } => ("volume", name),
+        };
+        write!(f, "{what} {}", Quoted(name))
+    }
+}
+
+/// A field of a pod, wherever the pod stands in its object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place<'a> {
+    /// The way to the pod template, which is nothing in a Pod.
+    root: &'a [Step<'a>],
+    /// Metadata of the pod, or its spec.
+    part: Part,
+    pub(crate) subject: Subject<'a>,
+    /// The way down from the subject, in the spec, or from the pod's metadata.
+    keys: Vec<Step<'a>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Metadata,
+    Spec,
+}
+
+impl<'a> Place<'a> {
+    /// The subject itself, to which [`Place::field`] adds the fields below it.
+    pub(crate) fn of_subject(root: &'a [Step<'a>], subject: Subject<'a>) -> Self {
+        Self {
+            root,
+            part: Part::Spec,
+            subject,
+            keys: Vec::new(),
+        }
+    }
+
+    /// An annotation of the pod that is about `subject`.
+    pub(crate) fn of_annotation(root: &'a [Step<'a>], subject: Subject<'a>, key: &'a str) -> Self {
+        Self {
+            root,
+            part: Part::Metadata,
+            subject,
+            keys: vec![Step::Key("annotations"), Step::Key(key)],
+        }
+    }
+
+    pub(crate) fn field(mut self, keys: &[&'a str]) -> Self {
+        self.keys.extend(keys.iter().map(|key| Step::Key(key)));
+        self
+    }
+
+    pub(crate) fn index(mut self, index: usize) -> Self {
+        self.keys.push(Step::Index(index));
+        self
+    }
+
+    /// The same field of another subject.
+    pub(crate) fn of_other(&self, subject: Subject<'a>) -> Self {
+        Self {
+            subject,
+            ..self.clone()
+        }
+    }
+
+    /// The way down from the subject, for a message that has named it.
+    pub(crate) fn within_subject(&self) -> impl Display {
+        Steps(self.keys.iter().copied())
+    }
+
+    /// Whether `other`, of another state of the object, is this field, up to positions in lists:
+    /// inserting an element moves the next one and changes nothing about it.
+    pub(crate) fn is_same_as(&self, other: &Place<'_>) -> bool {
+        self.part == other.part
+            && self.subject.is_same_as(&other.subject)
+            && self.names().eq(other.names())
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.keys.iter().filter_map(|step| match step {
+            Step::Key(key) => Some(*key),
+            Step::Index(_) => None,
+        })
+    }
+
+    fn steps(&self) -> impl Iterator<Item = Step<'a>> + Clone {
+        let (part, subject) = match self.part {
+            Part::Metadata => ("metadata", [None, None]),
+            Part::Spec => ("spec", self.subject.steps()),
+        };
+        self.root
+            .iter()
+            .copied()
+            .chain(iter::once(Step::Key(part)))
+            .chain(subject.into_iter().flatten())
+            .chain(self.keys.iter().copied())
+    }
+
+    /// The whole way as a JSON pointer (RFC 6901) into the admitted object.
+    pub(crate) fn pointer(&self) -> String {
+        let mut pointer = String::new();
+        for step in self.steps() {
+            pointer.push('/');
+            match step {
+                Step::Index(index) => pointer.push_str(&index.to_string()),
+                Step::Key(key) => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
+            }
+        }
+        pointer
+    }
+}
+
+impl Display for Place<'_> {
+    /// The whole way, as `kubectl` writes it.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Steps(self.steps()).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_written_as_kubectl_writes_it_and_as_a_json_pointer() {
+        let key = "container.apparmor.security.beta.kubernetes.io/a~b";
+        let place = Place::of_annotation(&[], Subject::Pod, key);
+        assert_eq!(
+            place.to_string(),
+            r#"metadata.annotations["container.apparmor.security.beta.kubernetes.io/a~b"]"#
+        );
+        assert_eq!(
+            place.pointer(),
+            "/metadata/annotations/container.apparmor.security.beta.kubernetes.io~1a~0b"
+        );
+        let subject = Subject::Container {
+            kind: ContainerKind::Init,
+            index: 1,
+            name: "setup",
+        };
+        let root = [Step::Key("spec"), Step::Key("template")];
+        let place = Place::of_subject(&root, subject).field(&["ports"]).index(2);
+        assert_eq!(
+            place.to_string(),
+            "spec.template.spec.initContainers[1].ports[2]"
+        );
+        assert_eq!(
+            place.pointer(),
+            "/spec/template/spec/initContainers/1/ports/2"
+        );
+    }
+}

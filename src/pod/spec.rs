@@ -1,0 +1,106 @@
+//! A pod: its spec and its profile annotations, wherever they stand in the admitted object, and the one
+//! traversal over everything in it that has a container's rights or a container's image.
+//!
+//! Controls ask [`Pod::containers`] and [`Pod::images`](super::image) and never name the lists, so a
+//! kind of container cannot be forgotten in one of them.
+
+use super::container::{Container, ContainerSpec, VolumeSpec};
+use super::place::{ContainerKind, Place, Subject};
+use super::profile::ProfileAnnotations;
+use super::security_context::SecurityContext;
+use crate::json::{Sequence, Text, object};
+use crate::text::Step;
+
+/// A pod as it is, or as it will be made from a template.
+#[derive(Debug)]
+pub(crate) struct Pod<'a> {
+    /// The way from the admitted object to the pod's template; nothing in a Pod.
+    pub(crate) root: Vec<Step<'a>>,
+    pub(crate) annotations: ProfileAnnotations<'a>,
+    pub(crate) spec: PodSpec<'a>,
+}
+
+object! {
+    /// The fields of a PodSpec that controls read.
+    pub(crate) struct PodSpec<'a> {
+        "containers" pub(crate) containers: Sequence<ContainerSpec<'a>>,
+        "initContainers" pub(crate) init_containers: Sequence<ContainerSpec<'a>>,
+        "ephemeralContainers" pub(crate) ephemeral_containers: Sequence<ContainerSpec<'a>>,
+        "volumes" pub(crate) volumes: Sequence<VolumeSpec<'a>>,
+        "hostNetwork" pub(crate) host_network: Option<bool>,
+        "hostPID" pub(crate) host_pid: Option<bool>,
+        "hostIPC" pub(crate) host_ipc: Option<bool>,
+        "hostUsers" pub(crate) host_users: Option<bool>,
+        "shareProcessNamespace" pub(crate) share_process_namespace: Option<bool>,
+        "os" os: Option<PodOs<'a>>,
+        "securityContext" security_context: Option<SecurityContext<'a>>,
+    }
+}
+
+object! {
+    struct PodOs<'a> {
+        "name" name: Text<'a>,
+    }
+}
+
+impl Pod<'_> {
+    /// Whether Pods are yet to be made from this. Kubernetes validates and completes a template less
+    /// than a Pod: an image may still be missing.
+    pub(crate) fn is_template(&self) -> bool {
+        !self.root.is_empty()
+    }
+
+    /// Only `os.name` counts: a kubelet refuses a pod that lies there, but nobody checks a node
+    /// selector.
+    pub(crate) fn is_windows(&self) -> bool {
+        self.spec
+            .os
+            .as_ref()
+            .is_some_and(|os| os.name.as_str() == "windows")
+    }
+
+    /// Whether root in the pod is nobody on the node.
+    pub(crate) fn has_own_user_namespace(&self) -> bool {
+        self.spec.host_users == Some(false)
+    }
+
+    pub(crate) fn security_context(&self) -> Option<&SecurityContext<'_>> {
+        self.spec.security_context.as_ref()
+    }
+
+    /// A field of the pod's spec.
+    pub(crate) fn field<'p>(&'p self, keys: &[&'p str]) -> Place<'p> {
+        Place::of_subject(&self.root, Subject::Pod).field(keys)
+    }
+
+    /// An annotation of the pod that is about `subject`.
+    pub(crate) fn annotation<'p>(&'p self, subject: Subject<'p>, key: &'p str) -> Place<'p> {
+        Place::of_annotation(&self.root, subject, key)
+    }
+
+    /// The container of this name, whom an annotation about it concerns.
+    pub(crate) fn subject_named<'p>(&'p self, name: &str) -> Subject<'p> {
+        self.containers()
+            .find(|container| container.name() == name)
+            .map_or(Subject::Pod, |container| container.subject())
+    }
+
+    /// Every container, in the order in which they start.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = Container<'_>> {
+        let pod = &self.spec;
+        [
+            (ContainerKind::Init, &pod.init_containers),
+            (ContainerKind::Regular, &pod.containers),
+            (ContainerKind::Ephemeral, &pod.ephemeral_containers),
+        ]
+        .into_iter()
+        .flat_map(move |(kind, list)| {
+            list.iter().enumerate().map(move |(index, spec)| Container {
+                root: &self.root,
+                kind,
+                index,
+                spec,
+            })
+        })
+    }
+}

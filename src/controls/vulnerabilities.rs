@@ -21,7 +21,7 @@ mod report;
 use std::fmt::{self, Write as _};
 
 use self::cvss::Cvss;
-use self::report::{Report, Score, Severity, Vulnerability};
+use self::report::{Report, Score, Severity, Source, Vulnerability};
 use crate::decode::{Decode, Mode, Node, Problems, Written, section, words};
 use crate::finding::Findings;
 use crate::host_calls::Answer;
@@ -112,15 +112,6 @@ impl Decode for FindingId {
 /// Whether one of the ids is this one, in whatever case.
 fn lists(ids: &[FindingId], id: &str) -> bool {
     ids.iter().any(|listed| listed.0.eq_ignore_ascii_case(id))
-}
-
-words! {
-    /// Whose reports are read.
-    pub(crate) enum Source {
-        None = "none",
-        Sbomscanner = "sbomscanner",
-        TrivyOperator = "trivy-operator",
-    }
 }
 
 words! {

@@ -17,12 +17,21 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::Source;
 use super::cvss::Cvss;
+use crate::decode::words;
 use crate::host_calls::{self, Answer, Host, ListQuery};
 use crate::image::reference::{Reference, split_port, usual_host};
 use crate::json::{Entries, Items, Node};
 use crate::time;
+
+words! {
+    /// Whose reports are read.
+    pub(crate) enum Source {
+        None = "none",
+        Sbomscanner = "sbomscanner",
+        TrivyOperator = "trivy-operator",
+    }
+}
 
 /// One scan of one image.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,10 +12,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::collections::BTreeMap;
 use std::env;
 use std::error::Error as _;
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -24,8 +25,10 @@ use std::time::Duration;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use oci_client::Client;
 use oci_client::client::{ClientConfig, ClientProtocol};
-use oci_client::errors::OciDistributionError;
+use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::runtime::{self, Runtime};
 
 pub use oci_client::Reference;
@@ -121,6 +124,25 @@ impl Access {
                 })
         })
     }
+
+    /// What to look at on this machine after an error of [`Access::run`]; `None` when the registry
+    /// has given a full answer.
+    #[must_use]
+    pub fn advice(&self, image: &Reference, error: &Error) -> Option<String> {
+        let registry = image.resolve_registry();
+        // Some registries deny that there is what they do not show to everybody.
+        if let Some(advice) = self.docker_config.key_in_vain(registry) {
+            return Some(advice);
+        }
+        match error {
+            error if error.is_missing() => None,
+            Error::DockerConfig { path, .. } => Some(format!("mend {}", path.display())),
+            error if error.is_refusal() => Some(self.docker_config.login(registry)),
+            _ => Some(format!(
+                "check the way from here to {registry}, its proxies (HTTPS_PROXY, NO_PROXY) too"
+            )),
+        }
+    }
 }
 
 /// A registry without TLS, as references name it: `HOST:PORT`, or `HOST` where that has a dot.
@@ -194,43 +216,163 @@ impl DockerConfig {
             path: path.clone(),
             problem,
         };
-        let file = match File::open(path) {
+        let file = match fs::read(path) {
             Ok(file) => file,
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
                 return Ok(RegistryAuth::Anonymous);
             }
             Err(problem) => return Err(error(problem.to_string())),
         };
-        // The name that Docker gives to its own registry.
-        let server = match registry {
-            "index.docker.io" => "https://index.docker.io/v1/",
-            registry => registry,
+        for server in servers(registry) {
+            return match docker_credential::get_credential_from_reader(file.as_slice(), server) {
+                Ok(DockerCredential::UsernamePassword(user, password)) => {
+                    Ok(RegistryAuth::Basic(user, password))
+                }
+                // What `az acr login` stores. Azure takes it as the password of nobody in particular.
+                Ok(DockerCredential::IdentityToken(token)) if is_azure(registry) => {
+                    Ok(RegistryAuth::Basic(AZURE_TOKEN_USER.to_owned(), token))
+                }
+                Ok(DockerCredential::IdentityToken(_)) => Err(error(format!(
+                    "{registry} has an identity token, which is not supported; log in with a user \
+                     name and a password"
+                ))),
+                Err(CredentialRetrievalError::NoCredentialConfigured) => continue,
+                Err(CredentialRetrievalError::HelperFailure { stdout, .. })
+                    if stdout.contains(NOT_IN_STORE) =>
+                {
+                    continue;
+                }
+                Err(CredentialRetrievalError::ConfigReadError) => {
+                    Err(error("not a Docker configuration".to_owned()))
+                }
+                Err(problem) => {
+                    let helper = Layout::of(&file).helper(server);
+                    Err(error(format!(
+                        "{registry}: {}",
+                        describe_credential(&problem, &helper)
+                    )))
+                }
+            };
+        }
+        Ok(RegistryAuth::Anonymous)
+    }
+
+    /// What to do about a key that is meant for a registry and is not found. Docker takes the host
+    /// out of every key; policy servers, and so this host, only where a scheme stands before it.
+    fn key_in_vain(&self, registry: &str) -> Option<String> {
+        let path = self.path.as_ref()?;
+        let layout = Layout::of(&fs::read(path).ok()?);
+        let auths = layout.auths.keys().map(|key| ("auths", key));
+        let helpers = layout.cred_helpers.keys().map(|key| ("credHelpers", key));
+        let (section, key, rest) = auths.chain(helpers).find_map(|(section, key)| {
+            let (host, rest) = key.split_once('/')?;
+            (hub_or(host) == registry).then_some((section, key, rest))
+        })?;
+        let mend = match rest {
+            "" => "drop the slash".to_owned(),
+            rest => format!("drop \"/{rest}\""),
         };
-        match docker_credential::get_credential_from_reader(BufReader::new(file), server) {
-            Ok(DockerCredential::UsernamePassword(user, password)) => {
-                Ok(RegistryAuth::Basic(user, password))
+        // Another key may be found.
+        matches!(self.credentials(registry), Ok(RegistryAuth::Anonymous)).then(|| {
+            format!(
+                "{section} in {} has the key {key:?}, which is not found, by policy servers \
+                 neither: {mend}",
+                path.display()
+            )
+        })
+    }
+
+    /// What to do when a registry does not accept what it was given.
+    fn login(&self, registry: &str) -> String {
+        let login = match registry {
+            HUB => "docker login".to_owned(),
+            registry => format!("docker login {registry}"),
+        };
+        match (&self.path, self.credentials(registry)) {
+            (None, _) => "neither DOCKER_CONFIG nor HOME says where credentials are".to_owned(),
+            (Some(path), Ok(RegistryAuth::Anonymous)) => {
+                format!(
+                    "{} has no credentials for {registry}: {login}",
+                    path.display()
+                )
             }
-            // What `az acr login` stores. Azure takes it as the password of nobody in particular.
-            Ok(DockerCredential::IdentityToken(token)) if is_azure(registry) => {
-                Ok(RegistryAuth::Basic(AZURE_TOKEN_USER.to_owned(), token))
-            }
-            Ok(DockerCredential::IdentityToken(_)) => Err(error(format!(
-                "{registry} has an identity token, which is not supported; log in with a user \
-                 name and a password"
-            ))),
-            Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(RegistryAuth::Anonymous),
-            Err(CredentialRetrievalError::HelperFailure { stdout, .. })
-                if stdout.contains(NOT_IN_STORE) =>
-            {
-                Ok(RegistryAuth::Anonymous)
-            }
-            Err(CredentialRetrievalError::ConfigReadError) => {
-                Err(error("not a Docker configuration".to_owned()))
-            }
-            Err(problem) => Err(error(format!("{registry}: {problem}"))),
+            (Some(path), _) => format!(
+                "{registry} does not accept the credentials in {}: {login}",
+                path.display()
+            ),
         }
     }
 }
+
+/// What the file says besides the credentials themselves.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Layout {
+    auths: BTreeMap<String, Value>,
+    creds_store: Option<String>,
+    cred_helpers: BTreeMap<String, String>,
+}
+
+impl Layout {
+    /// Empty where the file is none, which is an error elsewhere.
+    fn of(file: &[u8]) -> Self {
+        serde_json::from_slice(file).unwrap_or_default()
+    }
+
+    /// The program that is asked for a server, when the file itself has nothing for it.
+    fn helper(&self, server: &str) -> String {
+        let own = self.cred_helpers.get(server);
+        let own = own.filter(|helper| !helper.is_empty());
+        let helper = own.or(self.creds_store.as_ref());
+        format!("docker-credential-{}", helper.map_or("", String::as_str))
+    }
+}
+
+/// What is wrong with a credential, in one line. The library does not say which helper it has
+/// called in vain.
+fn describe_credential(problem: &CredentialRetrievalError, helper: &str) -> String {
+    match problem {
+        CredentialRetrievalError::HelperCommunicationError => format!(
+            "the credential helper {helper} cannot be asked: install it, or take it out of the file"
+        ),
+        CredentialRetrievalError::MalformedHelperResponse => {
+            format!("the credential helper {helper} answers with something else than credentials")
+        }
+        CredentialRetrievalError::HelperFailure {
+            helper,
+            stdout,
+            stderr,
+        } => {
+            let mut said = stdout.lines().chain(stderr.lines()).map(str::trim);
+            let said = said.find(|line| !line.is_empty());
+            format!(
+                "the credential helper {helper} fails: {}",
+                said.unwrap_or("it does not say why")
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The names under which credentials of a registry are looked for, in this order: for Docker's own
+/// that of `docker login`, and that of policy servers, which stands for its other names, too.
+fn servers(registry: &str) -> Vec<&str> {
+    match registry {
+        HUB => vec!["https://index.docker.io/v1/", "docker.io"],
+        registry => vec![registry],
+    }
+}
+
+/// The registry that a host stands for.
+fn hub_or(host: &str) -> &str {
+    match host {
+        "docker.io" | "registry-1.docker.io" => HUB,
+        host => host,
+    }
+}
+
+/// How the client calls Docker's own registry.
+const HUB: &str = "index.docker.io";
 
 /// A failure to get something from a registry, or to bring it there.
 #[derive(Debug, thiserror::Error)]
@@ -262,6 +404,49 @@ pub enum Error {
     /// line for most causes, and what the registry says may have several.
     #[error("{}", describe(.0))]
     Registry(OciDistributionError),
+}
+
+impl Error {
+    /// Whether the registry has answered, and has no such manifest.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Registry(OciDistributionError::RegistryError { envelope, .. }) => {
+                envelope.errors.iter().any(|error| {
+                    matches!(
+                        error.code,
+                        OciErrorCode::ManifestUnknown
+                            | OciErrorCode::NameUnknown
+                            | OciErrorCode::NotFound
+                    )
+                })
+            }
+            Self::Registry(OciDistributionError::ServerError { code, .. }) => *code == 404,
+            _ => false,
+        }
+    }
+
+    /// Whether the registry has answered that it does not answer just anybody.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Registry(
+                OciDistributionError::UnauthorizedError { .. }
+                | OciDistributionError::AuthenticationFailure(_),
+            ) => true,
+            Self::Registry(OciDistributionError::ServerError { code, .. }) => {
+                matches!(code, 401 | 403)
+            }
+            Self::Registry(OciDistributionError::RegistryError { envelope, .. }) => {
+                envelope.errors.iter().any(|error| {
+                    matches!(
+                        error.code,
+                        OciErrorCode::Denied | OciErrorCode::Unauthorized
+                    )
+                })
+            }
+            _ => false,
+        }
+    }
 }
 
 impl From<OciDistributionError> for Error {
@@ -312,7 +497,6 @@ const NOT_IN_STORE: &str = "credentials not found in native keychain";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use tempfile::TempDir;
 
     fn credentials(config: &str, registry: &str) -> Result<RegistryAuth, String> {
@@ -393,16 +577,169 @@ mod tests {
             ),
             Err("config.json: registry.example has an identity token, which is not supported; log in with a user name and a password".to_owned())
         );
-        assert_eq!(
-            credentials(
-                r#"{"credsStore": "that-is-not-installed"}"#,
-                "registry.example"
+        for helper in [
+            r#"{"credsStore": "not-here"}"#,
+            r#"{"credHelpers": {"registry.example": "not-here"}, "credsStore": "other"}"#,
+            r#"{"credHelpers": {"registry.example": ""}, "credsStore": "not-here"}"#,
+        ] {
+            assert_eq!(
+                credentials(helper, "registry.example"),
+                Err("config.json: registry.example: the credential helper docker-credential-not-here cannot be asked: install it, or take it out of the file".to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_credential_helper_does_wrong_is_said_in_one_line() {
+        let failure = |stdout: &str, stderr: &str| CredentialRetrievalError::HelperFailure {
+            helper: "docker-credential-a".to_owned(),
+            stdout: stdout.to_owned(),
+            stderr: stderr.to_owned(),
+        };
+        for (problem, expected) in [
+            (failure("\n locked \nb\n", "c"), "fails: locked"),
+            (failure("", "no bus\n"), "fails: no bus"),
+            (failure("", "\n"), "fails: it does not say why"),
+            (
+                CredentialRetrievalError::MalformedHelperResponse,
+                "answers with something else than credentials",
             ),
-            Err(
-                "config.json: registry.example: Unable to communicate with credential helper"
-                    .to_owned()
-            )
+        ] {
+            assert_eq!(
+                describe_credential(&problem, "docker-credential-a"),
+                format!("the credential helper docker-credential-a {expected}")
+            );
+        }
+    }
+
+    #[test]
+    fn docker_hub_is_found_under_each_of_its_names() {
+        for key in [
+            "https://index.docker.io/v1/",
+            "index.docker.io",
+            "docker.io",
+            "registry-1.docker.io",
+            "https://docker.io",
+        ] {
+            let config = format!(r#"{{"auths": {{"{key}": {{"auth": "Ym9iOndvcmQ="}}}}}}"#);
+            assert_eq!(
+                credentials(&config, "index.docker.io"),
+                Ok(basic("bob", "word")),
+                "{key}"
+            );
+        }
+    }
+
+    /// What is advised when the registry of an image does not let everybody in.
+    fn advice(config: &str, image: &str, error: OciDistributionError) -> Option<String> {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("config.json"), config).unwrap();
+        let access = Access::new(Options {
+            docker_config: DockerConfig::in_folder(folder.path()),
+            ..Options::default()
+        });
+        let advice = access
+            .unwrap()
+            .advice(&image.parse().unwrap(), &error.into());
+        let folder = format!("{}/", folder.path().display());
+        advice.map(|advice| advice.replace(&folder, ""))
+    }
+
+    fn unauthorized() -> OciDistributionError {
+        OciDistributionError::UnauthorizedError { url: String::new() }
+    }
+
+    fn server_error(code: u16) -> OciDistributionError {
+        OciDistributionError::ServerError {
+            code,
+            url: String::new(),
+            message: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_found_for_its_slash_is_named() {
+        for (config, image, expected) in [
+            (
+                r#"{"auths": {"registry.example:5000/": {"auth": "YWxpY2U6c2VjcmV0"}}}"#,
+                "registry.example:5000/app",
+                "auths in config.json has the key \"registry.example:5000/\", which is not found, by policy servers neither: drop the slash",
+            ),
+            (
+                r#"{"auths": {"registry.example/v2/": {"auth": "YWxpY2U6c2VjcmV0"}}}"#,
+                "registry.example/app",
+                "auths in config.json has the key \"registry.example/v2/\", which is not found, by policy servers neither: drop \"/v2/\"",
+            ),
+            (
+                r#"{"credHelpers": {"registry.example/": "a"}}"#,
+                "registry.example/app",
+                "credHelpers in config.json has the key \"registry.example/\", which is not found, by policy servers neither: drop the slash",
+            ),
+            (
+                r#"{"auths": {"docker.io/": {"auth": "YWxpY2U6c2VjcmV0"}}}"#,
+                "app",
+                "auths in config.json has the key \"docker.io/\", which is not found, by policy servers neither: drop the slash",
+            ),
+        ] {
+            // An image that is not shown is denied as often as not.
+            for error in [unauthorized(), server_error(404), server_error(500)] {
+                assert_eq!(advice(config, image, error).as_deref(), Some(expected));
+            }
+            let image: Reference = image.parse().unwrap();
+            assert_eq!(
+                credentials(config, image.resolve_registry()),
+                Ok(RegistryAuth::Anonymous)
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_found_is_not_blamed() {
+        let refused = Some(
+            "registry.example does not accept the credentials in config.json: docker login registry.example",
         );
+        let none = Some(
+            "config.json has no credentials for registry.example: docker login registry.example",
+        );
+        for (config, expected) in [
+            (
+                r#"{"auths": {
+                    "registry.example/": {"auth": "YWxpY2U6c2VjcmV0"},
+                    "registry.example": {"auth": "YWxpY2U6c2VjcmV0"}}}"#,
+                refused,
+            ),
+            // Docker writes a scheme for its own registry only; it is understood for all.
+            (
+                r#"{"auths": {"https://registry.example/": {"auth": "YWxpY2U6c2VjcmV0"}}}"#,
+                refused,
+            ),
+            (r#"{"auths": {"other.example/": {}}}"#, none),
+            (r#"{"auths": {"registry.example.org/": {}}}"#, none),
+            (r#"{"auths": {"registry.example:5000/": {}}}"#, none),
+        ] {
+            let found = advice(config, "registry.example/app", unauthorized());
+            assert_eq!(found.as_deref(), expected, "{config}");
+        }
+    }
+
+    #[test]
+    fn advice_is_about_what_went_wrong() {
+        let config = "{}";
+        for (error, expected) in [
+            (server_error(404), None),
+            (
+                server_error(403),
+                Some("config.json has no credentials for index.docker.io: docker login"),
+            ),
+            (
+                server_error(502),
+                Some(
+                    "check the way from here to index.docker.io, its proxies (HTTPS_PROXY, NO_PROXY) too",
+                ),
+            ),
+        ] {
+            assert_eq!(advice(config, "app", error).as_deref(), expected);
+        }
     }
 
     #[test]

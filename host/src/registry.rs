@@ -15,15 +15,18 @@
 //! and Rekor bundles are errors that say so. And only "there is no such manifest" means that an
 //! image is not signed; policy-server says that, too, when its registry does not answer.
 //!
+//! A guest that gets no answer says so to whoever uses a cluster, and sends them to whoever runs its
+//! policy server. What that means on this machine says [`Registry::take_advice`].
+//!
 //! The digest that is reported is computed from the bytes that the registry has sent, and so is
 //! that of everything else that a digest names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use oci_client::client::{current_platform_resolver, linux_amd64_resolver};
-use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::errors::OciDistributionError;
 use oci_client::manifest::{ImageIndexEntry, OciDescriptor, OciManifest};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, ParseError};
@@ -47,6 +50,7 @@ use crate::oci::{self, Access, Reference};
 pub struct Registry {
     access: Access,
     answers: Mutex<BTreeMap<Question, Vec<u8>>>,
+    advice: Mutex<BTreeSet<String>>,
 }
 
 /// Operation and payload.
@@ -59,11 +63,17 @@ impl Registry {
         Self {
             access,
             answers: Mutex::default(),
+            advice: Mutex::default(),
         }
     }
 
-    fn answers(&self) -> MutexGuard<'_, BTreeMap<Question, Vec<u8>>> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What to look at on this machine, a sentence for each cause, after the calls since the last
+    /// time that got no answer. That there is no image or no signature is an answer.
+    #[must_use]
+    pub fn take_advice(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.advice))
+            .into_iter()
+            .collect()
     }
 
     fn answer(&self, operation: &str, payload: &[u8]) -> Result<Value, Failure> {
@@ -79,6 +89,32 @@ impl Registry {
             "v1/manifest_digest" => Ok(json!({"digest": self.manifest(payload)?.1})),
             "v1/oci_manifest" => Ok(serde_json::to_value(self.manifest(payload)?.0)?),
             _ => self.manifest_and_config(payload),
+        }
+    }
+
+    /// What to look at on this machine when there is no answer; `None` when that is one.
+    fn advice(&self, payload: &[u8], failure: &Failure) -> Option<String> {
+        let image = image(payload)?;
+        let asked = format!(
+            "{} was asked from this machine, not by a policy server",
+            image.registry()
+        );
+        match failure {
+            Failure::Registry(error)
+            | Failure::Image { error, .. }
+            | Failure::Signatures { error, .. } => {
+                let advice = self.access.advice(&image, error)?;
+                Some(format!("{asked}: {advice}"))
+            }
+            Failure::NoTrustRoot(_) => Some(session_for("what Sigstore vouches for")),
+            Failure::NotSigned(_)
+            | Failure::NoUsableSignature
+            | Failure::MissingSignatures
+            | Failure::FailedVerification
+            | Failure::NoKeys
+            | Failure::Json(_)
+            | Failure::Reference(_) => None,
+            _ => Some(asked),
         }
     }
 
@@ -148,28 +184,59 @@ impl HostCapabilities for Registry {
         operation: &str,
         payload: &[u8],
     ) -> Result<Vec<u8>, String> {
-        match (binding, namespace, operation) {
+        let is_of_registries = matches!(
+            (binding, namespace, operation),
             (
                 "kubewarden",
                 "oci",
                 "v1/manifest_digest" | "v1/oci_manifest" | "v1/oci_manifest_config" | "v2/verify",
-            ) => {}
-            _ => return Denied.call(binding, namespace, operation, payload),
+            )
+        );
+        if !is_of_registries {
+            let answer = Denied.call(binding, namespace, operation, payload);
+            if answer.is_err() {
+                lock(&self.advice).insert(session_for("what registries do not know"));
+            }
+            return answer;
         }
         let question = (operation.to_owned(), payload.to_owned());
-        if let Some(answer) = self.answers().get(&question) {
+        if let Some(answer) = lock(&self.answers).get(&question) {
             return Ok(answer.clone());
         }
         let answer = self
             .answer(operation, payload)
             .and_then(|answer| Ok(serde_json::to_vec(&answer)?))
-            .map_err(|failure| match failure {
-                Failure::Json(error) => error.to_string(),
-                failure => format!("Callback evaluation failure: {failure}"),
+            .map_err(|failure| {
+                lock(&self.advice).extend(self.advice(payload, &failure));
+                match failure {
+                    Failure::Json(error) => error.to_string(),
+                    failure => format!("Callback evaluation failure: {failure}"),
+                }
             })?;
-        self.answers().insert(question, answer.clone());
+        lock(&self.answers).insert(question, answer.clone());
         Ok(answer)
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The image that a question is about.
+fn image(payload: &[u8]) -> Option<Reference> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Question {
+        Image(String),
+        Verify { image: String },
+    }
+    let (Question::Image(image) | Question::Verify { image }) =
+        serde_json::from_slice(payload).ok()?;
+    image.parse().ok()
+}
+
+fn session_for(what: &str) -> String {
+    format!("no policy server was asked here: take {what} from a recorded session")
 }
 
 /// The payload of `v2/verify`.
@@ -359,8 +426,14 @@ async fn pull_signatures(
     let manifest = match pull_manifest(client, auth, &signatures).await {
         Ok((OciManifest::Image(manifest), _)) => manifest,
         Ok((OciManifest::ImageIndex(_), _)) => return Err(Failure::NoUsableSignature),
-        Err(error) if is_missing(&error) => return Err(Failure::NotSigned(image.whole())),
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            let error = oci::Error::from(error);
+            return Err(if error.is_missing() {
+                Failure::NotSigned(image.whole())
+            } else {
+                Failure::Registry(error)
+            });
+        }
     };
     if manifest.layers.len() > SIGNATURES_LIMIT {
         return Err(Failure::TooManySignatures(manifest.layers.len()));
@@ -397,24 +470,6 @@ async fn pull_signatures(
         return Err(Failure::NoUsableSignature);
     }
     Ok(layers)
-}
-
-/// Whether the registry has answered, and has no such manifest.
-fn is_missing(error: &OciDistributionError) -> bool {
-    match error {
-        OciDistributionError::RegistryError { envelope, .. } => {
-            envelope.errors.iter().any(|error| {
-                matches!(
-                    error.code,
-                    OciErrorCode::ManifestUnknown
-                        | OciErrorCode::NameUnknown
-                        | OciErrorCode::NotFound
-                )
-            })
-        }
-        OciDistributionError::ServerError { code, .. } => *code == 404,
-        _ => false,
-    }
 }
 
 /// Why there is no answer. A guest reads some of these texts; they are policy-server's.

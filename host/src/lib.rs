@@ -11,6 +11,7 @@
 //! | [`host_capabilities`] | what a guest reaches through waPC host calls |
 //! | [`oci`] | access to OCI registries, with the credentials of `docker login` |
 //! | [`registry`] | host calls answered by the registries themselves |
+//! | [`signing_keys`] | keys in settings that no signature of cosign's verifies with |
 //! | [`replay`] | host calls answered from a recorded session |
 //! | [`metadata`] | what a policy says about itself, and the annotated module |
 //! | [`artifact`] | the policy in an OCI registry |
@@ -43,6 +44,7 @@ pub mod policy_resource;
 pub mod registry;
 pub mod replay;
 pub mod request;
+pub mod signing_keys;
 pub mod suggested_patch;
 pub mod verdict;
 

@@ -14,6 +14,7 @@
 pub mod expression;
 mod rule;
 mod selector;
+mod settings;
 mod spec;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ use crate::host_capabilities::HostCapabilities;
 use crate::request::AdmissionRequest;
 use crate::verdict::Verdict;
 use selector::{Label, Match, Selector};
+pub use settings::is_this_policy;
 use spec::{ContextAwareResource, MemberSpec, Mode, Runs, Spec};
 
 /// One policy or policy group of a cluster.
@@ -221,6 +223,31 @@ impl PolicyResource {
                 .push("judged as if matchConditions held, which are not evaluated here".to_owned());
         }
         Scope::Asked(notes)
+    }
+
+    /// What the resource seems to say and does not do in a cluster.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        // Only where the policy is for the controller's own namespace, too, is the selector handed
+        // on as it is: policy_subreconciler_webhook.go of adm-controller.
+        if !self.spec.allow_inside_admission_controller_namespace
+            && let Some(expressions) = self.spec.namespace_selector.labels_as_expressions()
+        {
+            warnings.push(format!(
+                "spec.namespaceSelector.matchLabels is dropped by Kubewarden's controller (1.36), \
+                 so that namespaces are judged that it leaves out; write matchExpressions: \
+                 {expressions}"
+            ));
+        }
+        if let Runs::Group(expression, members) = &self.runs {
+            let asked = expression.members();
+            let idle = members.keys().filter(|name| !asked.contains(name.as_str()));
+            warnings.extend(idle.map(|name| {
+                format!("spec.policies.{name} is not in spec.expression: it judges nothing")
+            }));
+        }
+        warnings
     }
 
     /// Makes the verdicts of the members the answer of the policy.
@@ -889,6 +916,162 @@ mod tests {
                 expected,
                 "{manifest}"
             );
+        }
+    }
+
+    /// What the settings of a resource come to when the members in `own` run this policy.
+    fn checked(manifest: &Value, own: &[&str]) -> Result<Vec<String>, Vec<String>> {
+        let is_own = |member: &Member<'_>| own.contains(&member.name.unwrap_or_default());
+        read(manifest).unwrap().check_settings(is_own)
+    }
+
+    #[test]
+    fn members_of_more_than_a_conjunction_must_judge_every_update_in_full() {
+        const WHY: &str = "settings.onUpdate must be allViolations, because spec.expression is more than members joined by &&: what another member lets in on CREATE, this one takes for legacy on UPDATE";
+        let all = json!({"onUpdate": "allViolations"});
+        let either = |expression: &str, a: &Value, b: &Value| {
+            let members = json!({
+                "a": {"module": "m", "settings": a},
+                "b": {"module": "m", "settings": b},
+                "idle": {"module": "m"},
+            });
+            group(
+                "AdmissionPolicyGroup",
+                json!({"expression": expression, "policies": members}),
+            )
+        };
+        let new = json!({"onUpdate": "newViolations"});
+        let own = &["a", "b", "idle"];
+        for expression in [
+            "a() || b()",
+            "!a() && b()",
+            "a() && !b()",
+            "!(!a() || !b())",
+        ] {
+            for (a, b, excusing) in [
+                (&all, &all, &[][..]),
+                (&json!({}), &all, &["a"]),
+                (&all, &new, &["b"]),
+                (&Value::Null, &json!({"onUpdate": null}), &["a", "b"]),
+            ] {
+                let problems: Vec<_> = excusing
+                    .iter()
+                    .map(|name| format!("spec.policies.{name}: {WHY}"))
+                    .collect();
+                let expected = if problems.is_empty() {
+                    Ok(Vec::new())
+                } else {
+                    Err(problems)
+                };
+                assert_eq!(
+                    checked(&either(expression, a, b), own),
+                    expected,
+                    "{expression}"
+                );
+            }
+        }
+        for expression in ["a()", "a() && b()", "(b() && (a()))"] {
+            let manifest = either(expression, &Value::Null, &new);
+            assert_eq!(checked(&manifest, own), Ok(Vec::new()), "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_another_module_excuses_is_not_known() {
+        let members = json!({
+            "a": {"module": "m", "settings": {"onUpdate": "allViolations"}},
+            "b": {"module": "other"},
+        });
+        let manifest = |expression: &str| {
+            group(
+                "ClusterAdmissionPolicyGroup",
+                json!({"expression": expression, "policies": members}),
+            )
+        };
+        let note = "spec.policies.b runs another module: whether it judges an UPDATE in full, as spec.expression needs, is not known here";
+        assert_eq!(
+            checked(&manifest("a() || b()"), &["a"]),
+            Ok(vec![note.to_owned()])
+        );
+        assert_eq!(checked(&manifest("a() && b()"), &["a"]), Ok(Vec::new()));
+        assert_eq!(checked(&manifest("a() || !a()"), &["a"]), Ok(Vec::new()));
+        assert_eq!(checked(&manifest("a() || b()"), &[]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn no_policy_of_a_namespace_can_read_reports() {
+        let problem = |at: &str, kind: &str| {
+            Err(vec![format!(
+                "{at}settings.vulnerabilities.source is \"trivy-operator\", and an {kind} has no contextAwareResources: no report could be read and no image would pass; ask for reports in a ClusterAdmissionPolicy"
+            )])
+        };
+        let reports =
+            |mode: &str| json!({"vulnerabilities": {"mode": mode, "source": "trivy-operator"}});
+        let of_kind = |kind: &str, settings: Value| policy(kind, json!({"settings": settings}));
+        for mode in ["enforce", "warn"] {
+            let manifest = of_kind("AdmissionPolicy", reports(mode));
+            assert_eq!(checked(&manifest, &[""]), problem("", "AdmissionPolicy"));
+            assert_eq!(checked(&manifest, &[]), Ok(Vec::new()), "another module");
+        }
+        for settings in [
+            json!({}),
+            reports("disabled"),
+            json!({"vulnerabilities": {"source": "none"}}),
+            json!({"vulnerabilities": {"source": null}}),
+            json!({"vulnerabilities": null}),
+        ] {
+            let manifest = of_kind("AdmissionPolicy", settings);
+            assert_eq!(checked(&manifest, &[""]), Ok(Vec::new()), "{manifest}");
+        }
+        let cluster = of_kind("ClusterAdmissionPolicy", reports("enforce"));
+        assert_eq!(checked(&cluster, &[""]), Ok(Vec::new()));
+
+        let members = json!({
+            "a": {"module": "m", "settings": reports("enforce")},
+            "b": {"module": "m"},
+        });
+        let manifest = group("AdmissionPolicyGroup", json!({"policies": members}));
+        assert_eq!(
+            checked(&manifest, &["a", "b"]),
+            problem("spec.policies.a: ", "AdmissionPolicyGroup")
+        );
+    }
+
+    #[test]
+    fn what_a_resource_says_in_vain_is_warned_of() {
+        let labels = json!({"matchLabels": {"stage": "prod", "team": "a"}});
+        let warning = "spec.namespaceSelector.matchLabels is dropped by Kubewarden's controller (1.36), so that namespaces are judged that it leaves out; write matchExpressions: [{key: \"stage\", operator: In, values: [\"prod\"]}, {key: \"team\", operator: In, values: [\"a\"]}]";
+        let expressions = json!({"matchExpressions": [
+            {"key": "stage", "operator": "In", "values": ["prod"]},
+        ]});
+        let cluster = |changes| policy("ClusterAdmissionPolicy", changes);
+        for (manifest, warnings) in [
+            (
+                cluster(json!({"namespaceSelector": labels})),
+                &[warning][..],
+            ),
+            (
+                group(
+                    "ClusterAdmissionPolicyGroup",
+                    json!({"namespaceSelector": labels}),
+                ),
+                &[warning],
+            ),
+            (
+                cluster(json!({
+                    "namespaceSelector": labels,
+                    "allowInsideAdmissionControllerNamespace": true,
+                })),
+                &[],
+            ),
+            (cluster(json!({"namespaceSelector": expressions})), &[]),
+            (cluster(json!({"objectSelector": labels})), &[]),
+            (
+                group("AdmissionPolicyGroup", json!({"expression": "a()"})),
+                &["spec.policies.b is not in spec.expression: it judges nothing"],
+            ),
+        ] {
+            assert_eq!(read(&manifest).unwrap().warnings(), warnings, "{manifest}");
         }
     }
 

@@ -52,6 +52,18 @@ impl Expression {
         }
     }
 
+    /// Whether it accepts just what every member that it names accepts: members joined by `&&`,
+    /// and nothing else. `a() || a()` and `!!a()` mean no more than `a()`, and are not looked
+    /// through.
+    #[must_use]
+    pub fn is_conjunction(&self) -> bool {
+        match self {
+            Self::Member(_) => true,
+            Self::All(operands) => operands.iter().all(Self::is_conjunction),
+            Self::Not(_) | Self::Any(_) => false,
+        }
+    }
+
     /// Evaluates the expression over the verdicts that `judge` gives.
     ///
     /// # Errors
@@ -211,6 +223,27 @@ mod tests {
     }
 
     #[test]
+    fn a_conjunction_is_members_joined_by_and() {
+        for (text, expected) in [
+            ("a()", true),
+            ("((a()))", true),
+            ("a() && b()", true),
+            ("a() && (b() && c()) && a()", true),
+            ("a() || b()", false),
+            ("!a()", false),
+            ("!!a()", false),
+            ("!(!a() || !b())", false),
+            ("a() && !b()", false),
+            ("a() && (b() || c())", false),
+            ("(a() && b()) || c()", false),
+            ("a() || a()", false),
+        ] {
+            let expression = Expression::parse(text).unwrap();
+            assert_eq!(expression.is_conjunction(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_expression_is_said() {
         for (text, message) in [
             (
@@ -231,6 +264,18 @@ mod tests {
                 "expected a member such as `name()`, `!` or `(` at \"1a()\"",
             ),
             ("pod-security()", "expected `(` at \"-security()\""),
+            // What the languages of the controller and of policy-server have besides.
+            ("true", "expected `(` at the end"),
+            ("a() || true", "expected `(` at the end"),
+            (
+                "a() ? b() : c()",
+                "expected `&&`, `||` or the end at \"? b() : c()\"",
+            ),
+            ("a() == b()", "expected `&&`, `||` or the end at \"== b()\""),
+            (
+                "2 > 1",
+                "expected a member such as `name()`, `!` or `(` at \"2 > 1\"",
+            ),
         ] {
             assert_eq!(Expression::parse(text).unwrap_err(), message, "{text}");
         }

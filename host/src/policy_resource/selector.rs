@@ -81,6 +81,15 @@ impl Selector {
         }
     }
 
+    /// `matchLabels` as `matchExpressions` that say the same; `None` where there are none.
+    pub(super) fn labels_as_expressions(&self) -> Option<String> {
+        let expression = |(key, value): (&String, &String)| {
+            format!("{{key: {key:?}, operator: In, values: [{value:?}]}}")
+        };
+        let expressions: Vec<_> = self.match_labels.iter().map(expression).collect();
+        (!expressions.is_empty()).then(|| format!("[{}]", expressions.join(", ")))
+    }
+
     /// What the API server would not accept, with its path below the selector.
     pub(super) fn problems(&self) -> Vec<String> {
         let problem = |(index, requirement): (usize, &Requirement)| {

@@ -37,8 +37,8 @@ pub(super) struct Spec {
     #[serde(default = "default_timeout_seconds")]
     pub(super) timeout_seconds: u64,
     pub(super) timeout_eval_seconds: Option<u64>,
-    #[serde(default, rename = "allowInsideAdmissionControllerNamespace")]
-    _allow_inside_admission_controller_namespace: bool,
+    #[serde(default)]
+    pub(super) allow_inside_admission_controller_namespace: bool,
     #[serde(default, rename = "backgroundAudit")]
     _background_audit: bool,
     #[serde(rename = "failurePolicy")]

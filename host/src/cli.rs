@@ -4,6 +4,7 @@ mod annotate;
 mod artifact;
 mod artifacthub;
 mod evaluate;
+mod host;
 mod judge;
 mod migrate;
 mod report;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
 
 mod guest;
+mod policy_module;
 
 use std::fs;
 use std::io::Read as _;
@@ -544,6 +545,9 @@ fn each_policy_of_a_file_answers_each_request() {
              NOT ASKED  Pod default/bad  (bad.yaml)  by ClusterAdmissionPolicy marks\n  \
                note: namespaceSelector does not match the namespace \"default\"\n\
              2 verdicts: 1 accepted, 0 rejected, 1 not asked\n",
+        )
+        .stderr(
+            "warning: cluster.yml, document 2: ClusterAdmissionPolicy marks: spec.namespaceSelector.matchLabels is dropped by Kubewarden's controller (1.36), so that namespaces are judged that it leaves out; write matchExpressions: [{key: \"kubernetes.io/metadata.name\", operator: In, values: [\"shop\"]}]\n",
         );
     let report = folder.json("cluster.yml --module policy.wasm -r bad.yaml");
     assert_eq!(report[0]["policy"], "ClusterAdmissionPolicy marks");
@@ -587,6 +591,119 @@ fn a_group_shows_why_its_members_reject() {
             {"field": "spec.policies.b", "message": "marked\nsecond line"},
         ]})
     );
+}
+
+/// A folder with this policy in it.
+fn folder_with_this_policy() -> Folder {
+    let folder = Folder(TempDir::new().unwrap());
+    fs::write(folder.path("policy.wasm"), policy_module::bytes()).unwrap();
+    folder
+}
+
+fn example(path: &str) -> String {
+    fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../examples")
+            .join(path),
+    )
+    .unwrap()
+}
+
+#[test]
+fn a_group_that_is_more_than_a_conjunction_must_not_excuse_anything() {
+    let folder = folder_with_this_policy();
+    let group = example("cluster/group.yaml");
+    let excusing = group.replace("onUpdate: allViolations", "onUpdate: newViolations");
+    let problem = |name: &str| {
+        format!(
+            "error: group.yaml, document 1: ClusterAdmissionPolicyGroup container-security-either: spec.policies.{name}: settings.onUpdate must be allViolations, because spec.expression is more than members joined by &&: what another member lets in on CREATE, this one takes for legacy on UPDATE\n"
+        )
+    };
+    folder
+        .file("change.json", &example("workloads/pod-image-change.json"))
+        .file("group.yaml", &excusing)
+        .evaluate("group.yaml --module policy.wasm -r change.json")
+        .code(2)
+        .stdout("")
+        .stderr(
+            ["baseline", "ours", "restricted"]
+                .map(problem)
+                .concat()
+                .replace("\nerror: ", "\n"),
+        );
+    folder
+        .file("group.yaml", &group)
+        .evaluate("group.yaml --module policy.wasm -r change.json")
+        .code(1);
+    // Joined by &&, each of them stops alone what it has not let in.
+    let both = excusing.replace(" || ", " && ");
+    folder
+        .file("group.yaml", &both)
+        .evaluate("group.yaml --module policy.wasm -r change.json")
+        .code(1);
+}
+
+#[test]
+fn another_module_in_a_group_cannot_be_asked_what_it_excuses() {
+    let folder = folder_with_this_policy();
+    fs::write(folder.path("other.wasm"), guest::module(guest::ACCEPT)).unwrap();
+    let group = |settings: &str| {
+        format!(
+            "apiVersion: policies.kubewarden.io/v1\n\
+             kind: ClusterAdmissionPolicyGroup\n\
+             metadata: {{name: either}}\n\
+             spec:\n  \
+               expression: ours() || others()\n  message: neither\n  \
+               rules: [{{apiGroups: ['*'], apiVersions: ['*'], resources: ['*'], operations: ['*']}}]\n  \
+               policies:\n    \
+                 ours: {{module: ./policy.wasm, settings: {{{settings}}}}}\n    \
+                 others: {{module: ./other.wasm}}\n"
+        )
+    };
+    folder
+        .file("pod.yaml", GOOD)
+        .file("group.yaml", &group("onUpdate: allViolations"))
+        .evaluate("group.yaml -r pod.yaml")
+        .code(0)
+        .stdout(
+            "ACCEPTED  Pod default/good  (pod.yaml)  by ClusterAdmissionPolicyGroup either\n  \
+             note: spec.policies.others runs another module: whether it judges an UPDATE in full, as spec.expression needs, is not known here\n",
+        )
+        .stderr("");
+    folder
+        .file("group.yaml", &group(""))
+        .evaluate("group.yaml -r pod.yaml")
+        .code(2)
+        .stdout("")
+        .stderr(predicates::str::contains(
+            "spec.policies.ours: settings.onUpdate must be allViolations",
+        ));
+    // A module that takes every word for the key does not have it.
+    folder
+        .evaluate("group.yaml --module other.wasm -r pod.yaml")
+        .code(0)
+        .stdout("ACCEPTED  Pod default/good  (pod.yaml)  by ClusterAdmissionPolicyGroup either\n");
+}
+
+#[test]
+fn a_policy_of_a_namespace_that_asks_for_reports_is_refused() {
+    let folder = folder_with_this_policy();
+    let policy = example("cluster/namespaced.yaml");
+    folder.file("pod.yaml", GOOD).file(
+        "policy.yaml",
+        &format!("{policy}    vulnerabilities:\n      source: sbomscanner\n"),
+    );
+    folder
+        .evaluate("policy.yaml --module policy.wasm -r pod.yaml")
+        .code(2)
+        .stdout("")
+        .stderr(
+            "error: policy.yaml, document 1: AdmissionPolicy shop/container-security-strict: settings.vulnerabilities.source is \"sbomscanner\", and an AdmissionPolicy has no contextAwareResources: no report could be read and no image would pass; ask for reports in a ClusterAdmissionPolicy\n",
+        );
+    folder
+        .file("policy.yaml", &policy)
+        .evaluate("policy.yaml --module policy.wasm -r pod.yaml")
+        .code(0);
 }
 
 #[test]

@@ -10,10 +10,11 @@ use container_security_host::document::{self, Document, DocumentError};
 use container_security_host::oci::{self, Access, InsecureRegistry};
 use container_security_host::request::{self, AdmissionRequest, Operation, Wrapping};
 use container_security_host::suggested_patch::suggested_patch;
-use container_security_host::{Denied, HostCapabilities, Limits, Registry, Replay};
+use container_security_host::{HostCapabilities, Limits, Registry, Replay};
 use json_patch::Patch;
 use serde_json::{Map, Value};
 
+use super::host::Host;
 use super::judge::{self, Judge, Ruling};
 use super::report::{self, ColorChoice, Format};
 use super::{Status, print_error, print_warning};
@@ -143,18 +144,13 @@ impl Outcome {
 pub(super) fn run(arguments: &Arguments) -> Result<Status, String> {
     let settings = settings(arguments)?;
     let wrapping = wrapping(arguments)?;
-    let replay = replay(arguments)?;
-    let host_capabilities: Arc<dyn HostCapabilities> = match &replay {
-        Some(replay) => Arc::<Replay>::clone(replay),
-        None if arguments.registry => Arc::new(registry(&arguments.insecure_registry)?),
-        None => Arc::new(Denied),
-    };
-    let judges = judges(arguments, settings, &host_capabilities)?;
+    let host = Arc::new(host(arguments)?);
+    let judges = judges(arguments, settings, &(Arc::clone(&host) as _))?;
 
     let outcomes: Vec<_> = arguments
         .request_path
         .iter()
-        .flat_map(|path| evaluate_file(&judges, path, &wrapping))
+        .flat_map(|path| evaluate_file(&judges, &host, path, &wrapping))
         .collect();
     for error in outcomes
         .iter()
@@ -162,7 +158,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Status, String> {
     {
         print_error(error);
     }
-    for leftover in replay.iter().flat_map(|replay| replay.leftovers()) {
+    for leftover in host.leftovers() {
         print_warning(&format!("not replayed: {leftover}"));
     }
     report::print(&outcomes, arguments.output, arguments.color)
@@ -205,6 +201,7 @@ fn judges(
                 policy = policy.with_limits(REGISTRY_LIMITS);
             }
             judge::check_settings(&policy, &settings)?;
+            judge::warn_of_keys("settings.", &settings);
             Ok(vec![Judge::Module(policy, settings)])
         }
     }
@@ -256,10 +253,13 @@ fn wrapping(arguments: &Arguments) -> Result<Wrapping, String> {
     })
 }
 
-fn replay(arguments: &Arguments) -> Result<Option<Arc<Replay>>, String> {
-    let read = |path: &String| Replay::from_yaml(path, &read(path)?).map(Arc::new);
-    let path = arguments.replay_host_capabilities_interactions.as_ref();
-    path.map(read).transpose()
+/// Who answers the host calls.
+fn host(arguments: &Arguments) -> Result<Host, String> {
+    match &arguments.replay_host_capabilities_interactions {
+        Some(path) => Replay::from_yaml(path, &read(path)?).map(Host::Replay),
+        None if arguments.registry => registry(&arguments.insecure_registry).map(Host::Registry),
+        None => Ok(Host::nobody()),
+    }
 }
 
 fn registry(insecure: &[InsecureRegistry]) -> Result<Registry, String> {
@@ -300,7 +300,7 @@ pub(super) fn read(path: &str) -> Result<Vec<u8>, String> {
     read.map_err(|error| format!("{path}: {error}"))
 }
 
-fn evaluate_file(judges: &[Judge], path: &str, wrapping: &Wrapping) -> Vec<Outcome> {
+fn evaluate_file(judges: &[Judge], host: &Host, path: &str, wrapping: &Wrapping) -> Vec<Outcome> {
     let of_file = |error| Outcome {
         source: path.to_owned(),
         document: None,
@@ -320,7 +320,7 @@ fn evaluate_file(judges: &[Judge], path: &str, wrapping: &Wrapping) -> Vec<Outco
             Ok(document) => request::requests(document, wrapping),
             Err(error) => vec![Err(error)],
         })
-        .flat_map(|input| evaluate(judges, input))
+        .flat_map(|input| evaluate(judges, host, input))
         .collect();
     // A check that found nothing to check must not look like one that passed.
     if outcomes.is_empty() {
@@ -331,7 +331,11 @@ fn evaluate_file(judges: &[Judge], path: &str, wrapping: &Wrapping) -> Vec<Outco
 }
 
 /// What each judge says of one request.
-fn evaluate(judges: &[Judge], input: Result<request::Input, DocumentError>) -> Vec<Outcome> {
+fn evaluate(
+    judges: &[Judge],
+    host: &Host,
+    input: Result<request::Input, DocumentError>,
+) -> Vec<Outcome> {
     let request::Input { position, request } = match input {
         Ok(input) => input,
         Err(error) => {
@@ -349,13 +353,18 @@ fn evaluate(judges: &[Judge], input: Result<request::Input, DocumentError>) -> V
     };
     let evaluate = |judge: &Judge| {
         let policy = judge.name();
-        let ruling = judge.judge(&request).map_err(|error| {
-            let object = report::object(&request);
-            match &policy {
-                None => format!("{position}: {object}: {error}"),
-                Some(policy) => format!("{position}: {object}: {policy}: {error}"),
-            }
-        });
+        let ruling = judge.judge(&request);
+        // Also when there is no verdict: what is said here is about this request.
+        let advice = host.take_advice();
+        let ruling = ruling
+            .map(|ruling| ruling.with_notes(advice))
+            .map_err(|error| {
+                let object = report::object(&request);
+                match &policy {
+                    None => format!("{position}: {object}: {error}"),
+                    Some(policy) => format!("{position}: {object}: {policy}: {error}"),
+                }
+            });
         let judgement = ruling.as_ref().ok();
         let judgement = judgement.and_then(|ruling| ruling.judgement.as_ref());
         let decision = judgement.map(|judgement| judgement.decision().violations());

@@ -1,13 +1,19 @@
 //! Who judges: one module, or the policies of a Kubewarden resource file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use container_security_host::policy_resource::{ContextAware, Judgement, PolicyResource, Scope};
-use container_security_host::{AdmissionRequest, Error, HostCapabilities, Limits, Policy};
+use container_security_host::policy_resource::{
+    ContextAware, Judgement, Member, PolicyResource, Scope, is_this_policy,
+};
+use container_security_host::{
+    AdmissionRequest, Error, HostCapabilities, Limits, Policy, signing_keys,
+};
 use serde_json::Value;
+
+use super::print_warning;
 
 /// A module with settings, or a policy of a cluster with its modules.
 pub(super) enum Judge {
@@ -19,14 +25,23 @@ pub(super) struct Resource {
     resource: PolicyResource,
     /// By the name in the group; by `None` for what is no group.
     policies: BTreeMap<Option<String>, Policy>,
+    /// What is not known of its settings.
+    notes: Vec<String>,
 }
 
 /// What became of a request.
 pub(super) struct Ruling {
     /// `None` when the judge is not asked about it.
     pub(super) judgement: Option<Judgement>,
-    /// Why it is not asked, or what is not known of whether it is.
+    /// Why it is not asked, or what is not known of its answer, or where that comes from.
     pub(super) notes: Vec<String>,
+}
+
+impl Ruling {
+    pub(super) fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
 }
 
 /// The policies of a resource file, with every module that they need.
@@ -40,39 +55,88 @@ pub(super) fn resources(
 ) -> Result<Vec<Judge>, String> {
     let resources =
         PolicyResource::read(path, bytes, namespace).map_err(|problems| problems.join("\n"))?;
-    let mut compiled = BTreeMap::<String, Policy>::new();
+    let mut modules = BTreeMap::new();
     let mut judges = Vec::new();
     for resource in resources {
+        let position = &resource.position;
+        for warning in resource.warnings() {
+            print_warning(&format!("{position}: {resource}: {warning}"));
+        }
         let mut policies = BTreeMap::new();
+        let mut own = BTreeSet::new();
         for member in resource.members() {
             let at = match member.name {
                 None => resource.to_string(),
                 Some(name) => format!("{resource}, spec.policies.{name}"),
             };
-            let of_member = |problem| format!("{}: {at}: {problem}", resource.position);
+            let of_member = |problem| format!("{position}: {at}: {problem}");
             let module = match module {
                 Some(module) => module,
                 None => local_module(member.module()).map_err(of_member)?,
             };
-            let policy = match compiled.get(module) {
-                Some(policy) => policy.clone(),
-                None => load(module)?,
+            if !modules.contains_key(module) {
+                modules.insert(module.to_owned(), Module::load(module)?);
+            }
+            let Some(module) = modules.get(module) else {
+                continue;
             };
-            compiled.insert(module.to_owned(), policy.clone());
-            let policy = policy.with_host_capabilities(Arc::new(ContextAware::new(
-                Arc::clone(host_capabilities),
-                &member,
-            )));
+            let policy = module
+                .policy
+                .clone()
+                .with_host_capabilities(Arc::new(ContextAware::new(
+                    Arc::clone(host_capabilities),
+                    &member,
+                )));
             let policy = match member.timeout() {
                 Some(timeout) => policy.with_limits(Limits { timeout }),
                 None => policy,
             };
             check_settings(&policy, member.settings()).map_err(of_member)?;
-            policies.insert(member.name.map(str::to_owned), policy);
+            let name = member.name.map(str::to_owned);
+            if module.is_this_policy {
+                own.insert(name.clone());
+                warn_of_keys(&format!("{position}: {at}: settings."), member.settings());
+            }
+            policies.insert(name, policy);
         }
-        judges.push(Judge::Resource(Box::new(Resource { resource, policies })));
+        let is_own = |member: &Member<'_>| own.contains(&member.name.map(str::to_owned));
+        let notes = resource.check_settings(is_own).map_err(|problems| {
+            let of_resource = |problem| format!("{position}: {resource}: {problem}");
+            let problems: Vec<_> = problems.into_iter().map(of_resource).collect();
+            problems.join("\n")
+        })?;
+        judges.push(Judge::Resource(Box::new(Resource {
+            resource,
+            policies,
+            notes,
+        })));
     }
     Ok(judges)
+}
+
+/// What a file of policies runs.
+struct Module {
+    policy: Policy,
+    is_this_policy: bool,
+}
+
+impl Module {
+    fn load(module: &str) -> Result<Self, String> {
+        let policy = load(module)?;
+        let is_this_policy =
+            is_this_policy(&policy).map_err(|error| format!("{module}: {error}"))?;
+        Ok(Self {
+            policy,
+            is_this_policy,
+        })
+    }
+}
+
+/// Says of keys and certificates what makes every signature of theirs fail.
+pub(super) fn warn_of_keys(at: &str, settings: &Value) {
+    for warning in signing_keys::warnings(settings) {
+        print_warning(&format!("{at}{warning}"));
+    }
 }
 
 /// Reads and compiles a module, named by a path or a `file://` URI.
@@ -132,7 +196,7 @@ impl Judge {
 
 impl Resource {
     fn judge(&self, request: &AdmissionRequest) -> Result<Ruling, String> {
-        let notes = match self.resource.scope(request) {
+        let mut notes = match self.resource.scope(request) {
             Scope::Asked(notes) => notes,
             Scope::NotAsked(reason) => {
                 return Ok(Ruling {
@@ -141,6 +205,7 @@ impl Resource {
                 });
             }
         };
+        notes.extend(self.notes.iter().cloned());
         let value = request.to_value().map_err(|error| error.to_string())?;
         let judgement = self.resource.judge(request, |member| {
             let name = member.name.map(str::to_owned);

@@ -219,7 +219,8 @@ struct Element<'a> {
     /// The rejection that mode `monitor` keeps from the API server.
     #[serde(skip_serializing_if = "Option::is_none")]
     monitored: Option<Response<'a>>,
-    /// Why the policy is not asked, when there is no response; else what is not known of that.
+    /// Why the policy is not asked, when there is no response; else what is not known of that, and
+    /// what was not told on this machine.
     #[serde(skip_serializing_if = "is_empty")]
     notes: &'a [String],
     /// Why there is no response.

@@ -10,6 +10,7 @@ use assert_cmd::Command;
 use container_security_host::oci::{Access, DockerConfig};
 use container_security_host::{Limits, Policy, Registry, Verdict};
 use serde_json::{Value, json};
+use sigstore::crypto::SigningScheme;
 use tempfile::TempDir;
 
 use crate::docker_registry;
@@ -142,31 +143,76 @@ fn a_password_comes_from_the_docker_configuration() {
         "ACCEPTED  Pod shop/web  (-)\n  warning: {}\n",
         tag_warning(&digest)
     );
-    let rejected = |cause: &str| {
+    let rejected = |cause: &str, advice: &str| {
         let (_, violations) = no_answer(&image, cause);
         format!(
-            "REJECTED  Pod shop/web  (-)\n  {TITLE}\n  - {}\n",
+            "REJECTED  Pod shop/web  (-)\n  {TITLE}\n  - {}\n  note: {address} was asked from this \
+             machine, not by a policy server: {advice}\n",
             violations[0]
         )
     };
-    let unauthorized = rejected(&format!(
-        "Not authorized: url http://{address}/v2/app/manifests/1"
-    ));
+    let unauthorized = |advice: &str| {
+        let cause = format!("Not authorized: url http://{address}/v2/app/manifests/1");
+        rejected(&cause, advice)
+    };
+    let file = |folder: &TempDir| folder.path().join("config.json").display().to_string();
 
     let with = docker_config(address, docker_registry::AUTH);
     let wrong = docker_config(address, "YWxpY2U6Z3Vlc3M=");
+    let slash = docker_config(&format!("{address}/"), docker_registry::AUTH);
     let without = TempDir::new().unwrap();
-    let broken = TempDir::new().unwrap();
-    fs::write(broken.path().join("config.json"), "{").unwrap();
-    let unreadable = rejected(&format!(
-        "{}: not a Docker configuration",
-        broken.path().join("config.json").display()
-    ));
+    let [broken, helper] = ["{", r#"{"credsStore": "not-here"}"#].map(|config| {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("config.json"), config).unwrap();
+        folder
+    });
     for (folder, status, report) in [
-        (&with, 0, &accepted),
-        (&wrong, 1, &unauthorized),
-        (&without, 1, &unauthorized),
-        (&broken, 1, &unreadable),
+        (&with, 0, accepted),
+        (
+            &wrong,
+            1,
+            unauthorized(&format!(
+                "{address} does not accept the credentials in {}: docker login {address}",
+                file(&wrong)
+            )),
+        ),
+        (
+            &slash,
+            1,
+            unauthorized(&format!(
+                "auths in {} has the key \"{address}/\", which is not found, by policy servers \
+                 neither: drop the slash",
+                file(&slash)
+            )),
+        ),
+        (
+            &without,
+            1,
+            unauthorized(&format!(
+                "{} has no credentials for {address}: docker login {address}",
+                file(&without)
+            )),
+        ),
+        (
+            &broken,
+            1,
+            rejected(
+                &format!("{}: not a Docker configuration", file(&broken)),
+                &format!("mend {}", file(&broken)),
+            ),
+        ),
+        (
+            &helper,
+            1,
+            rejected(
+                &format!(
+                    "{}: {address}: the credential helper docker-credential-not-here cannot be \
+                     asked: install it, or take it out of the file",
+                    file(&helper)
+                ),
+                &format!("mend {}", file(&helper)),
+            ),
+        ),
     ] {
         evaluate(&key.settings(address))
             .args(["--registry", "--insecure-registry", address])
@@ -175,8 +221,162 @@ fn a_password_comes_from_the_docker_configuration() {
             .assert()
             .code(status)
             .stderr("")
-            .stdout(report.clone());
+            .stdout(report);
     }
+}
+
+#[test]
+fn who_did_not_answer_is_said_beside_the_verdict() {
+    let key = Key::new();
+    let address = nobody();
+    let image = format!("{address}/app:1");
+    let notes = |settings: &Value, arguments: &[&str]| {
+        let assert = evaluate(settings)
+            .args(["--output", "json"])
+            .args(arguments)
+            .write_stdin(pod(&image).to_string())
+            .assert()
+            .code(1);
+        let report: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+        let message = report[0]["response"]["message"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(
+            message.ends_with("or ask whoever runs the policy server"),
+            "{message}"
+        );
+        report[0]["notes"].clone()
+    };
+    let registry = ["--registry", "--insecure-registry", &address];
+    assert_eq!(
+        notes(&key.settings(&address), &[]),
+        json!([
+            "no policy server was asked here: let --registry ask the registries, or take the answers from a session with --replay-host-capabilities-interactions"
+        ])
+    );
+    assert_eq!(
+        notes(&key.settings(&address), &registry),
+        json!([format!(
+            "{address} was asked from this machine, not by a policy server: check the way from here to {address}, its proxies (HTTPS_PROXY, NO_PROXY) too"
+        )])
+    );
+    let reports = json!({"vulnerabilities": {"source": "trivy-operator"}});
+    assert_eq!(
+        notes(&reports, &registry),
+        json!([
+            "no policy server was asked here: take what registries do not know from a recorded session"
+        ])
+    );
+    let keyless = json!({"signatures": {"rules": [{"images": [address], "anyOf": [
+        {"keyless": {"issuer": "https://issuer.example", "subject": "a"}},
+    ]}]}});
+    assert_eq!(
+        notes(&keyless, &registry),
+        json!([
+            "no policy server was asked here: take what Sigstore vouches for from a recorded session"
+        ])
+    );
+}
+
+#[test]
+fn each_verdict_has_the_notes_of_its_own_calls() {
+    let shelf = Shelf::new();
+    let key = Key::new();
+    let (image, digest) = shelf.push("app", None);
+    shelf.sign(&image, &digest, &[(&key, &[])]);
+    let gone = nobody();
+    let mut settings = key.settings(shelf.address());
+    let rules = settings["signatures"]["rules"].as_array_mut().unwrap();
+    rules.push(json!({"images": [gone], "anyOf": [{"publicKeys": [key.public()]}]}));
+    let pods = [format!("{gone}/app:1"), format!("{image}@{digest}")]
+        .map(|image| format!("---\n{}\n", pod(&image)))
+        .concat();
+    let assert = evaluate(&settings)
+        .args(["--registry", "--insecure-registry", shelf.address()])
+        .args(["--insecure-registry", &gone, "--output", "json"])
+        .write_stdin(pods)
+        .assert()
+        .code(1);
+    let report: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    assert_eq!(report[0]["notes"].as_array().unwrap().len(), 1, "{report}");
+    assert_eq!(report[1].get("notes"), None, "{report}");
+}
+
+#[test]
+fn a_credential_helper_that_fails_says_why() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let shelf = Shelf::with_password();
+    let key = Key::new();
+    let (image, _) = shelf.push("app", None);
+    let folder = TempDir::new().unwrap();
+    let config = json!({"credHelpers": {shelf.address(): "locked"}});
+    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    let helper = folder.path().join("docker-credential-locked");
+    fs::write(
+        &helper,
+        "#!/bin/sh\ncat > /dev/null\necho the keyring is locked\nexit 1\n",
+    )
+    .unwrap();
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    evaluate(&key.settings(shelf.address()))
+        .args(["--registry", "--insecure-registry", shelf.address()])
+        .env("DOCKER_CONFIG", folder.path())
+        .env("PATH", format!("{}:{path}", folder.path().display()))
+        .write_stdin(pod(&image).to_string())
+        .assert()
+        .code(1)
+        .stdout(predicates::str::contains(format!(
+            "config.json: {}: the credential helper docker-credential-locked fails: the keyring is \
+             locked; ",
+            shelf.address()
+        )));
+}
+
+#[test]
+fn a_key_that_no_signature_of_cosigns_verifies_with_is_warned_of() {
+    let key = SigningScheme::ECDSA_P384_SHA384_ASN1
+        .create_signer()
+        .unwrap()
+        .to_sigstore_keypair()
+        .unwrap();
+    let settings = Key(key).settings("registry.example");
+    let warning = "a P-384 key, with which policy servers verify SHA-384, and cosign signs SHA-256 unless it is told otherwise: no such signature verifies; use a P-256 key\n";
+    evaluate(&settings)
+        .write_stdin(pod("registry.example/app:1").to_string())
+        .assert()
+        .code(1)
+        .stderr(format!(
+            "warning: settings.signatures.rules[0].anyOf[0].publicKeys[0] holds {warning}"
+        ));
+
+    let folder = TempDir::new().unwrap();
+    let policy = json!({
+        "apiVersion": "policies.kubewarden.io/v1",
+        "kind": "ClusterAdmissionPolicy",
+        "metadata": {"name": "signed"},
+        "spec": {
+            "module": "registry://registry.example/policy:v1",
+            "mutating": false,
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}],
+            "settings": settings,
+        },
+    });
+    fs::write(folder.path().join("policy.yaml"), policy.to_string()).unwrap();
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policy.wasm");
+    Command::cargo_bin("container-security")
+        .unwrap()
+        .current_dir(folder.path())
+        .args(["evaluate", "policy.yaml", "--request-path", "-", "--module"])
+        .arg(module)
+        .write_stdin(pod("registry.example/app:1").to_string())
+        .assert()
+        .code(1)
+        .stderr(format!(
+            "warning: policy.yaml, document 1: ClusterAdmissionPolicy signed: settings.signatures.rules[0].anyOf[0].publicKeys[0] holds {warning}"
+        ));
 }
 
 #[test]

@@ -148,6 +148,16 @@ fn a_default_is_the_default_of_its_key() {
         let expected = &keys[&path].default;
         if question.is_heading() {
             assert_eq!(question.default, None, "{path}");
+        } else if is_mode_of_idle_section(&path) {
+            assert_eq!(question.default, None, "{path}");
+            let sentence = format!(
+                "Left empty: {}.",
+                expected.as_ref().unwrap().as_str().unwrap()
+            );
+            assert!(
+                question.description.ends_with(&sentence),
+                "{path}: {sentence}"
+            );
         } else if question.default.is_some() {
             assert_eq!(question.default, *expected, "{path}");
         } else if let Some(default) = expected {
@@ -203,11 +213,34 @@ fn every_option_is_valid_on_its_own() {
             let same = |asked: &&mut Question| asked.variable == question.variable;
             let asked = changed.questions.iter_mut().find(same).unwrap();
             asked.default = Some(answer);
-            assert_valid(&as_saved(settings(&changed, |_| true)));
+            let mut settings = as_saved(settings(&changed, |_| true));
+            give_something_to_find(&mut settings, &question.variable);
+            assert_valid(&settings);
             tried += 1;
         }
     }
     assert!(tried > 100, "{tried}");
+}
+
+#[test]
+fn the_form_begins_without_the_mode_of_what_can_find_nothing() {
+    let form = form();
+    let settings = settings(&form, |_| true);
+    let keys = keys();
+    for (section, key, _) in IDLE_SECTIONS {
+        assert!(keys.contains_key(&format!("{section}.{key}")), "{section}");
+        assert_eq!(settings[section].get("mode"), None, "{section}");
+    }
+    let modes = keys.keys().filter(|path| path.ends_with(".mode"));
+    let modes = modes.filter(|path| !path.contains("[]"));
+    for path in modes {
+        let (section, _) = path.split_once('.').unwrap();
+        assert_eq!(
+            settings[section].get("mode").is_none(),
+            is_mode_of_idle_section(path),
+            "{path}"
+        );
+    }
 }
 
 /// What Rancher's extension does with a form, and where it goes wrong.
@@ -386,6 +419,40 @@ fn assert_valid(settings: &Value) {
     assert_eq!(answer["valid"], true, "{settings}: {}", answer["message"]);
 }
 
+fn is_mode_of_idle_section(path: &str) -> bool {
+    let section = path.strip_suffix(".mode");
+    section.is_some_and(|section| IDLE_SECTIONS.iter().any(|(idle, ..)| *idle == section))
+}
+
+/// Adds what a section without anything to find is refused without, unless it is what was answered.
+fn give_something_to_find(settings: &mut Value, answered: &str) {
+    let (section, _) = answered.split_once('.').unwrap_or((answered, ""));
+    let Some((_, key, content)) = IDLE_SECTIONS.iter().find(|(idle, ..)| *idle == section) else {
+        return;
+    };
+    if answered != format!("{section}.{key}") {
+        let content: Value = serde_json::from_str(content).unwrap();
+        let map = settings.as_object_mut().unwrap();
+        map.entry(section).or_insert_with(|| json!({}))[*key] = content;
+    }
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
+
+/// The sections that find nothing until somebody says what to look for, each with a key that does
+/// and a value for it. Rancher writes the default of each question that it shows into the settings,
+/// and a mode in such a section without the key is a settings error: it looks as if the control
+/// were on. So the question for the mode has no default, here and nowhere else.
+const IDLE_SECTIONS: [(&str, &str, &str); 5] = [
+    ("registries", "allow", r#"["myacr.azurecr.io"]"#),
+    ("imagePinning", "requireDigest", "true"),
+    (
+        "signatures",
+        "rules",
+        r#"[{"images": ["ghcr.io/org"], "anyOf": [{"githubActions": {"owner": "org"}}]}]"#,
+    ),
+    ("vulnerabilities", "source", r#""trivy-operator""#),
+    ("imageFreshness", "maximumAge", r#""90d""#),
+];

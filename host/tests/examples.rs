@@ -168,6 +168,60 @@ fn the_settings_of_every_policy_of_a_cluster_are_valid() {
 }
 
 #[test]
+fn no_policy_of_a_cluster_says_what_a_cluster_does_not_do() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, policy) = readme.split_once("```yaml\napiVersion").unwrap();
+    let (policy, _) = policy.split_once("```").unwrap();
+    let policy = format!("apiVersion{policy}");
+    let of_readme = PolicyResource::read("README.md", policy.as_bytes(), "default").unwrap();
+    let files = files("cluster");
+    let of_files = files.iter().filter(|file| *file != RBAC);
+    let of_files = of_files.flat_map(|file| resources(file));
+    let mut checked = 0;
+    for resource in of_files.chain(of_readme) {
+        assert_eq!(resource.warnings(), [""; 0], "{resource}");
+        assert_eq!(resource.check_settings(|_| true), Ok(vec![]), "{resource}");
+        checked += 1;
+    }
+    assert_eq!(checked, files.len());
+}
+
+/// Kubewarden 1.38 lets namespaced policies judge what teams create, and rejects others.
+#[test]
+fn a_policy_of_a_namespace_names_only_what_teams_create() {
+    let allowed = [
+        ("", ["pods", "pods/ephemeralcontainers"].as_slice()),
+        (
+            "apps",
+            &["daemonsets", "deployments", "replicasets", "statefulsets"],
+        ),
+        ("batch", &["cronjobs", "jobs"]),
+    ];
+    let mut named = 0;
+    for file in files("cluster").iter().filter(|file| *file != RBAC) {
+        for document in documents(file) {
+            let kind = document["kind"].as_str().unwrap();
+            if !kind.starts_with("AdmissionPolicy") {
+                continue;
+            }
+            for rule in document["spec"]["rules"].as_array().unwrap() {
+                let groups = rule["apiGroups"].as_array().unwrap();
+                for resource in rule["resources"].as_array().unwrap() {
+                    for group in groups {
+                        let is_allowed = allowed.iter().any(|(allowed, resources)| {
+                            group == allowed && resources.iter().any(|one| resource == one)
+                        });
+                        assert!(is_allowed, "{file}: {group}/{resource}");
+                        named += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(named > 0);
+}
+
+#[test]
 fn the_policy_server_may_read_what_the_policies_need() {
     let role = documents(RBAC)
         .into_iter()

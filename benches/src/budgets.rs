@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
+use crate::figures::{grouped, ratio};
 use crate::guests::Guest;
 use crate::measure::Measurements;
-use crate::report::{grouped, ratio};
 use crate::requests::{TWENTY_KB, WITHOUT_LOOKUPS};
 
 /// Instructions on the 20 KB Pod, in percent of skip-only's: the request has to be walked over

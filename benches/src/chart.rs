@@ -9,9 +9,9 @@ use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use crate::figures::ratio;
 use crate::guests::Guest;
 use crate::measure::Measurements;
-use crate::report::ratio;
 
 /// Draws the instructions in multiples of skip-only, as SVG.
 ///

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::report::grouped;
+use crate::figures::grouped;
 use crate::requests::{create, minimal_pod, settings};
 use crate::wapc::{Call, Fuel, Runner};
 

@@ -10,6 +10,7 @@
 
 mod budgets;
 mod chart;
+mod figures;
 mod guests;
 mod limits;
 mod measure;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result};
 
 use crate::budgets;
+use crate::figures::{grouped, ratio};
 use crate::guests::Guest;
 use crate::measure::{Measurements, Row};
 
@@ -130,28 +131,6 @@ pub(crate) fn figures(document: &str) -> Result<BTreeMap<String, u64>> {
         }
     }
     Ok(figures)
-}
-
-/// How many times `part` is of `whole`.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "instruction counts are far below 2^53"
-)]
-pub(crate) fn ratio(part: u64, whole: u64) -> f64 {
-    part as f64 / whole as f64
-}
-
-/// `number` with a comma for every three digits.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && digits.len().saturating_sub(index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 fn latency(row: &Row, floor: &Row) -> String {

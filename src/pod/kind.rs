@@ -49,6 +49,10 @@ impl Kind {
             (DaemonSet::GROUP, DaemonSet::KIND) => Some(Self::DaemonSet),
             (Job::GROUP, Job::KIND) => Some(Self::Job),
             (CronJob::GROUP, CronJob::KIND) => Some(Self::CronJob),
+            // Where these were before Kubernetes 1.16, and still are in old charts.
+            ("extensions", ReplicaSet::KIND) => Some(Self::ReplicaSet),
+            ("extensions", Deployment::KIND) => Some(Self::Deployment),
+            ("extensions", DaemonSet::KIND) => Some(Self::DaemonSet),
             _ => None,
         }
     }

@@ -80,6 +80,14 @@ e2e-tools:
 	done; \
 	[[ -z $$missing ]] || { echo "make e2e needs on the PATH:$$missing" >&2; exit 1; }
 
+KUBECTL_YAML := $(abspath $(TARGET_DIR))/kubectl-yaml
+.PHONY: kubectl-yaml
+kubectl-yaml: toolchain ## Record how kubectl reads YAML, and compare 100,000 inputs (INPUTS=...); needs Go
+	cd tests/kubectl-yaml && go build -o '$(KUBECTL_YAML)' . && '$(KUBECTL_YAML)' table.jsonl
+	$(CARGO) test $(NATIVE) --test kubectl_yaml
+	$(CARGO) build $(PROGRAMS) --example kubectl_yaml
+	$(TARGET_DIR)/debug/examples/kubectl_yaml '$(KUBECTL_YAML)' $${INPUTS:-100000} $${SEED:-1}
+
 # Cargo.toml has the version; everything else that carries it follows.
 .PHONY: version
 version: needs-VERSION ## Give everything a new version: VERSION=1.2.3

@@ -1,24 +1,30 @@
-//! YAML and JSON text to JSON values, strictly.
+//! YAML and JSON text to JSON values.
 //!
-//! A file that holds JSON objects, one or several after each other, is read
-//! as JSON; everything else as YAML 1.2, of which one file may hold several
-//! documents. In both:
+//! A file that begins with `{` is read as JSON, in which objects may follow each other; everything
+//! else as YAML, and as kubectl reads YAML: `yes` is a boolean, `1.00062e+09` the integer 1000620000,
+//! and a merge key (`<<`) wins over the keys before it. See [`yaml`] for how, and
+//! `tests/kubectl-yaml/` for the table that holds this to it.
 //!
-//! - A key that a mapping has twice is an error. Tools differ in which of the
-//!   two they keep, so what is judged might not be what is applied.
-//! - Numbers keep their value: integers of 64 bits are exact.
+//! What kubectl reads is refused where that is safer for a check:
 //!
-//! In YAML, merge keys (`<<`) are resolved and dropped, keys that are numbers
-//! or booleans become strings as they do in kubectl, and empty documents are
-//! skipped. A tag of one's own (`!secret`) and a number that JSON does not
-//! have (`.inf`, `.nan`) are errors.
+//! - a key that a mapping has twice: tools differ in which of the two they keep, so what is judged
+//!   might not be what is applied
+//! - text that kubectl leaves out without a word, behind the end of a document
+//! - bytes that are no Unicode, and a byte-order mark inside of the text
+//! - the tags `!!binary` and `!!timestamp`, more than 127 levels, and megabytes of text by aliases
+//!
+//! Integers of 64 bits are exact, and empty documents are skipped.
 
+mod json;
+mod places;
+mod yaml;
+
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
-use yaml_serde::Value as Yaml;
+use serde_json::Value;
+
+pub use places::{Place, Places};
 
 /// One document of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +33,8 @@ pub struct Document {
     pub position: Position,
     /// What it says; never `null`.
     pub value: Value,
+    /// Where its values stand.
+    pub places: Places,
 }
 
 /// The place of a document, or of an item of a `List` in it.
@@ -71,220 +79,147 @@ pub struct DocumentError {
 
 /// Reads the documents of a file, of which `source` is the name.
 ///
-/// A document with an error does not keep those after it from being read,
-/// unless the text cannot be divided into documents from there on.
+/// A document with an error does not keep those after it from being read, unless it cannot be
+/// parsed: then the error says so.
 #[must_use]
 pub fn parse(source: &str, bytes: &[u8]) -> Vec<Result<Document, DocumentError>> {
-    let positioned = |(index, result): (usize, Result<Value, String>)| {
+    let readings = match decode(bytes) {
+        Ok(text) => read(text.strip_prefix('\u{feff}').unwrap_or(&text)),
+        Err(message) => vec![Reading {
+            number: 1,
+            result: Err(message),
+        }],
+    };
+    let positioned = |Reading { number, result }| {
         let position = Position {
             source: source.to_owned(),
-            document: index.saturating_add(1),
+            document: number,
             item: None,
         };
         match result {
-            Ok(Value::Null) => None,
-            Ok(value) => Some(Ok(Document { position, value })),
+            Ok((Value::Null, _)) => None,
+            Ok((value, places)) => Some(Ok(Document {
+                position,
+                value,
+                places,
+            })),
             Err(message) => Some(Err(DocumentError { position, message })),
         }
     };
-    let results = match std::str::from_utf8(bytes) {
-        Ok(text) => parse_text(text.strip_prefix('\u{feff}').unwrap_or(text)),
-        Err(error) => vec![Err(format!("not UTF-8: {error}"))],
-    };
-    results
-        .into_iter()
-        .enumerate()
-        .filter_map(positioned)
-        .collect()
+    readings.into_iter().filter_map(positioned).collect()
 }
 
-fn parse_text(text: &str) -> Vec<Result<Value, String>> {
-    if !text.trim_start().starts_with('{') {
-        return parse_yaml(text);
+/// What became of one document.
+struct Reading {
+    number: usize,
+    result: Result<(Value, Places), String>,
+}
+
+/// The text of a file: UTF-8, or UTF-16 after a byte-order mark, as PowerShell writes it.
+fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
+    let from_bytes: fn([u8; 2]) -> u16 = match bytes {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => {
+            return std::str::from_utf8(bytes)
+                .map(Cow::Borrowed)
+                .map_err(|error| {
+                    let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                    not_unicode("UTF-8", &String::from_utf8_lossy(before))
+                });
+        }
+    };
+    let (units, rest) = bytes.as_chunks();
+    let mut text = String::with_capacity(bytes.len());
+    for character in char::decode_utf16(units.iter().copied().map(from_bytes)) {
+        match character {
+            Ok(character) => text.push(character),
+            Err(_) => return Err(not_unicode("UTF-16", &text)),
+        }
     }
-    let json = parse_json(text);
-    if json.iter().all(Result::is_ok) {
-        return json;
-    }
-    // `{a: b}` is YAML. When it is neither, a brace at the start says that
-    // JSON was meant.
-    let yaml = parse_yaml(text);
-    if yaml.iter().all(Result::is_ok) && !json.iter().any(is_duplicate_key) {
-        yaml
+    if rest.is_empty() {
+        Ok(Cow::Owned(text))
     } else {
-        json
+        Err(not_unicode("UTF-16", &text))
     }
 }
 
-fn parse_json(text: &str) -> Vec<Result<Value, String>> {
-    serde_json::Deserializer::from_str(text)
-        .into_iter::<Strict>()
-        .map(|result| {
-            result
-                .map(|strict| strict.0)
-                .map_err(|error| error.to_string())
-        })
-        .collect()
+fn not_unicode(encoding: &str, before: &str) -> String {
+    let line = line_at(before, before.len());
+    format!("line {line}: the file is not {encoding}, and nothing of it is read")
 }
 
-fn is_duplicate_key(result: &Result<Value, String>) -> bool {
-    result
-        .as_ref()
-        .is_err_and(|message| message.starts_with(DUPLICATE_KEY))
-}
-
-fn parse_yaml(text: &str) -> Vec<Result<Value, String>> {
-    let mut results = Vec::new();
-    for document in yaml_serde::Deserializer::from_str(text) {
-        let yaml = Yaml::deserialize(document).map_err(|error| error.to_string());
-        // After a syntax error the iterator hands out the same error for ever,
-        // and after an unknown alias the rest of the document as another one.
-        let is_last = yaml
-            .as_ref()
-            .is_err_and(|message| !message.contains(DUPLICATE_KEY));
-        results.push(yaml.and_then(json_from_yaml));
-        if is_last {
-            break;
-        }
+fn read(text: &str) -> Vec<Reading> {
+    if !text.trim_start().starts_with('{') {
+        return of_yaml(yaml::read(text, 1), 0);
     }
-    results
-}
-
-fn json_from_yaml(yaml: Yaml) -> Result<Value, String> {
-    match yaml {
-        Yaml::Null => Ok(Value::Null),
-        Yaml::Bool(value) => Ok(Value::Bool(value)),
-        Yaml::Number(number) => json_number(&number),
-        Yaml::String(text) => Ok(Value::String(text)),
-        Yaml::Sequence(items) => items.into_iter().map(json_from_yaml).collect(),
-        Yaml::Mapping(mapping) => json_object(mapping).map(Value::Object),
-        Yaml::Tagged(tagged) => Err(format!("unknown tag `{}`", tagged.tag)),
-    }
-}
-
-fn json_number(number: &yaml_serde::Number) -> Result<Value, String> {
-    let json = match (number.as_u64(), number.as_i64(), number.as_f64()) {
-        (Some(number), _, _) => Some(number.into()),
-        (_, Some(number), _) => Some(number.into()),
-        (_, _, Some(number)) => serde_json::Number::from_f64(number),
-        _ => None,
+    let json::Values { values, problem } = json::read(text);
+    let count = values.len();
+    let of_value = |(value, number)| Reading {
+        number,
+        result: Ok((value, Places::default())),
     };
-    json.map(Value::Number)
-        .ok_or_else(|| format!("JSON has no number `{number}`"))
-}
-
-fn json_object(mapping: yaml_serde::Mapping) -> Result<Map<String, Value>, String> {
-    let mut object = Map::new();
-    let mut merged = Vec::new();
-    for (key, value) in mapping {
-        let key = json_key(key)?;
-        if key == MERGE {
-            merged = mappings_to_merge(value)?;
-        } else if object.contains_key(&key) {
-            return Err(format!("{DUPLICATE_KEY} {key:?}"));
-        } else {
-            object.insert(key, json_from_yaml(value)?);
+    let mut readings: Vec<_> = values.into_iter().zip(1..).map(of_value).collect();
+    let Some(problem) = problem else {
+        return readings;
+    };
+    let (_, rest) = text.split_at_checked(problem.after).unwrap_or_default();
+    // `{a: b}` is YAML, and behind one object, but not behind two, kubectl goes over to YAML: where
+    // at least four bytes are left.
+    let rest_of_line =
+        rest.trim_start_matches(|space: char| space.is_whitespace() && space != '\n');
+    if (count == 0 || count == 1 && !begins_json_value(rest))
+        && rest_of_line.len() >= 4
+        && !problem.is_duplicate_key
+    {
+        let rest = rest_of_line.strip_prefix('\n').unwrap_or(rest_of_line);
+        let line = line_at(text, text.len().saturating_sub(rest.len()));
+        let yaml = yaml::read(rest, line);
+        // When it is neither, its beginning says that JSON was meant.
+        let is_json = rest
+            .trim_start()
+            .strip_prefix('{')
+            .is_some_and(|rest| rest.trim_start().starts_with(['"', '}']));
+        if !is_json || !yaml.first().is_some_and(yaml::Reading::is_unparsable) {
+            readings.extend(of_yaml(yaml, count));
+            return readings;
         }
     }
-    // https://yaml.org/type/merge.html: a key of the mapping itself wins, then
-    // the mapping that is named first.
-    for mapping in merged {
-        for (key, value) in json_object(mapping)? {
-            object.entry(key).or_insert(value);
-        }
-    }
-    Ok(object)
-}
-
-fn json_key(key: Yaml) -> Result<String, String> {
-    match key {
-        Yaml::String(text) => Ok(text),
-        Yaml::Number(number) => Ok(number.to_string()),
-        Yaml::Bool(value) => Ok(value.to_string()),
-        Yaml::Null | Yaml::Sequence(_) | Yaml::Mapping(_) | Yaml::Tagged(_) => {
-            Err("a key of a mapping must be a string".to_owned())
-        }
-    }
-}
-
-fn mappings_to_merge(value: Yaml) -> Result<Vec<yaml_serde::Mapping>, String> {
-    let mapping = |value| match value {
-        Yaml::Mapping(mapping) => Ok(mapping),
-        _ => Err(format!(
-            "the merge key `{MERGE}` takes a mapping or a list of mappings"
+    let begin = line_at(text, text.len().saturating_sub(rest.trim_start().len()));
+    readings.push(Reading {
+        number: count.saturating_add(1),
+        result: Err(format!(
+            "{}; the document begins at line {begin}, and nothing after it is read",
+            problem.message
         )),
+    });
+    readings
+}
+
+fn of_yaml(yaml: Vec<yaml::Reading>, documents_before: usize) -> Vec<Reading> {
+    let of_yaml = |reading: yaml::Reading| Reading {
+        number: reading.number.saturating_add(documents_before),
+        result: reading
+            .result
+            .map_err(|problem| format!("{}: {}", problem.place, problem.message)),
     };
-    match value {
-        Yaml::Sequence(values) => values.into_iter().map(mapping).collect(),
-        value => Ok(vec![mapping(value)?]),
-    }
+    yaml.into_iter().map(of_yaml).collect()
 }
 
-/// A JSON value in which no object has a key twice; [`Value`] keeps the last.
-struct Strict(Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
-    }
+/// Whether Go reads a value where a text begins that is no object.
+fn begins_json_value(text: &str) -> bool {
+    let text = text.trim_start();
+    let number = text.strip_prefix('-').unwrap_or(text);
+    number.starts_with(|digit: char| digit.is_ascii_digit())
+        || ["true", "false", "null"]
+            .iter()
+            .any(|word| text.starts_with(word))
 }
 
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
-        let mut array = Vec::new();
-        while let Some(Strict(element)) = elements.next_element()? {
-            array.push(element);
-        }
-        Ok(Value::Array(array))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            if object.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("{DUPLICATE_KEY} {key:?}")));
-            }
-            let Strict(value) = entries.next_value()?;
-            object.insert(key, value);
-        }
-        Ok(Value::Object(object))
-    }
+fn line_at(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or_default();
+    before.matches('\n').count().saturating_add(1)
 }
-
-const DUPLICATE_KEY: &str = "duplicate entry with key";
-const MERGE: &str = "<<";
 
 #[cfg(test)]
 mod tests {
@@ -308,22 +243,33 @@ mod tests {
 
     #[test]
     fn documents_are_counted_with_the_empty_ones_and_those_are_skipped() {
-        let documents: Vec<_> = parse("f", b"# nothing\n---\na: 1\n---\n---\nb: 2\n")
-            .into_iter()
-            .flatten()
-            .collect();
-        let places: Vec<_> = documents
-            .iter()
-            .map(|d| (d.position.document, &d.value))
-            .collect();
-        assert_eq!(places, [(1, &json!({"a": 1})), (3, &json!({"b": 2}))]);
-        assert_eq!(documents[1].position.to_string(), "f, document 3");
-        assert_eq!(
-            documents[1].position.of_item(2).to_string(),
-            "f, document 3, item 2"
-        );
+        let numbers = |text: &str| -> Vec<_> {
+            let documents = parse("f", text.as_bytes()).into_iter().flatten();
+            documents
+                .map(|document| (document.position.document, document.value))
+                .collect()
+        };
+        let expected = [(1, json!({"a": 1})), (3, json!({"b": 2}))];
+        for text in [
+            "# nothing\n---\na: 1\n---\n---\nb: 2\n",
+            "a: 1\n---\n---\nb: 2\n",
+            "---\na: 1\n---\n# nothing\n---\nb: 2",
+        ] {
+            assert_eq!(numbers(text), expected, "{text}");
+        }
+        assert_eq!(numbers("{\"a\": 1}\n---\n---\nb: 2\n"), expected);
         assert_eq!(values(""), Vec::<Value>::new());
         assert_eq!(values("# nothing\n"), Vec::<Value>::new());
+    }
+
+    #[test]
+    fn a_position_names_file_document_and_item() {
+        let document = parse("f", b"---\n---\na: 1\n").remove(0).unwrap();
+        assert_eq!(document.position.to_string(), "f, document 2");
+        assert_eq!(
+            document.position.of_item(2).to_string(),
+            "f, document 2, item 2"
+        );
     }
 
     #[test]
@@ -335,23 +281,72 @@ mod tests {
     }
 
     #[test]
+    fn json_keeps_what_yaml_changes() {
+        assert_eq!(values("{\"a\": 1.0}")[0].to_string(), "{\"a\":1.0}");
+        assert_eq!(values("a: 1.0")[0].to_string(), "{\"a\":1}");
+    }
+
+    #[test]
     fn a_flow_mapping_is_yaml() {
         assert_eq!(values("{a: b}"), [json!({"a": "b"})]);
+        // Go looks at four bytes before it goes over to YAML.
+        assert_eq!(
+            errors("{b}"),
+            [
+                "f, document 1: key must be a string at line 1 column 2; the document begins at line 1, and nothing after it is read"
+            ]
+        );
+    }
+
+    #[test]
+    fn yaml_may_follow_one_json_document_and_no_value_of_another_sort() {
+        assert_eq!(
+            values("{\"a\": 1}\n---\nb: yes\n"),
+            [json!({"a": 1}), json!({"b": true})]
+        );
+        for text in ["{}\n{}\n---\na: 1\n", "{}\n1b: 2\n", "{}\nnull: 2\n"] {
+            assert_eq!(errors(text).len(), 1, "{text}");
+        }
     }
 
     #[test]
     fn a_key_that_comes_twice_is_an_error_with_its_line() {
         assert_eq!(
             errors("{\"a\":1,\n\"a\":1}"),
-            ["f, document 1: duplicate entry with key \"a\" at line 2 column 3"]
+            [
+                "f, document 1: duplicate entry with key \"a\" at line 2 column 3; the document begins at line 1, and nothing after it is read"
+            ]
         );
         assert_eq!(
             errors("a: 1\n---\nb:\n  a: 1\n  a: 2\n"),
-            ["f, document 2: b: duplicate entry with key \"a\" at line 4 column 3"]
+            [
+                "f, document 2: line 5, column 3: the key \"a\" is set a second time; the first is at line 4, column 3"
+            ]
+        );
+    }
+
+    #[test]
+    fn keys_that_are_one_key_only_in_json_are_an_error() {
+        for (text, second) in [
+            ("1: a\n\"1\": b\n", "line 2, column 1"),
+            ("1000: a\n1e3: b\n", "line 2, column 1"),
+            (".nan: a\n.nan: b\n", "line 2, column 1"),
+        ] {
+            let errors = errors(text);
+            assert!(
+                errors[0].starts_with(&format!("f, document 1: {second}: the key ")),
+                "{errors:?}"
+            );
+        }
+        assert_eq!(
+            errors("a: &a {1e3: x}\nb:\n  <<: *a\n  1000: x\n"),
+            [
+                "f, document 1: line 4, column 3: the key \"1000\" and the merged one are two keys to kubectl and one in JSON; quote both or neither"
+            ]
         );
         assert_eq!(
-            errors("1: a\n\"1\": b\n"),
-            ["f, document 1: duplicate entry with key \"1\""]
+            values("a: &a {1000: x}\nb:\n  <<: *a\n  1000: z\n")[0]["b"],
+            json!({"1000": "z"})
         );
     }
 
@@ -363,73 +358,117 @@ mod tests {
     }
 
     #[test]
-    fn text_that_does_not_parse_is_an_error_with_its_line() {
-        assert_eq!(errors("a: 1\n---\nb: [1\n").len(), 1);
-        assert!(errors("a: 1\n---\nb: [1\n")[0].contains("line 4"));
-        assert_eq!(parse("f", b"a: *b\nc: d\n").len(), 1);
+    fn a_document_that_does_not_parse_says_where_it_begins_and_what_is_not_read() {
+        for (text, expected) in [
+            (
+                "a: 1\n---\n# b\n\nb: [1\n",
+                "f, document 2: line 6, column 1: did not find expected ',' or ']', while parsing a flow sequence that begins at line 5, column 4; the document begins at line 5",
+            ),
+            (
+                "a: 1\n---\nb: [1\n---\n---\nc: 1\n",
+                "f, document 2: line 4, column 1: did not find expected ',' or ']', while parsing a flow sequence that begins at line 3, column 4; the document begins at line 3, and the one after it is not read",
+            ),
+            (
+                "---\na:\n\t- b\n---\nb: 1\n---\nc: 1\n",
+                "f, document 1: line 3, column 1: found a tab character where spaces are expected; the document begins at line 2, and the 2 after it are not read",
+            ),
+            (
+                "a: 1\n--- b: 2\n---\nc: 3\n",
+                "f, document 1: line 2, column 4: nothing but a comment may stand behind ---; the document begins at line 1, and the one after it is not read",
+            ),
+            (
+                "--- {a: 1}\n",
+                "f, document 1: line 1, column 4: nothing but a comment may stand behind ---; the document begins at line 1",
+            ),
+            (
+                "a: *b\nc: d\n",
+                "f, document 1: line 1, column 4: there is no anchor &b before its alias; the document begins at line 1",
+            ),
+            (
+                "{\"a\": 1}\n\n{\"b\": ",
+                "f, document 2: EOF while parsing a value at line 3 column 6; the document begins at line 3, and nothing after it is read",
+            ),
+        ] {
+            assert_eq!(errors(text), [expected]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_unicode_is_an_error_with_its_line() {
+        for (bytes, expected) in [
+            (&b"a: 1\nb: \xff\n"[..], "line 2: the file is not UTF-8"),
+            (
+                b"\xff\xfea\0\n\0\n\0\0\xd8",
+                "line 3: the file is not UTF-16",
+            ),
+            (b"\xfe\xff\0a\0\n\0", "line 2: the file is not UTF-16"),
+        ] {
+            let error = parse("f", bytes).remove(0).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("f, document 1: {expected}, and nothing of it is read")
+            );
+        }
+    }
+
+    #[test]
+    fn values_have_places_also_by_merges_and_aliases() {
+        let text = "---\na: &a\n  b: [1,\n    {c: 2}]\nd:\n  <<: *a\n  e: *a\n";
+        let document = parse("f", text.as_bytes()).remove(0).unwrap();
+        let place = |places: Option<&Places>| {
+            let Place { line, column } = places.unwrap().place().unwrap();
+            (line, column)
+        };
+        let (root, entry) = (&document.places, |key: &str| document.places.entry(key));
+        assert_eq!(place(Some(root)), (2, 1));
+        assert_eq!(place(entry("d")), (5, 1));
+        let b = entry("a").unwrap().entry("b").unwrap();
+        assert_eq!(place(Some(b)), (3, 3));
+        assert_eq!(place(b.item(1)), (4, 5));
+        assert_eq!(place(b.item(1).unwrap().entry("c")), (4, 6));
+        let d = entry("d").unwrap();
+        assert_eq!(place(d.entry("b")), (3, 3));
+        assert_eq!(place(d.entry("e")), (7, 3));
+        assert_eq!(place(d.entry("e").unwrap().entry("b")), (3, 3));
+        assert_eq!(d.entry("c"), None);
+        assert_eq!(d.item(0), None);
         assert_eq!(
-            errors("{\"a\": "),
-            ["f, document 1: EOF while parsing a value at line 1 column 6"]
-        );
-        assert_eq!(
-            parse("f", b"a: \xff")[0]
-                .as_ref()
-                .unwrap_err()
-                .position
-                .document,
-            1
+            parse("f", b"{\"a\": 1}").remove(0).unwrap().places.place(),
+            None
         );
     }
 
     #[test]
-    fn anchors_and_merge_keys_are_resolved() {
-        let text = "a: &a {x: 1, y: 1}\nb: &b {<<: *a, y: 2}\nc: {<<: [*b, *a], z: *a}\n";
-        assert_eq!(
-            values(text),
-            [json!({
-                "a": {"x": 1, "y": 1},
-                "b": {"x": 1, "y": 2},
-                "c": {"x": 1, "y": 2, "z": {"x": 1, "y": 1}},
-            })]
+    fn aliases_make_no_more_than_some_megabytes_of_text() {
+        let text = format!(
+            "a: &a {}\nb: [*a{}]\n",
+            "x".repeat(100_000),
+            ", *a".repeat(1000)
         );
         assert_eq!(
-            errors("<<: 1"),
-            ["f, document 1: the merge key `<<` takes a mapping or a list of mappings"]
+            errors(&text),
+            ["f, document 1: line 1, column 4: aliases make too much text of this document"]
+        );
+        let text = format!("a: &a {}\nb: [*a, *a]\n", "x".repeat(100_000));
+        assert_eq!(values(&text)[0]["b"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_long_chain_of_merges_ends_like_deep_nesting() {
+        let links = (1..100_000).map(|link| format!("a{link}: &a{link} {{<<: *a{}}}\n", link - 1));
+        let text = format!("a0: &a0 {{x: 1}}\n{}", links.collect::<String>());
+        let errors = errors(&text);
+        assert!(
+            errors[0].ends_with("more than 127 levels deep, which is not read"),
+            "{errors:?}"
         );
     }
 
     #[test]
-    fn yaml_scalars_become_json_scalars() {
-        assert_eq!(
-            values("[1, -1, 18446744073709551615, 1.5, 1e2, yes, null, 'true', 0o17]"),
-            [json!([
-                1,
-                -1,
-                18_446_744_073_709_551_615_u64,
-                1.5,
-                100.0,
-                "yes",
-                null,
-                "true",
-                15
-            ])]
-        );
-        assert_eq!(values("{1: a, true: b}"), [json!({"1": "a", "true": "b"})]);
-    }
-
-    #[test]
-    fn what_json_does_not_have_is_an_error() {
-        assert_eq!(
-            errors("a: .inf"),
-            ["f, document 1: JSON has no number `.inf`"]
-        );
-        assert_eq!(
-            errors("a: !secret b"),
-            ["f, document 1: unknown tag `!secret`"]
-        );
-        assert_eq!(
-            errors("? [a]\n: b"),
-            ["f, document 1: a key of a mapping must be a string"]
-        );
+    fn what_looks_like_a_tag_is_found_in_time_that_grows_with_the_text() {
+        for unit in ["!", "!<", "!a,", "[!a ,", "!<>,", "x!,"] {
+            let text = format!("a: '{}'\n", unit.repeat(200_000));
+            assert_eq!(values(&text).len(), 1, "{unit}");
+        }
     }
 }

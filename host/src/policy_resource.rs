@@ -331,7 +331,9 @@ impl PolicyResource {
 
     fn of(document: Document, default_namespace: &str) -> Result<Self, Vec<String>> {
         let one = |problem: String| vec![problem];
-        let Document { position, value } = document;
+        let Document {
+            position, value, ..
+        } = document;
         let kind = kind(&value).map_err(one)?;
         let Manifest { metadata, spec } =
             serde_json::from_value(value).map_err(|error| vec![format!("{kind}: {error}")])?;

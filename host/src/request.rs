@@ -159,7 +159,9 @@ pub struct Input {
 /// after `wrapping`, a `List` (or `PodList`, ...) into one for each item.
 #[must_use]
 pub fn requests(document: Document, wrapping: &Wrapping) -> Vec<Result<Input, DocumentError>> {
-    let Document { position, value } = document;
+    let Document {
+        position, value, ..
+    } = document;
     unroll(position, value)
         .into_iter()
         .map(
@@ -449,6 +451,7 @@ const CLUSTER_SCOPED: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Places;
     use serde_json::json;
 
     fn results(value: Value, wrapping: &Wrapping) -> Vec<Result<Input, DocumentError>> {
@@ -457,7 +460,13 @@ mod tests {
             document: 1,
             item: None,
         };
-        requests(Document { position, value }, wrapping)
+        let places = Places::default();
+        let document = Document {
+            position,
+            value,
+            places,
+        };
+        requests(document, wrapping)
     }
 
     fn request_of(value: Value) -> Value {

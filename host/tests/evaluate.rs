@@ -183,9 +183,42 @@ fn a_document_that_does_not_parse_does_not_hide_those_before_it() {
              2 objects: 1 accepted, 0 rejected, 1 not judged\n",
         )
         .stderr(
-            "error: pod.yaml, document 2: did not find expected ',' or ']' at line 6 column 1, \
-             while parsing a flow sequence at line 5 column 4\n",
+            "error: pod.yaml, document 2: line 6, column 1: did not find expected ',' or ']', \
+             while parsing a flow sequence that begins at line 5, column 4; \
+             the document begins at line 5\n",
         );
+}
+
+#[test]
+fn a_document_that_does_not_parse_says_that_those_after_it_are_not_read() {
+    Folder::with_policy(guest::ACCEPT)
+        .file(
+            "pod.yaml",
+            &format!("{GOOD}---\nkind: Pod\n\tspec: {{}}\n---\n{GOOD}---\n{BAD}"),
+        )
+        .evaluate("-r pod.yaml")
+        .code(2)
+        .stdout(
+            "ACCEPTED  Pod default/good  (pod.yaml, document 1)\n\
+             2 objects: 1 accepted, 0 rejected, 1 not judged\n",
+        )
+        .stderr(
+            "error: pod.yaml, document 2: line 6, column 1: found a tab character that violates indentation, \
+             while scanning a plain scalar that begins at line 5, column 7; \
+             the document begins at line 5, and the 2 after it are not read\n",
+        );
+}
+
+#[test]
+fn a_merge_key_after_an_explicit_key_overwrites_it_as_in_kubectl() {
+    let annotations = "metadata: {name: bad, annotations: {a: fine, <<: {a: '!'}}}";
+    Folder::with_policy(guest::REJECT_MARKED)
+        .file(
+            "pod.yaml",
+            &format!("apiVersion: v1\nkind: Pod\n{annotations}\n"),
+        )
+        .evaluate("-r pod.yaml")
+        .code(1);
 }
 
 #[test]
@@ -197,8 +230,10 @@ fn a_key_that_comes_twice_is_an_error_in_yaml_and_json() {
         .code(2)
         .stdout("2 objects: 0 accepted, 0 rejected, 2 not judged\n")
         .stderr(
-            "error: pod.yaml, document 1: spec: duplicate entry with key \"hostPID\" at line 3 column 3\n\
-             error: pod.json, document 1: duplicate entry with key \"kind\" at line 2 column 7\n",
+            "error: pod.yaml, document 1: line 4, column 3: the key \"hostPID\" is set a second time; \
+             the first is at line 3, column 3\n\
+             error: pod.json, document 1: duplicate entry with key \"kind\" at line 2 column 7; \
+             the document begins at line 1, and nothing after it is read\n",
         );
 }
 

@@ -1,0 +1,96 @@
+//! Where in a file the values of a document stand.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A place in a text, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { line: 1, column: 1 }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// Where a value stands, and the values in it. Nowhere, when the file is JSON.
+///
+/// A value that an alias or a merge key has brought stands where it is written.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Places {
+    place: Option<Place>,
+    inside: Inside,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+enum Inside {
+    #[default]
+    Nothing,
+    Items(Vec<Places>),
+    Entries(BTreeMap<String, Places>),
+}
+
+impl Places {
+    /// The place of the value; of an entry of an object, that of its key.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        self.place
+    }
+
+    /// The places of an entry of an object.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<&Self> {
+        match &self.inside {
+            Inside::Entries(entries) => entries.get(key),
+            Inside::Nothing | Inside::Items(_) => None,
+        }
+    }
+
+    /// The places of an item of a list, counted from 0.
+    #[must_use]
+    pub fn item(&self, index: usize) -> Option<&Self> {
+        match &self.inside {
+            Inside::Items(items) => items.get(index),
+            Inside::Nothing | Inside::Entries(_) => None,
+        }
+    }
+
+    pub(super) fn of(place: Place) -> Self {
+        Self {
+            place: Some(place),
+            inside: Inside::Nothing,
+        }
+    }
+
+    pub(super) fn of_list(place: Place, items: Vec<Self>) -> Self {
+        Self {
+            place: Some(place),
+            inside: Inside::Items(items),
+        }
+    }
+
+    pub(super) fn of_object(place: Place, entries: BTreeMap<String, Self>) -> Self {
+        Self {
+            place: Some(place),
+            inside: Inside::Entries(entries),
+        }
+    }
+
+    pub(super) fn with(self, place: Place) -> Self {
+        Self {
+            place: Some(place),
+            ..self
+        }
+    }
+}

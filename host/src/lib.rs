@@ -36,6 +36,7 @@ pub mod artifacthub;
 pub mod document;
 pub mod error;
 pub mod host_capabilities;
+mod kinds;
 pub mod metadata;
 pub mod migrate;
 pub mod oci;

@@ -5,8 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::document::{Document, DocumentError, Position};
+use crate::document::{Document, DocumentError, Places, Position};
 use crate::error::Error;
+use crate::kinds;
 
 /// What the API server asks about one operation on one object: the fields of
 /// `admission.k8s.io/v1` `AdmissionRequest` that policy-server passes on.
@@ -71,6 +72,18 @@ pub struct GroupVersionKind {
     pub kind: String,
 }
 
+impl GroupVersionKind {
+    /// Group and version, as an object writes them.
+    fn api_version(&self) -> String {
+        let Self { group, version, .. } = self;
+        if group.is_empty() {
+            version.clone()
+        } else {
+            format!("{group}/{version}")
+        }
+    }
+}
+
 /// The resource of an object, as in the API server's URLs: `apps/v1` `deployments`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[expect(
@@ -130,8 +143,9 @@ pub struct Wrapping {
     pub operation: Operation,
     /// The namespace of objects that name none.
     pub namespace: String,
-    /// The stored objects of an update. `None` leaves `oldObject` out, and a
-    /// policy then takes everything for new.
+    /// The stored objects of an update; an object that is not among them is
+    /// created. `None` leaves `oldObject` out, and a policy then takes
+    /// everything for new.
     pub old_objects: Option<Vec<Value>>,
 }
 
@@ -150,8 +164,15 @@ impl Default for Wrapping {
 pub struct Input {
     /// Where it comes from.
     pub position: Position,
+    /// Where the values of the object stand, or of the review that holds the request.
+    pub places: Places,
     /// What the policy is asked.
     pub request: AdmissionRequest,
+    /// Whether the object, which is not inside of a request, is of a kind of Kubernetes that has
+    /// no Pods.
+    pub has_no_pods: bool,
+    /// What is special about how the object became a request.
+    pub note: Option<String>,
 }
 
 /// Turns a document into requests: an `AdmissionReview` or a bare
@@ -159,37 +180,42 @@ pub struct Input {
 /// after `wrapping`, a `List` (or `PodList`, ...) into one for each item.
 #[must_use]
 pub fn requests(document: Document, wrapping: &Wrapping) -> Vec<Result<Input, DocumentError>> {
-    let Document {
-        position, value, ..
-    } = document;
-    unroll(position, value)
+    unroll(document)
         .into_iter()
-        .map(
-            |(position, value)| match request(&position, value, wrapping) {
-                Ok(request) => Ok(Input { position, request }),
-                Err(message) => Err(DocumentError { position, message }),
-            },
-        )
+        .map(|document| request(document?, wrapping))
         .collect()
 }
 
 /// The objects of a document: itself, or the items of a list, of lists in
 /// that list, and so on.
+///
+/// As to kubectl, every object with `items` is a list when there are objects
+/// in it that name their kind. Of the kinds of others, nothing else is.
 #[must_use]
-pub fn unroll(position: Position, value: Value) -> Vec<(Position, Value)> {
+pub fn unroll(document: Document) -> Vec<Result<Document, DocumentError>> {
+    let Document {
+        position,
+        value,
+        places,
+    } = document;
     let mut objects = Vec::new();
-    match items(value) {
-        Ok(items) => {
-            for item in items {
-                flatten(item, &mut objects);
-            }
-            let of_item = |(index, object): (usize, Value)| {
-                (position.of_item(index.saturating_add(1)), object)
-            };
-            objects.into_iter().enumerate().map(of_item).collect()
+    let is_list = flatten(value, &places, &mut objects);
+    let positioned = |((result, places), index): ((Result<Value, String>, Places), usize)| {
+        let position = if is_list {
+            position.of_item(index)
+        } else {
+            position.clone()
+        };
+        match result {
+            Ok(value) => Ok(Document {
+                position,
+                value,
+                places,
+            }),
+            Err(message) => Err(error(position, &places, &message)),
         }
-        Err(object) => vec![(position, object)],
-    }
+    };
+    objects.into_iter().zip(1..).map(positioned).collect()
 }
 
 /// The payload of `validate`: compact JSON with all keys sorted, `request`
@@ -214,87 +240,192 @@ pub fn payload(request: &Value, settings: &Value) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(&Payload { request, settings }).map_err(Error::Payload)
 }
 
-fn flatten(value: Value, objects: &mut Vec<Value>) {
-    match items(value) {
-        Ok(items) => items.into_iter().for_each(|item| flatten(item, objects)),
-        Err(object) => objects.push(object),
-    }
-}
-
-/// The items of a list, or what is no list.
-fn items(mut value: Value) -> Result<Vec<Value>, Value> {
-    let of_kind = value
-        .get("kind")
-        .and_then(Value::as_str)
-        .and_then(|kind| kind.strip_suffix("List"));
-    let Some(of_kind) = of_kind.map(str::to_owned) else {
-        return Err(value);
-    };
-    let Some(Value::Array(mut items)) = value.get_mut("items").map(Value::take) else {
-        return Err(value);
-    };
-    // The API server leaves apiVersion and kind out of the items of a PodList.
-    if !of_kind.is_empty() {
-        for item in items.iter_mut().filter_map(Value::as_object_mut) {
-            let api_version = value.get("apiVersion").cloned().unwrap_or_default();
-            item.entry("apiVersion").or_insert(api_version);
-            item.entry("kind")
-                .or_insert_with(|| of_kind.as_str().into());
-        }
-    }
-    Ok(items)
-}
-
-fn request(
-    position: &Position,
+/// Appends an object, or those of a list, of which `true` is the answer.
+fn flatten(
     value: Value,
-    wrapping: &Wrapping,
-) -> Result<AdmissionRequest, String> {
-    let Value::Object(mut document) = value else {
-        return Err("neither an AdmissionReview nor a Kubernetes object: not a mapping".to_owned());
-    };
-    match (document.get("kind"), document.get("request")) {
-        (Some(Value::String(kind)), None) if kind == "AdmissionReview" => {
-            Err("AdmissionReview without `request`".to_owned())
+    places: &Places,
+    objects: &mut Vec<(Result<Value, String>, Places)>,
+) -> bool {
+    match items(value) {
+        Items::Of(items) => {
+            let places = places.entry("items");
+            for (index, item) in items.into_iter().enumerate() {
+                let place = places.and_then(|places| places.item(index));
+                flatten(item, place.unwrap_or(&Places::default()), objects);
+            }
+            true
         }
-        (Some(Value::String(kind)), Some(_)) if kind == "AdmissionReview" => {
-            existing(document.remove("request").unwrap_or_default())
+        Items::NoList(object) => {
+            objects.push((Ok(object), places.clone()));
+            false
         }
-        (None, Some(_)) => existing(document.remove("request").unwrap_or_default()),
-        (Some(Value::Object(_)), _) => existing(Value::Object(document)),
-        _ => wrap(position, document, wrapping),
+        Items::Wrong(message) => {
+            let places = places.entry("items").unwrap_or(places);
+            objects.push((Err(message), places.clone()));
+            false
+        }
     }
 }
 
-fn existing(request: Value) -> Result<AdmissionRequest, String> {
-    serde_json::from_value(request).map_err(|error| format!("not an AdmissionRequest: {error}"))
+/// What an object has to do with lists.
+enum Items {
+    Of(Vec<Value>),
+    NoList(Value),
+    Wrong(String),
+}
+
+fn items(mut value: Value) -> Items {
+    let text = |key| value.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = (text("apiVersion").to_owned(), text("kind").to_owned());
+    let (group, _) = api_version.split_once('/').unwrap_or_default();
+    let is_list = kinds::is_list(group, &kind);
+    let names_its_kind = |item: &Value| item.get("kind").is_some_and(Value::is_string);
+    match value.get_mut("items") {
+        Some(Value::Array(items)) if is_list || items.iter().any(names_its_kind) => {
+            // The API server leaves apiVersion and kind out of the items of a PodList.
+            let of_kind = kind.strip_suffix("List").unwrap_or(&kind);
+            if !of_kind.is_empty() {
+                for item in items.iter_mut().filter_map(Value::as_object_mut) {
+                    if !item.contains_key("apiVersion") && !item.contains_key("kind") {
+                        item.insert("apiVersion".to_owned(), api_version.as_str().into());
+                        item.insert("kind".to_owned(), of_kind.into());
+                    }
+                }
+            }
+            Items::Of(std::mem::take(items))
+        }
+        // So kubectl reads what a template makes of a loop that goes round no time.
+        Some(Value::Null) if is_list => Items::Of(Vec::new()),
+        Some(_) if is_list => Items::Wrong(format!("`items` of a {kind} must be a list")),
+        None if is_list => Items::Wrong(format!("a {kind} must have `items`")),
+        _ => Items::NoList(value),
+    }
+}
+
+fn request(document: Document, wrapping: &Wrapping) -> Result<Input, DocumentError> {
+    let Document {
+        position,
+        value,
+        places,
+    } = document;
+    let wrapped = match value {
+        Value::Object(mut object) => match (object.get("kind"), object.get("request")) {
+            (Some(Value::String(kind)), None) if kind == "AdmissionReview" => {
+                Err(Wrong::of("kind", "AdmissionReview without `request`"))
+            }
+            (Some(Value::String(kind)), Some(_)) if kind == "AdmissionReview" => {
+                existing(object.remove("request").unwrap_or_default())
+            }
+            (None, Some(_)) => existing(object.remove("request").unwrap_or_default()),
+            (Some(Value::Object(_)), _) => existing(Value::Object(object)),
+            _ => wrap(&position, object, wrapping),
+        },
+        _ => Err(Wrong::of(
+            "",
+            "neither an AdmissionReview nor a Kubernetes object: not a mapping",
+        )),
+    };
+    match wrapped {
+        Ok(Wrapped {
+            request,
+            has_no_pods,
+            note,
+        }) => Ok(Input {
+            position,
+            places,
+            request,
+            has_no_pods,
+            note,
+        }),
+        Err(Wrong { key, message }) => {
+            let places = places.entry(key).unwrap_or(&places);
+            Err(error(position, places, &message))
+        }
+    }
+}
+
+fn error(position: Position, places: &Places, message: &str) -> DocumentError {
+    let place = places.place().map(|place| format!("{place}: "));
+    DocumentError {
+        position,
+        message: format!("{}{message}", place.unwrap_or_default()),
+    }
+}
+
+/// What is wrong with an object, and by which of its entries.
+struct Wrong {
+    key: &'static str,
+    message: String,
+}
+
+impl Wrong {
+    fn of(key: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            key,
+            message: message.into(),
+        }
+    }
+}
+
+/// A request, and what [`Input`] says of it.
+struct Wrapped {
+    request: AdmissionRequest,
+    has_no_pods: bool,
+    note: Option<String>,
+}
+
+fn existing(request: Value) -> Result<Wrapped, Wrong> {
+    serde_json::from_value(request)
+        .map(|request| Wrapped {
+            request,
+            has_no_pods: false,
+            note: None,
+        })
+        .map_err(|error| Wrong::of("request", format!("not an AdmissionRequest: {error}")))
 }
 
 fn wrap(
     position: &Position,
     object: Map<String, Value>,
     wrapping: &Wrapping,
-) -> Result<AdmissionRequest, String> {
+) -> Result<Wrapped, Wrong> {
     let identity = Identity::of(&object, &wrapping.namespace)?;
+    let GroupVersionKind { group, kind, .. } = &identity.kind;
+    if let Some(correction) = kinds::correction(group, kind) {
+        let api_version = identity.kind.api_version();
+        return Err(Wrong::of(
+            "kind",
+            format!(
+                "Kubernetes has no kind {kind:?} in apiVersion {api_version:?}; write {correction}"
+            ),
+        ));
+    }
+    let has_no_pods = kinds::has_no_pods(group, kind);
+    let resource = GroupVersionResource {
+        group: group.clone(),
+        version: identity.kind.version.clone(),
+        resource: plural(kind),
+    };
+    let (operation, old_object, note) = match (wrapping.operation, &wrapping.old_objects) {
+        (Operation::Update, Some(old_objects)) => {
+            match identity.find(old_objects, &wrapping.namespace) {
+                Some(old_object) => (Operation::Update, Some(old_object), None),
+                None => (Operation::Create, None, Some(NEW.to_owned())),
+            }
+        }
+        (operation, _) => (operation, None, None),
+    };
+    let object = Some(Value::Object(object));
+    let (object, old_object) = match operation {
+        Operation::Delete => (None, object),
+        _ => (object, old_object),
+    };
     let Identity {
         kind,
         namespace,
         name,
-    } = identity.clone();
-    let resource = GroupVersionResource {
-        group: kind.group.clone(),
-        version: kind.version.clone(),
-        resource: plural(&kind.kind),
-    };
-    let (object, old_object) = match (wrapping.operation, &wrapping.old_objects) {
-        (Operation::Delete, _) => (None, Some(Value::Object(object))),
-        (Operation::Update, Some(old_objects)) => {
-            let old_object = identity.find(old_objects, &wrapping.namespace)?;
-            (Some(Value::Object(object)), Some(old_object))
-        }
-        _ => (Some(Value::Object(object)), None),
-    };
-    Ok(AdmissionRequest {
+    } = identity;
+    let request = AdmissionRequest {
         uid: uid(position),
         request_kind: Some(kind.clone()),
         kind,
@@ -304,7 +435,7 @@ fn wrap(
         request_sub_resource: None,
         name,
         namespace,
-        operation: wrapping.operation.to_string(),
+        operation: operation.to_string(),
         user_info: UserInfo {
             username: Some("container-security".to_owned()),
             groups: Some(vec!["system:authenticated".to_owned()]),
@@ -314,6 +445,11 @@ fn wrap(
         old_object,
         dry_run: Some(false),
         options: None,
+    };
+    Ok(Wrapped {
+        request,
+        has_no_pods,
+        note,
     })
 }
 
@@ -334,11 +470,21 @@ struct Identity {
 }
 
 impl Identity {
-    fn of(object: &Map<String, Value>, default_namespace: &str) -> Result<Self, String> {
-        let text = |key| match object.get(key) {
-            Some(Value::String(text)) if !text.is_empty() => Ok(text.as_str()),
-            Some(_) => Err(format!("not a Kubernetes object: `{key}` is not a string")),
-            None => Err(format!("not a Kubernetes object: no `{key}`")),
+    fn of(object: &Map<String, Value>, default_namespace: &str) -> Result<Self, Wrong> {
+        let text = |key: &'static str| {
+            let problem = match object.get(key) {
+                Some(Value::String(text)) if !text.is_empty() => return Ok(text.as_str()),
+                Some(Value::String(_)) => "is empty",
+                Some(_) => "is not a string",
+                None => {
+                    return Err(Wrong::of(
+                        key,
+                        format!("not a Kubernetes object: no `{key}`"),
+                    ));
+                }
+            };
+            let message = format!("not a Kubernetes object: `{key}` {problem}");
+            Err(Wrong::of(key, message))
         };
         let (api_version, kind) = (text("apiVersion")?, text("kind")?);
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -346,7 +492,7 @@ impl Identity {
             let text = object.get("metadata")?.get(key)?.as_str()?;
             (!text.is_empty()).then(|| text.to_owned())
         };
-        let namespace = if CLUSTER_SCOPED.contains(&(group, kind)) {
+        let namespace = if kinds::is_cluster_scoped(group, kind) {
             None
         } else {
             Some(metadata("namespace").unwrap_or_else(|| default_namespace.to_owned()))
@@ -362,7 +508,8 @@ impl Identity {
         })
     }
 
-    fn find(&self, objects: &[Value], default_namespace: &str) -> Result<Value, String> {
+    /// The object among others; a name that is yet to be made is nobody's.
+    fn find(&self, objects: &[Value], default_namespace: &str) -> Option<Value> {
         let is_same = |object: &&Value| {
             object
                 .as_object()
@@ -375,19 +522,8 @@ impl Identity {
                         && other.name == self.name
                 })
         };
-        objects.iter().find(is_same).cloned().ok_or_else(|| {
-            format!("no old object for {self}: none has its kind, namespace and name")
-        })
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ", self.kind.kind)?;
-        if let Some(namespace) = &self.namespace {
-            write!(formatter, "{namespace}/")?;
-        }
-        formatter.write_str(self.name.as_deref().unwrap_or_default())
+        self.name.as_ref()?;
+        objects.iter().find(is_same).cloned()
     }
 }
 
@@ -406,52 +542,11 @@ fn plural(kind: &str) -> String {
     }
 }
 
-/// The kinds of Kubernetes and Kubewarden that live in no namespace: group, kind.
-const CLUSTER_SCOPED: &[(&str, &str)] = &[
-    ("", "Namespace"),
-    ("", "Node"),
-    ("", "PersistentVolume"),
-    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"),
-    (
-        "admissionregistration.k8s.io",
-        "MutatingAdmissionPolicyBinding",
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "MutatingWebhookConfiguration",
-    ),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
-    (
-        "admissionregistration.k8s.io",
-        "ValidatingAdmissionPolicyBinding",
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "ValidatingWebhookConfiguration",
-    ),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"),
-    ("apiregistration.k8s.io", "APIService"),
-    ("certificates.k8s.io", "CertificateSigningRequest"),
-    ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
-    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
-    ("networking.k8s.io", "IngressClass"),
-    ("node.k8s.io", "RuntimeClass"),
-    ("policies.kubewarden.io", "ClusterAdmissionPolicy"),
-    ("policies.kubewarden.io", "ClusterAdmissionPolicyGroup"),
-    ("policies.kubewarden.io", "PolicyServer"),
-    ("rbac.authorization.k8s.io", "ClusterRole"),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-    ("scheduling.k8s.io", "PriorityClass"),
-    ("storage.k8s.io", "CSIDriver"),
-    ("storage.k8s.io", "CSINode"),
-    ("storage.k8s.io", "StorageClass"),
-    ("storage.k8s.io", "VolumeAttachment"),
-];
+const NEW: &str = "judged as a CREATE, because no old object has its kind, namespace and name";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Places;
     use serde_json::json;
 
     fn results(value: Value, wrapping: &Wrapping) -> Vec<Result<Input, DocumentError>> {
@@ -467,6 +562,14 @@ mod tests {
             places,
         };
         requests(document, wrapping)
+    }
+
+    fn error_of_yaml(text: &str) -> String {
+        let document = crate::document::parse("f", text.as_bytes()).remove(0);
+        requests(document.unwrap(), &Wrapping::default())
+            .remove(0)
+            .unwrap_err()
+            .to_string()
     }
 
     fn request_of(value: Value) -> Value {
@@ -497,6 +600,12 @@ mod tests {
             "metadata": {"name": "web", "namespace": "shop"},
             "spec": {"image": image},
         })
+    }
+
+    fn deployment_in(namespace: &str) -> Value {
+        let mut deployment = deployment("a");
+        deployment["metadata"]["namespace"] = namespace.into();
+        deployment
     }
 
     #[test]
@@ -561,14 +670,28 @@ mod tests {
         assert_eq!(request.object, Some(deployment("new")));
         assert_eq!(request.old_object, Some(deployment("old")));
 
-        let update = wrapping(Operation::Update, Some(vec![other]));
-        assert_eq!(
-            results(deployment("new"), &update)[0]
-                .as_ref()
-                .unwrap_err()
-                .to_string(),
-            "f, document 1: no old object for Deployment shop/web: none has its kind, namespace and name"
-        );
+        assert_eq!(inputs[0].as_ref().unwrap().note, None);
+    }
+
+    #[test]
+    fn an_object_that_is_new_is_created() {
+        let unnamed = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "a"}});
+        for (object, old_object) in [
+            (deployment("new"), deployment_in("another-shop")),
+            (deployment("new"), json!({"kind": 7})),
+            (unnamed.clone(), unnamed),
+        ] {
+            let update = wrapping(Operation::Update, Some(vec![old_object]));
+            let inputs = results(object.clone(), &update);
+            let input = inputs[0].as_ref().unwrap();
+            assert_eq!(input.request.operation, "CREATE");
+            assert_eq!(input.request.object, Some(object));
+            assert_eq!(input.request.old_object, None);
+            assert_eq!(
+                input.note.as_deref(),
+                Some("judged as a CREATE, because no old object has its kind, namespace and name")
+            );
+        }
     }
 
     #[test]
@@ -591,6 +714,107 @@ mod tests {
             inputs[2].as_ref().unwrap_err().to_string(),
             "f, document 1, item 3: neither an AdmissionReview nor a Kubernetes object: not a mapping"
         );
+    }
+
+    #[test]
+    fn a_list_of_nothing_has_no_requests() {
+        for items in [json!([]), Value::Null] {
+            for kind in ["List", "PodList"] {
+                let list = json!({"apiVersion": "v1", "kind": kind, "items": items});
+                assert_eq!(results(list, &Wrapping::default()), []);
+            }
+        }
+    }
+
+    #[test]
+    fn items_that_are_no_list_are_an_error() {
+        assert_eq!(
+            error_of_yaml("apiVersion: v1\nkind: PodList\nitems: {a: {kind: Pod}}\n"),
+            "f, document 1: line 3, column 1: `items` of a PodList must be a list"
+        );
+        assert_eq!(
+            error_of_yaml("apiVersion: v1\nkind: List\n"),
+            "f, document 1: line 1, column 1: a List must have `items`"
+        );
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": "v1", "kind": "Pod"},
+            {"apiVersion": "apps/v1", "kind": "DeploymentList", "items": "a"},
+        ]});
+        assert_eq!(
+            results(list, &Wrapping::default())[1]
+                .as_ref()
+                .unwrap_err()
+                .to_string(),
+            "f, document 1, item 2: `items` of a DeploymentList must be a list"
+        );
+    }
+
+    #[test]
+    fn a_custom_kind_whose_name_ends_in_list_is_no_list() {
+        for items in [
+            json!(["10.0.0.0/8"]),
+            json!({"a": 1}),
+            Value::Null,
+            json!([{"cidr": "a"}]),
+        ] {
+            let object =
+                json!({"apiVersion": "example.com/v1", "kind": "AllowList", "items": items});
+            assert_eq!(request_of(object.clone())["object"], object);
+        }
+        let object = json!({"apiVersion": "example.com/v1", "kind": "AllowList", "spec": {}});
+        assert_eq!(request_of(object.clone())["object"], object);
+    }
+
+    #[test]
+    fn what_kubectl_sends_of_any_object_with_items_is_judged() {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"hostPID": true}});
+        for kind in ["AllowList", "ConfigMap", "Deployment"] {
+            let object = json!({"apiVersion": "v1", "kind": kind, "items": [{"a": 1}, pod]});
+            let inputs = results(object, &Wrapping::default());
+            assert_eq!(
+                inputs[1].as_ref().unwrap().request.object,
+                Some(pod.clone())
+            );
+        }
+    }
+
+    #[test]
+    fn a_kind_that_kubernetes_does_not_have_is_an_error() {
+        assert_eq!(
+            error_of_yaml("apiVersion: apps/v1\nkind: Daemonset\nspec: {}\n"),
+            "f, document 1: line 2, column 1: Kubernetes has no kind \"Daemonset\" in apiVersion \"apps/v1\"; write kind DaemonSet"
+        );
+        assert_eq!(
+            error_of(json!({"apiVersion": "v1", "kind": "Deployment"})),
+            "f, document 1: Kubernetes has no kind \"Deployment\" in apiVersion \"v1\"; write apiVersion apps/v1 and kind Deployment"
+        );
+        assert_eq!(
+            error_of(json!({"apiVersion": "v1", "kind": "podlist", "items": [{"spec": {}}]})),
+            "f, document 1: Kubernetes has no kind \"podlist\" in apiVersion \"v1\"; write kind PodList"
+        );
+    }
+
+    #[test]
+    fn what_has_no_pods_is_known_of_objects_and_not_of_requests() {
+        let config_map = json!({"apiVersion": "v1", "kind": "ConfigMap"});
+        let inputs = results(config_map.clone(), &Wrapping::default());
+        assert!(inputs[0].as_ref().unwrap().has_no_pods);
+        let request = request_of(config_map);
+        let inputs = results(json!({"request": request}), &Wrapping::default());
+        assert!(!inputs[0].as_ref().unwrap().has_no_pods);
+        let inputs = results(deployment("a"), &Wrapping::default());
+        assert!(!inputs[0].as_ref().unwrap().has_no_pods);
+    }
+
+    #[test]
+    fn an_object_has_the_places_of_its_values() {
+        let text = "apiVersion: v1\nkind: List\nitems:\n- kind: Pod\n  apiVersion: v1\n";
+        let document = crate::document::parse("f", text.as_bytes()).remove(0);
+        let inputs = requests(document.unwrap(), &Wrapping::default());
+        let places = &inputs[0].as_ref().unwrap().places;
+        let line = |places: &Places| places.place().unwrap().line;
+        assert_eq!(line(places), 4);
+        assert_eq!(line(places.entry("apiVersion").unwrap()), 5);
     }
 
     #[test]
@@ -633,6 +857,10 @@ mod tests {
             (
                 json!({"apiVersion": 1}),
                 "not a Kubernetes object: `apiVersion` is not a string",
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": ""}),
+                "not a Kubernetes object: `kind` is empty",
             ),
             (
                 json!({"kind": "AdmissionReview"}),

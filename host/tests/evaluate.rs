@@ -245,9 +245,102 @@ fn what_is_no_object_is_an_error() {
         .evaluate("-r a.yaml -r b.yaml")
         .code(2)
         .stderr(
-            "error: a.yaml, document 1: neither an AdmissionReview nor a Kubernetes object: not a mapping\n\
+            "error: a.yaml, document 1: line 1, column 1: neither an AdmissionReview nor a Kubernetes object: not a mapping\n\
              error: b.yaml: no object to judge\n",
         );
+}
+
+#[test]
+fn what_kubernetes_has_no_kind_for_is_not_judged() {
+    Folder::with_policy(guest::ACCEPT)
+        .file("a.yaml", "apiVersion: apps/v1\nkind: Daemonset\n")
+        .file("b.yaml", "apiVersion: v1\nkind: PodList\nitems: {a: {}}\n")
+        .file("c.yaml", "apiVersion: v1\nkind: List\nitems: null\n")
+        .evaluate("-r a.yaml -r b.yaml -r c.yaml")
+        .code(2)
+        .stdout("3 objects: 0 accepted, 0 rejected, 3 not judged\n")
+        .stderr(
+            "error: a.yaml, document 1: line 2, column 1: Kubernetes has no kind \"Daemonset\" \
+             in apiVersion \"apps/v1\"; write kind DaemonSet\n\
+             error: b.yaml, document 1: line 3, column 1: `items` of a PodList must be a list\n\
+             error: c.yaml: no object to judge\n",
+        );
+}
+
+#[test]
+fn kinds_without_pods_are_counted_and_not_listed() {
+    let folder = Folder::with_policy(guest::REJECT_MARKED);
+    let config_map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: '!'}\n";
+    let definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n";
+    let custom = "apiVersion: example.com/v1\nkind: AllowList\nmetadata: {name: a}\nitems: [b]\n";
+    folder.file("map.yaml", config_map).file(
+        "all.yaml",
+        &format!("{config_map}---\n{GOOD}---\n{definition}---\n{custom}"),
+    );
+    folder
+        .evaluate("-r map.yaml")
+        .code(0)
+        .stdout("1 object: 0 accepted, 0 rejected, 1 with nothing to judge\n")
+        .stderr("");
+    folder
+        .evaluate("-r all.yaml")
+        .code(0)
+        .stdout(
+            "ACCEPTED  Pod default/good  (all.yaml, document 2)\n  warning: beware\n\
+             ACCEPTED  AllowList default/a  (all.yaml, document 4)\n  warning: beware\n\
+             4 objects: 2 accepted, 0 rejected, 2 with nothing to judge\n",
+        )
+        .stderr("");
+    let report = folder.json("-r map.yaml");
+    assert_eq!(
+        report[0]["notes"],
+        json!(["nothing to judge: a ConfigMap has no Pods"])
+    );
+    assert_eq!(report[0].get("response"), None);
+}
+
+#[test]
+fn only_this_policy_has_nothing_to_judge_where_there_are_no_pods() {
+    let folder = Folder::with_policy(guest::REJECT_MARKED);
+    let everything =
+        "rules: [{apiGroups: ['*'], apiVersions: ['*'], resources: ['*'], operations: ['*']}]";
+    let policy = |name: &str, module: &str| {
+        format!(
+            "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\n\
+             metadata: {{name: {name}}}\n\
+             spec: {{module: {module}, mutating: false, {}}}\n",
+            everything
+        )
+    };
+    fs::write(folder.path("this.wasm"), policy_module::bytes()).unwrap();
+    folder
+        .file(
+            "map.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: '!'}\n",
+        )
+        .file("this.yaml", &policy("this", "./this.wasm"))
+        .file(
+            "both.yaml",
+            &format!(
+                "{}---\n{}",
+                policy("this", "./this.wasm"),
+                policy("marks", "./policy.wasm")
+            ),
+        );
+    folder
+        .evaluate("this.yaml -r map.yaml")
+        .code(0)
+        .stdout("1 object: 0 accepted, 0 rejected, 1 with nothing to judge\n");
+    folder
+        .file("pod.yaml", &format!("{GOOD}spec: {{}}\n"))
+        .evaluate("this.yaml -r map.yaml -r pod.yaml")
+        .stdout(predicates::str::ends_with(
+            "\n1 verdict: 1 accepted, 0 rejected, 1 object with nothing to judge\n",
+        ));
+    folder.evaluate("both.yaml -r map.yaml").code(1).stdout(
+        "REJECTED  ConfigMap default/a  (map.yaml)  by ClusterAdmissionPolicy marks\n  \
+           marked\n  second line\n",
+    );
 }
 
 #[test]
@@ -473,9 +566,25 @@ fn the_operation_is_that_of_the_arguments_for_an_object_and_its_own_for_a_reques
     folder
         .evaluate("-r good.yaml --operation UPDATE --old-object-path old.yaml")
         .code(1);
-    folder.evaluate("-r good.yaml --operation UPDATE --old-object-path bad.yaml").code(2).stderr(
-        "error: good.yaml, document 1: no old object for Pod default/good: none has its kind, namespace and name\n",
-    );
+
+    // What is not among the stored objects is new.
+    folder
+        .evaluate("-r good.yaml --operation UPDATE --old-object-path bad.yaml")
+        .code(0)
+        .stdout(
+            "ACCEPTED  Pod default/good  (good.yaml)\n  warning: beware\n  \
+               note: judged as a CREATE, because no old object has its kind, namespace and name\n",
+        )
+        .stderr("");
+    let report = folder.json("-r good.yaml --operation UPDATE --old-object-path bad.yaml");
+    assert_eq!(report[0]["request"]["operation"], "CREATE");
+    folder
+        .file("list.yaml", "apiVersion: v1\nkind: PodList\nitems: 1\n")
+        .evaluate("-r good.yaml --operation UPDATE --old-object-path list.yaml")
+        .code(2)
+        .stderr(
+            "error: list.yaml, document 1: line 3, column 1: `items` of a PodList must be a list\n",
+        );
 }
 
 #[test]

@@ -23,7 +23,7 @@ use super::{Status, print_error, print_warning};
 #[derive(Args)]
 #[command(after_help = "\
 Exit status:
-  0  every object is accepted
+  0  every object is accepted, or has nothing to judge
   1  at least one object is rejected
   2  something could not be judged: bad arguments, an unreadable file, invalid settings, a policy that fails")]
 pub(super) struct Arguments {
@@ -58,7 +58,8 @@ pub(super) struct Arguments {
     #[arg(long, default_value = "default")]
     namespace: String,
 
-    /// File with the stored objects of an UPDATE; without it, every violation of an UPDATE is new
+    /// File with the stored objects of an UPDATE; what is not among them is judged as a CREATE.
+    /// Without it, every violation of an UPDATE is new
     #[arg(long, value_name = "PATH")]
     old_object_path: Option<String>,
 
@@ -114,6 +115,8 @@ pub(super) struct Outcome {
     pub(super) item: Option<usize>,
     /// `None` when there is no request to judge.
     pub(super) request: Option<AdmissionRequest>,
+    /// The object is of a kind without Pods, and no policy here judges anything else.
+    pub(super) has_nothing_to_judge: bool,
     /// The policy of a file of policies.
     pub(super) policy: Option<String>,
     /// The error says in full why there is no verdict.
@@ -123,7 +126,8 @@ pub(super) struct Outcome {
 
 impl Outcome {
     pub(super) fn is_not_asked(&self) -> bool {
-        matches!(&self.ruling, Ok(ruling) if ruling.judgement.is_none())
+        !self.has_nothing_to_judge
+            && matches!(&self.ruling, Ok(ruling) if ruling.judgement.is_none())
     }
 
     pub(super) fn status(&self) -> Status {
@@ -132,7 +136,7 @@ impl Outcome {
                 judgement: Some(judgement),
                 ..
             }) if !judgement.verdict.accepted => Status::Rejected,
-            // A policy that is not asked stops nothing.
+            // A policy that is not asked stops nothing, and nor does what has no Pods.
             Ok(_) => Status::Accepted,
             Err(_) => Status::NotJudged,
         }
@@ -241,9 +245,12 @@ fn wrapping(arguments: &Arguments) -> Result<Wrapping, String> {
             return Err("--old-object-path needs --operation UPDATE".to_owned());
         }
         Some(path) => {
-            let unroll = |document: Document| request::unroll(document.position, document.value);
-            let objects = documents(path, &read(path)?)?.into_iter().flat_map(unroll);
-            Some(objects.map(|(_, object)| object).collect())
+            let objects = documents(path, &read(path)?)?
+                .into_iter()
+                .flat_map(request::unroll);
+            let objects = objects.map(|object| object.map(|object| object.value));
+            let objects: Result<_, DocumentError> = objects.collect();
+            Some(objects.map_err(|error| error.to_string())?)
         }
     };
     Ok(Wrapping {
@@ -306,6 +313,7 @@ fn evaluate_file(judges: &[Judge], host: &Host, path: &str, wrapping: &Wrapping)
         document: None,
         item: None,
         request: None,
+        has_nothing_to_judge: false,
         policy: None,
         ruling: Err(error),
         suggested_patch: None,
@@ -336,7 +344,13 @@ fn evaluate(
     host: &Host,
     input: Result<request::Input, DocumentError>,
 ) -> Vec<Outcome> {
-    let request::Input { position, request } = match input {
+    let request::Input {
+        position,
+        request,
+        has_no_pods,
+        note,
+        ..
+    } = match input {
         Ok(input) => input,
         Err(error) => {
             let message = error.to_string();
@@ -345,19 +359,40 @@ fn evaluate(
                 document: Some(error.position.document),
                 item: error.position.item,
                 request: None,
+                has_nothing_to_judge: false,
                 policy: None,
                 ruling: Err(message),
                 suggested_patch: None,
             }];
         }
     };
+    let judges = judges
+        .iter()
+        .filter(|judge| !has_no_pods || !judge.judges_only_pods());
+    let mut judges = judges.peekable();
+    if has_no_pods && judges.peek().is_none() {
+        let note = format!("nothing to judge: a {} has no Pods", request.kind.kind);
+        return vec![Outcome {
+            source: position.source,
+            document: Some(position.document),
+            item: position.item,
+            request: Some(request),
+            has_nothing_to_judge: true,
+            policy: None,
+            ruling: Ok(Ruling {
+                judgement: None,
+                notes: vec![note],
+            }),
+            suggested_patch: None,
+        }];
+    }
     let evaluate = |judge: &Judge| {
         let policy = judge.name();
         let ruling = judge.judge(&request);
         // Also when there is no verdict: what is said here is about this request.
         let advice = host.take_advice();
         let ruling = ruling
-            .map(|ruling| ruling.with_notes(advice))
+            .map(|ruling| ruling.with_notes(note.iter().cloned().chain(advice).collect()))
             .map_err(|error| {
                 let object = report::object(&request);
                 match &policy {
@@ -383,11 +418,12 @@ fn evaluate(
             document: Some(position.document),
             item: position.item,
             request: Some(request.clone()),
+            has_nothing_to_judge: false,
             policy,
             ruling,
         }
     };
-    judges.iter().map(evaluate).collect()
+    judges.map(evaluate).collect()
 }
 
 /// One object may have many images in slow registries, and each lookup has its own deadline. A

@@ -27,6 +27,8 @@ pub(super) struct Resource {
     policies: BTreeMap<Option<String>, Policy>,
     /// What is not known of its settings.
     notes: Vec<String>,
+    /// Every module of it is this policy.
+    judges_only_pods: bool,
 }
 
 /// What became of a request.
@@ -105,10 +107,12 @@ pub(super) fn resources(
             let problems: Vec<_> = problems.into_iter().map(of_resource).collect();
             problems.join("\n")
         })?;
+        let judges_only_pods = own.len() == policies.len();
         judges.push(Judge::Resource(Box::new(Resource {
             resource,
             policies,
             notes,
+            judges_only_pods,
         })));
     }
     Ok(judges)
@@ -171,6 +175,15 @@ impl Judge {
         match self {
             Self::Module(..) => None,
             Self::Resource(judge) => Some(judge.resource.to_string()),
+        }
+    }
+
+    /// Whether it has nothing to say of objects without Pods: this policy has not, but a file of
+    /// policies may run others.
+    pub(super) fn judges_only_pods(&self) -> bool {
+        match self {
+            Self::Module(..) => true,
+            Self::Resource(judge) => judge.judges_only_pods,
         }
     }
 

@@ -87,14 +87,18 @@ fn text(outcomes: &[Outcome]) -> io::Result<Vec<u8>> {
 
     let mut report = Vec::new();
     for outcome in outcomes {
-        if let (Some(request), Ok(ruling)) = (&outcome.request, &outcome.ruling) {
+        if let (Some(request), Ok(ruling), false) = (
+            &outcome.request,
+            &outcome.ruling,
+            outcome.has_nothing_to_judge,
+        ) {
             let is_alone = objects_of
                 .get(outcome.source.as_str())
                 .is_some_and(|all| all.len() == 1);
             write_block(&mut report, outcome, request, ruling, is_alone)?;
         }
     }
-    if outcomes.len() > 1 {
+    if outcomes.len() > 1 || outcomes.iter().any(|outcome| outcome.has_nothing_to_judge) {
         write_summary(&mut report, outcomes)?;
     }
     Ok(report)
@@ -171,21 +175,35 @@ fn write_summary(report: &mut impl Write, outcomes: &[Outcome]) -> io::Result<()
     };
     let not_asked = outcomes.iter().filter(|outcome| outcome.is_not_asked());
     let not_asked = not_asked.count();
-    let accepted = count(Status::Accepted).saturating_sub(not_asked);
-    let what = if outcomes.iter().any(|outcome| outcome.policy.is_some()) {
-        "verdicts"
+    let with_nothing = outcomes
+        .iter()
+        .filter(|outcome| outcome.has_nothing_to_judge);
+    let with_nothing = with_nothing.count();
+    let accepted = count(Status::Accepted)
+        .saturating_sub(not_asked)
+        .saturating_sub(with_nothing);
+    // Of what has nothing to judge there are no verdicts.
+    let (total, one, many, nothing) = if outcomes.iter().any(|outcome| outcome.policy.is_some()) {
+        let verdicts = outcomes.len().saturating_sub(with_nothing);
+        let nothing = if with_nothing == 1 {
+            "object with nothing to judge"
+        } else {
+            "objects with nothing to judge"
+        };
+        (verdicts, "verdict", "verdicts", nothing)
     } else {
-        "objects"
+        (outcomes.len(), "object", "objects", "with nothing to judge")
     };
     write!(
         report,
-        "{} {what}: {accepted} accepted, {} rejected",
-        outcomes.len(),
+        "{total} {}: {accepted} accepted, {} rejected",
+        if total == 1 { one } else { many },
         count(Status::Rejected)
     )?;
     for (count, word) in [
         (not_asked, "not asked"),
         (count(Status::NotJudged), "not judged"),
+        (with_nothing, nothing),
     ] {
         if count > 0 {
             write!(report, ", {count} {word}")?;
@@ -219,8 +237,8 @@ struct Element<'a> {
     /// The rejection that mode `monitor` keeps from the API server.
     #[serde(skip_serializing_if = "Option::is_none")]
     monitored: Option<Response<'a>>,
-    /// Why the policy is not asked, when there is no response; else what is not known of that, and
-    /// what was not told on this machine.
+    /// Why the policy is not asked, when there is no response; else what is not known of that, what
+    /// was not told on this machine, or what is special about the request.
     #[serde(skip_serializing_if = "is_empty")]
     notes: &'a [String],
     /// Why there is no response.

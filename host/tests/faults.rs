@@ -193,7 +193,7 @@ fn before_1970_every_image_is_of_unknown_age() {
     let payload = support::payload(&request(IMAGE), &settings(&[FRESHNESS]));
     let answer = container_security::validate(&payload, &BeforeTheEpoch);
     let verdict = serde_json::from_slice(&answer).unwrap();
-    assert_rejects(&verdict, &[FRESHNESS.line(UNKNOWN_AGE)]);
+    assert_rejects(&verdict, &[WITHOUT_AGE.line(UNKNOWN_AGE)]);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn at_the_epoch_every_image_is_of_unknown_age_to_the_module_too() {
             Ok(built(DIGEST))
         })));
     let verdict = policy.validate(&request(IMAGE), &settings(&[FRESHNESS]));
-    assert_rejects(&verdict.unwrap(), &[FRESHNESS.line(UNKNOWN_AGE)]);
+    assert_rejects(&verdict.unwrap(), &[WITHOUT_AGE.line(UNKNOWN_AGE)]);
 }
 
 #[test]
@@ -314,6 +314,12 @@ const FRESHNESS: Control = Control {
     settings: || json!({"mode": "enforce", "maximumAge": "90d"}),
     cannot: "which cannot be looked up",
     must: "name an image that was rebuilt since",
+};
+
+/// The same about an image that says no age.
+const WITHOUT_AGE: Control = Control {
+    must: "name an image that says when it was built (others are up to imageFreshness.unknownAge)",
+    ..FRESHNESS
 };
 
 const CONTROLS: [Control; 3] = [SIGNATURES, VULNERABILITIES, FRESHNESS];

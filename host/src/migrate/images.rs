@@ -429,6 +429,17 @@ pub(super) fn vulnerabilities(settings: &Value) -> Translation {
     let refused = refused.into_iter().filter(|(is_set, _)| *is_set);
     refusals.extend(refused.map(|(_, reason)| reason.to_owned()));
 
+    if maximum.is_empty()
+        && settings.deny_always.is_empty()
+        && settings.ignore_missing_vulnerability_report
+        && refusals.is_empty()
+    {
+        refusals.push(
+            "maxSeverity and denyAlways are empty, and ignoreMissingVulnerabilityReport is true, \
+             which rejects nothing; vulnerabilities must name what to look for"
+                .to_owned(),
+        );
+    }
     let missing = if settings.ignore_missing_vulnerability_report {
         "accept"
     } else {

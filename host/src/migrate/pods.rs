@@ -53,6 +53,13 @@ pub(super) fn app_armor(settings: &Value) -> Translation {
         &["runtime/default"],
         &mut refusals,
     );
+    if settings.allowed_profiles.is_empty() {
+        refusals.push(
+            "allowed_profiles is empty, which rejects every annotation; appArmor.allowed must name \
+             the profiles that may be used"
+                .to_owned(),
+        );
+    }
     let section = json!({"allowed": allowed});
     unless_refused(refusals, vec![("appArmor", section)])
 }
@@ -101,6 +108,13 @@ pub(super) fn seccomp(settings: &Value) -> Translation {
         ));
     }
     let allowed: BTreeSet<_> = of_annotations.union(&of_fields).collect();
+    if allowed.is_empty() && refusals.is_empty() {
+        refusals.push(
+            "no profile is allowed, which rejects every one that is written; seccomp.allowed must \
+             name the profiles that may be used"
+                .to_owned(),
+        );
+    }
     let section = json!({"required": false, "allowed": allowed, "annotations": "honor"});
     unless_refused(refusals, vec![("seccomp", section)])
 }

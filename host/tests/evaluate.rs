@@ -308,8 +308,7 @@ fn only_this_policy_has_nothing_to_judge_where_there_are_no_pods() {
         format!(
             "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\n\
              metadata: {{name: {name}}}\n\
-             spec: {{module: {module}, mutating: false, {}}}\n",
-            everything
+             spec: {{module: {module}, mutating: false, {everything}}}\n"
         )
     };
     fs::write(folder.path("this.wasm"), policy_module::bytes()).unwrap();

@@ -189,7 +189,9 @@ fn is_for_a_person(violation: &Violation, payload: &Value) -> bool {
         // A container that would take the pod's user needs another one, and only a person knows
         // which; into a pod of host processes Kubernetes takes no container that is none.
         "rootUser" | "privileged" => {
-            let is_written = payload["request"]["object"].pointer(&violation.path).is_some();
+            let is_written = payload["request"]["object"]
+                .pointer(&violation.path)
+                .is_some();
             let field = violation.path.rsplit('/').next();
             !is_written && matches!(field, Some("runAsUser" | "hostProcess"))
         }
@@ -297,10 +299,7 @@ fn settings() -> impl Strategy<Value = Value> {
         key(
             "procMount",
             "allowed",
-            vec![
-                json!(["Unmasked"]),
-                json!(["Unmasked", "Default"])
-            ]
+            vec![json!(["Unmasked"]), json!(["Unmasked", "Default"])]
         ),
         key("procMount", "relaxForUserNamespaces", flags()),
     ];

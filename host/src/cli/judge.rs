@@ -18,10 +18,10 @@ use super::print_warning;
 /// A module with settings, or a policy of a cluster with its modules.
 pub(super) enum Judge {
     Module(Policy, Value),
-    Resource(Box<Resource>),
+    Resource(Box<ResourceJudge>),
 }
 
-pub(super) struct Resource {
+pub(super) struct ResourceJudge {
     resource: PolicyResource,
     /// By the name in the group; by `None` for what is no group.
     policies: BTreeMap<Option<String>, Policy>,
@@ -108,7 +108,7 @@ pub(super) fn resources(
             problems.join("\n")
         })?;
         let judges_only_pods = own.len() == policies.len();
-        judges.push(Judge::Resource(Box::new(Resource {
+        judges.push(Judge::Resource(Box::new(ResourceJudge {
             resource,
             policies,
             notes,
@@ -207,7 +207,7 @@ impl Judge {
     }
 }
 
-impl Resource {
+impl ResourceJudge {
     fn judge(&self, request: &AdmissionRequest) -> Result<Ruling, String> {
         let mut notes = match self.resource.scope(request) {
             Scope::Asked(notes) => notes,

@@ -119,9 +119,9 @@ fn uses(src: &Path) -> BTreeMap<String, BTreeSet<String>> {
                         .split(',')
                         .map(str::trim)
                         .filter(|part| !part.is_empty());
-                    parts
-                        .map(|part| format!("{}{part} ", &found[1]))
-                        .collect::<String>()
+                    let paths: Vec<String> =
+                        parts.map(|part| format!("{}{part}", &found[1])).collect();
+                    paths.join(" ")
                 })
                 .into_owned();
         }
@@ -166,9 +166,12 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     entries
-        .flat_map(|path| match path.is_dir() {
-            true => rust_files(&path),
-            false => vec![path],
+        .flat_map(|path| {
+            if path.is_dir() {
+                rust_files(&path)
+            } else {
+                vec![path]
+            }
         })
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .collect()

@@ -657,6 +657,7 @@ fn a_score_that_is_no_number_is_no_low_score() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn a_finding_without_a_usable_score_counts_by_version_4_or_as_the_worst_of_its_severity() {
     let trivy = |fields: Value| {
         let mut found = json!({"vulnerabilityID": "CVE-1", "severity": "LOW"});
@@ -1377,6 +1378,7 @@ fn a_date_that_build_tools_write_for_none_gives_way_to_the_label() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn a_base_image_is_looked_up_by_its_tag_and_only_where_the_settings_allow() {
     let without_tag = |name: &str| {
         Some(format!(

@@ -133,7 +133,7 @@ impl Keyless {
         }
         match (&self.subject, &self.subject_prefix) {
             (None, None) if !written.has("subject") && !written.has("subjectPrefix") => {
-                problems.report("needs a subject or a subjectPrefix")
+                problems.report("needs a subject or a subjectPrefix");
             }
             (Some(_), Some(_)) => problems.report("takes a subject or a subjectPrefix, not both"),
             (None, Some(prefix)) => problems.within("subjectPrefix", |problems| {
@@ -167,7 +167,7 @@ section! {
 }
 
 impl GithubActions {
-    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+    fn check(_: &Self, written: &Written<'_>, problems: &mut Problems) {
         if !written.has("owner") {
             problems.report("needs an owner");
         }
@@ -190,7 +190,7 @@ section! {
 }
 
 impl Certificate {
-    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+    fn check(_: &Self, written: &Written<'_>, problems: &mut Problems) {
         if !written.has("pem") {
             problems.report("needs a pem");
         }

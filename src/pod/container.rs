@@ -18,7 +18,7 @@ object! {
 object! {
     /// The fields of a port that controls read.
     pub(crate) struct ContainerPort<'a> {
-        "containerPort" pub(crate) container_port: i32,
+        "containerPort" pub(crate) number: i32,
         "hostIP" pub(crate) host_ip: Option<Text<'a>>,
         "hostPort" pub(crate) host_port: Option<i32>,
         "protocol" pub(crate) protocol: Option<Text<'a>>,

@@ -75,9 +75,8 @@ impl<'p> Update<'_, 'p> {
 
     /// Whether the stored object has this container with another image, or does not have it.
     fn runs_another_image(&self, container: &Container<'p>) -> bool {
-        !self
-            .stored_as(container)
-            .is_some_and(|old| old.image() == container.image())
+        self.stored_as(container)
+            .is_none_or(|old| old.image() != container.image())
     }
 
     fn is_added_for_debugging(&self, container: &Container<'p>) -> bool {

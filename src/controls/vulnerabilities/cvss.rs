@@ -14,7 +14,7 @@ impl Cvss {
 
     /// Of so many tenths.
     pub(super) const fn of_tenths(tenths: u8) -> Self {
-        Self(tenths as i64 * 10)
+        Self((tenths as i64).saturating_mul(10))
     }
 
     /// The score of a number; `None` where it is none, or is beyond the scale.

@@ -70,11 +70,11 @@ macro_rules! controls {
 pub(crate) use controls;
 
 macro_rules! control_enum {
-    ($( $(#[$doc:meta])* $judge:ident $scope:ident $module:ident $section:ident $key:literal; )*) => {
+    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $module:ident $section:ident $key:literal; )*) => {
         words! {
             /// Every control, in the order in which violations are listed.
             pub(crate) enum Control {
-                $( $(#[$doc])* $section = $key, )*
+                $( $(#[doc = $doc])* $section = $key, )*
             }
         }
 

@@ -197,35 +197,25 @@ impl Problems {
     }
 }
 
-/// Declares a map of the settings: its keys, their types and their defaults, once; and what it asks of
-/// its values taken together, if anything.
+/// Declares a map of the settings: its keys, their types and their defaults, once; what it asks of its
+/// values taken together, if anything; and how much of that a schema can say. Doc comments are for
+/// whoever writes settings.
 macro_rules! section {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $doc:literal])*
+        $(#[derive($($derive:ident),+)])?
         $vis:vis struct $name:ident {
-            $( $(#[$field_meta:meta])* $key:literal $field:ident : $type:ty = $default:expr ),* $(,)?
-        }
-        $(check: $check:path)?
-    ) => {
-        #[derive(Debug, Clone)]
-        #[cfg_attr(
-            feature = "schema",
-            derive(::schemars::JsonSchema, ::serde::Serialize),
-            schemars(default, deny_unknown_fields)
-        )]
-        $(#[$meta])*
-        $vis struct $name {
             $(
-                $(#[$field_meta])*
-                #[cfg_attr(
-                    feature = "schema",
-                    serde(rename = $key),
-                    schemars(transform = $crate::schema::key(
-                        <$type as $crate::decode::Decode>::NULL_IS_UNSET
-                    ))
-                )]
-                pub(crate) $field: $type,
-            )*
+                $(#[doc = $key_doc:literal])*
+                $key:literal $field:ident : $type:ty = $default:expr
+            ),* $(,)?
+        }
+        $(check: $check:path $(, schema: $schema:path)?)?
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone $($(, $derive)+)?)]
+        $vis struct $name {
+            $( $(#[doc = $key_doc])* pub(crate) $field: $type, )*
         }
 
         impl Default for $name {
@@ -253,30 +243,55 @@ macro_rules! section {
                 Some(section)
             }
         }
+
+        #[cfg(feature = "schema")]
+        impl $crate::schema::Describe for $name {
+            fn schema() -> $crate::schema::Schema {
+                let default = Self::default();
+                let schema = $crate::schema::section(&[$( $doc ),*], [$((
+                    $key,
+                    $crate::schema::key(
+                        &default.$field,
+                        <$type as $crate::decode::Decode>::NULL_IS_UNSET,
+                        &[$( $key_doc ),*],
+                    ),
+                )),*]);
+                $($(
+                    let mut schema = schema;
+                    $schema(&mut schema);
+                )?)?
+                schema
+            }
+
+            fn written(&self) -> $crate::schema::Value {
+                [$( ($key, self.$field.written()) ),*]
+                    .into_iter()
+                    .filter(|(_, value)| !value.is_null())
+                    .collect()
+            }
+
+            fn keys() -> Vec<$crate::schema::Key> {
+                vec![$( $crate::schema::Key {
+                    name: $key,
+                    keys: <$type as $crate::schema::Describe>::keys(),
+                } ),*]
+            }
+        }
     };
 }
 
 /// Declares an enum whose values are words.
 macro_rules! words {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $doc:literal])*
         $vis:vis enum $name:ident {
-            $( $(#[$variant_meta:meta])* $variant:ident = $word:literal ),* $(,)?
+            $( $(#[doc = $word_doc:literal])* $variant:ident = $word:literal ),* $(,)?
         }
     ) => {
-        $(#[$meta])*
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        #[cfg_attr(
-            feature = "schema",
-            derive(::schemars::JsonSchema, ::serde::Serialize),
-            schemars(transform = $crate::schema::words)
-        )]
         $vis enum $name {
-            $(
-                $(#[$variant_meta])*
-                #[cfg_attr(feature = "schema", serde(rename = $word))]
-                $variant,
-            )*
+            $( $(#[doc = $word_doc])* $variant, )*
         }
 
         impl $name {
@@ -308,10 +323,51 @@ macro_rules! words {
                 }
             }
         }
+
+        $crate::decode::describe! {
+            $name: $crate::schema::words(
+                &[$( $doc ),*],
+                [$( ($word, &[$( $word_doc ),*]) ),*],
+            ),
+            |word| word.name().into()
+        }
     };
 }
 
-pub(crate) use {section, words};
+/// Says what a schema can say of a type that is neither a section nor words, and how settings write a
+/// value of it. Nothing of that is in the policy.
+macro_rules! describe {
+    (<$parameter:ident> $type:ty: $schema:expr, $written:expr $(,)?) => {
+        $crate::decode::describe!(
+            @for [<$parameter: $crate::schema::Describe>] $type, $schema, $written
+        );
+    };
+    ($type:ty: { $($keywords:tt)* }, $written:expr $(,)?) => {
+        $crate::decode::describe!(
+            @for [] $type,
+            $crate::schema::object($crate::schema::json!({ $($keywords)* })),
+            $written
+        );
+    };
+    ($type:ty: $schema:expr, $written:expr $(,)?) => {
+        $crate::decode::describe!(@for [] $type, $schema, $written);
+    };
+    (@for [$($parameters:tt)*] $type:ty, $schema:expr, $written:expr) => {
+        #[cfg(feature = "schema")]
+        impl $($parameters)* $crate::schema::Describe for $type {
+            fn schema() -> $crate::schema::Schema {
+                $schema
+            }
+
+            fn written(&self) -> $crate::schema::Value {
+                let written: fn(&Self) -> $crate::schema::Value = $written;
+                written(self)
+            }
+        }
+    };
+}
+
+pub(crate) use {describe, section, words};
 
 words! {
     /// What happens to the violations of a control.
@@ -376,12 +432,11 @@ impl Written<'_> {
 
 /// Values of which one must be met: an empty list would reject everything.
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("minItems" = 1))
-)]
 pub(crate) struct Choices<T>(pub(crate) Vec<T>);
+
+describe!(<T> Choices<T>: crate::schema::choices::<T>(), |choices| {
+    crate::schema::entries_written(&choices.0)
+});
 
 impl<T> Deref for Choices<T> {
     type Target = [T];

@@ -49,7 +49,7 @@ macro_rules! judge {
 }
 
 macro_rules! table {
-    ($( $(#[$doc:meta])* $judge:ident $scope:ident $module:ident $section:ident $key:literal; )*) => {
+    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $module:ident $section:ident $key:literal; )*) => {
         const TABLE: &[Row] = &[$(
             Row {
                 control: Control::$section,

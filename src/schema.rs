@@ -1,8 +1,9 @@
-//! The JSON Schema of the settings, which editors and Helm check settings with.
+//! What a JSON Schema says of the settings, for editors, Helm and whoever else checks settings before
+//! the policy does.
 //!
-//! Keys, types, defaults and descriptions come from the declarations with `section!` and `words!`.
-//! Here is what those do not say: the patterns of texts with a grammar, and what values must be to
-//! each other, as far as a schema can tell.
+//! `section!` and `words!` describe what they declare: keys, types and defaults, and doc comments for
+//! people. A type with a grammar of its own gives its pattern with `describe!`, and a section says in a
+//! function of its own what its values must be to each other, as far as a schema can tell.
 //!
 //! The schema is draft-07, which the YAML language server of the editors and every Helm 3 read. In
 //! that draft a `$ref` hides the keywords beside it, `default` and `description` among them, so
@@ -11,313 +12,122 @@
 //!
 //! This module is built for the host only (feature `schema`), never into the policy.
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde_json::Map;
+pub(crate) use serde_json::{Value, json};
 
-use crate::controls::Control;
-use crate::controls::signatures::SHARED_HOSTS;
-use crate::image::pattern::{ImagePattern, SECOND_LEVELS, SHARED_REGISTRIES, Tenant};
-use crate::pod::profile::AllowedProfile;
-use crate::settings::Settings;
-use crate::time::Duration;
+/// The keywords of one place in the schema.
+pub(crate) type Schema = Map<String, Value>;
 
-/// The JSON Schema of the settings.
-#[must_use]
-pub fn settings_schema() -> Value {
-    let mut schema = SchemaSettings::draft07()
-        .with(|settings| settings.inline_subschemas = true)
-        .into_generator()
-        .into_root_schema_for::<Settings>();
-    schema.insert("title".to_owned(), "container-security".into());
-    // An empty `spec.settings` is null.
-    take_null(&mut schema, true);
-    tidy(&mut schema);
-    schema.to_value()
-}
+/// A type that settings are made of.
+pub(crate) trait Describe {
+    /// What may stand where this type is read.
+    fn schema() -> Schema;
 
-/// What holds for the value of a key of a section: whether `null` is as good as leaving it out, and
-/// that a text without a pattern of its own is not blank.
-pub(crate) fn key(takes_null: bool) -> impl Fn(&mut Schema) {
-    move |schema| {
-        unwrap_option(schema);
-        refuse_blank(schema);
-        take_null(schema, takes_null);
+    /// The value as settings write it; null where they leave it out.
+    fn written(&self) -> Value;
+
+    /// The keys that a section declares, in that order.
+    fn keys() -> Vec<Key> {
+        Vec::new()
     }
 }
 
-/// Puts words with descriptions, for which schemars makes a schema each, into one list: whoever
-/// reads that a word is none of them shall see them.
-pub(crate) fn words(schema: &mut Schema) {
-    let Some(Value::Array(described)) = schema.remove("oneOf") else {
-        return;
-    };
-    let (mut words, mut descriptions) = (Vec::new(), Vec::new());
-    for word in described {
-        // Words without a description share one schema.
-        match word.get("enum") {
-            Some(Value::Array(plain)) => words.extend(plain.iter().cloned()),
-            _ => words.extend(word.get("const").cloned()),
-        }
-        descriptions.extend(word.get("description").cloned());
+/// A key of the settings.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// As settings write it.
+    pub name: &'static str,
+    /// The keys of its value, where that is a section, in the order of their declaration: a JSON
+    /// object does not keep it.
+    pub keys: Vec<Self>,
+}
+
+/// A map with these keys only.
+pub(crate) fn section<const N: usize>(doc: &[&str], keys: [(&str, Schema); N]) -> Schema {
+    let properties: Schema = keys
+        .into_iter()
+        .map(|(key, schema)| (key.to_owned(), schema.into()))
+        .collect();
+    let mut schema = object(json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": properties,
+    }));
+    describe(&mut schema, doc);
+    schema
+}
+
+/// The value of a key: its own description comes before that of its type, and its default is said
+/// unless the keys below say the same.
+pub(crate) fn key<T: Describe>(default: &T, takes_null: bool, doc: &[&str]) -> Schema {
+    let mut schema = T::schema();
+    describe(&mut schema, doc);
+    let default = default.written();
+    let is_said_below = schema
+        .get("properties")
+        .is_some_and(|properties| default == implied(properties));
+    if !default.is_null() && !is_said_below {
+        schema.insert("default".to_owned(), default);
     }
+    if takes_null {
+        take_null(&mut schema);
+    }
+    schema
+}
+
+/// One of these words, which are shown with what their doc comments say if all have one.
+pub(crate) fn words<const N: usize>(doc: &[&str], words: [(&str, &[&str]); N]) -> Schema {
+    let names = words.map(|(word, _)| word);
+    let mut schema = object(json!({"type": "string", "enum": &names[..]}));
+    let descriptions: Vec<String> = words
+        .iter()
+        .filter_map(|(_, doc)| paragraphs(doc))
+        .collect();
     if descriptions.len() == words.len() {
         schema.insert("enumDescriptions".to_owned(), descriptions.into());
     }
-    schema.insert("type".to_owned(), "string".into());
-    schema.insert("enum".to_owned(), words.into());
+    describe(&mut schema, doc);
+    schema
 }
 
-/// `<n>d`, `<n>h` or `<n>m`, and not 0. More digits than these would overflow.
-pub(crate) const DURATION: &str = "^0*[1-9][0-9]{0,13}[dhm]$";
-
-/// An id of a finding: no blanks but around it.
-pub(crate) const FINDING_ID: &str = r"^\s*\S+\s*$";
-
-/// Any capability as Kubernetes writes it, or `*`. The kernel gets new ones.
-pub(crate) const CAPABILITY: &str = r"^(?:\*|[^a-z\s](?:[^a-z]*[^a-z\s])?)$";
-
-/// Capabilities as the kernel writes them.
-pub(crate) fn of_the_kernel() -> Value {
-    json!({"pattern": "^CAP_"})
+/// A list, also an empty one.
+pub(crate) fn list<T: Describe>() -> Schema {
+    object(json!({"type": "array", "items": T::schema()}))
 }
 
-pub(crate) fn tag() -> String {
-    format!("^{TAG}$")
+/// A list that holds something.
+pub(crate) fn choices<T: Describe>() -> Schema {
+    let mut schema = list::<T>();
+    schema.insert("minItems".to_owned(), 1.into());
+    schema
 }
 
-/// One PEM block of this label: a first line, base64, and a last line.
-pub(crate) fn pem(label: &str) -> String {
-    let next_line = r"(?:[^\S\n]*\n\s*)";
-    let digit = format!("[A-Za-z0-9+/]{next_line}?");
-    let last = format!("(?:(?:{digit}){{3}}[A-Za-z0-9+/=]|(?:{digit}){{2}}={next_line}?=)");
-    format!(
-        r"^\s*-----BEGIN {label}-----{next_line}(?:(?:{digit}){{4}})*{last}{next_line}-----END {label}-----\s*$"
-    )
+/// The entries of a list, as settings write them.
+pub(crate) fn entries_written<T: Describe>(list: &[T]) -> Value {
+    list.iter().map(Describe::written).collect()
 }
 
-pub(crate) fn url() -> String {
-    format!(r"^https?://(?:{LABEL}(?:\.{LABEL})*|{IPV6})(?:{PORT})?(?:/[!-~]*)?$")
-}
-
-/// The grammar at the head of `image/pattern.rs`.
-fn image_pattern() -> String {
-    let localhost = any_case("localhost");
-    let name = format!(r"{LABEL}(?:\.{LABEL})");
-    let host = format!(r"(?:(?:\*\.{name}*|{name}+|{localhost}|{IPV6})(?:{PORT})?|{LABEL}{PORT})");
-    let digest = "sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}";
-    format!(r"^{host}(?:(?:/(?:\*|{COMPONENT}))+(?::{TAG}|@(?:{digest}))?)?$")
-}
-
-/// The image patterns that would open an allow list to everyone.
-pub(crate) fn open_to_everyone() -> Value {
-    let below = |tenant: Tenant| {
-        let domains: Vec<String> = SHARED_REGISTRIES
-            .iter()
-            .filter(|(_, told_by)| *told_by == tenant)
-            .map(|(domain, _)| any_case(domain))
-            .collect();
-        format!(r"(?:[^/]*\.)?(?:{})", domains.join("|"))
-    };
-    let (hosts, paths) = (below(Tenant::Host), below(Tenant::Path));
-    let countries = SECOND_LEVELS.map(any_case).join("|");
-    json!({"anyOf": [
-        {"pattern": format!(
-            r"^\*\.(?:[^./]+|(?:{countries})\.[A-Za-z]{{2}}(?:{PORT})?|{hosts}(?:{PORT})?)(?:/|$)"
-        )},
-        {"pattern": format!(r"^\*\.{paths}(?:{PORT})?(?:/\*|$)")},
-    ]})
-}
-
-/// What `capabilities` asks of its lists taken together. A schema cannot compare two lists, but it
-/// can say it of the words that stand in them by default.
-pub(crate) fn capabilities(schema: &mut Schema) {
-    let holds =
-        |key: &str, word: &str| given(key, &json!({"type": "array", "contains": {"const": word}}));
-    let holds_by_default = |key: &str, word: &str| {
-        let list = json!({"type": "array", "contains": {"const": word}});
-        json!({"properties": {key: {"anyOf": [{"type": "null"}, list]}}})
-    };
-    let all = [
-        holds("allowedAdd", "ALL"),
-        holds_by_default("requiredDrop", "ALL"),
-    ];
-    let net_bind_service = [
-        holds_by_default("allowedAdd", "NET_BIND_SERVICE"),
-        holds("requiredDrop", "NET_BIND_SERVICE"),
-    ];
-    let rules = json!([
-        {"properties": {"requiredDrop": {"items": {"not": {"const": "*"}}}}},
-        {"not": {"type": "object", "allOf": all}},
-        {"not": {"type": "object", "allOf": net_bind_service}},
-    ]);
-    schema.insert("allOf".to_owned(), rules);
-}
-
-/// What a section must hold that can find something: one of `finders`, or neither a mode nor any key
-/// with a value other than one that is as good as left out.
-fn refuse_idle(schema: &mut Schema, finders: &Value, harmless: &Value) {
-    let no_mode = json!({"properties": {"mode": {"type": "null"}}});
-    let disabled = given("mode", &json!({"const": "disabled"}));
-    let idle = json!({"allOf": [no_mode, {"properties": harmless}]});
-    let mut any = vec![disabled, idle, json!({"type": "null"})];
-    any.extend(finders.as_array().into_iter().flatten().cloned());
-    let rule = json!({"anyOf": any});
-    match schema.get_mut("allOf") {
-        Some(Value::Array(all)) => all.push(rule),
-        _ => {
-            schema.insert("allOf".to_owned(), json!([rule]));
-        }
+/// The keywords of a JSON object.
+pub(crate) fn object(value: Value) -> Schema {
+    match value {
+        Value::Object(keywords) => keywords,
+        _ => Schema::new(),
     }
 }
 
-fn entries() -> Value {
-    json!({"type": "array", "minItems": 1})
-}
-
-fn no_entries() -> Value {
-    json!({"anyOf": [{"type": "null"}, {"type": "array", "maxItems": 0}]})
-}
-
-pub(crate) fn registries(schema: &mut Schema) {
-    let finders = json!([given("allow", &entries()), given("reject", &entries())]);
-    refuse_idle(schema, &finders, &json!({}));
-}
-
-pub(crate) fn image_pinning(schema: &mut Schema) {
-    let finders = json!([
-        given("requireDigest", &json!({"const": true})),
-        given("rejectTags", &entries()),
-    ]);
-    refuse_idle(schema, &finders, &json!({}));
-}
-
-pub(crate) fn signatures(schema: &mut Schema) {
-    let finders = json!([given("rules", &entries())]);
-    refuse_idle(
-        schema,
-        &finders,
-        &json!({"unmatched": {"enum": [null, "reject"]}}),
-    );
-}
-
-pub(crate) fn image_freshness(schema: &mut Schema) {
-    let finders = json!([
-        given("maximumAge", &json!({"type": "string"})),
-        given("baseImage", &json!({"const": "current"})),
-    ]);
-    let reject = json!({"enum": [null, "reject"]});
-    let harmless = json!({
-        "unknownAge": reject,
-        "unknownBase": reject,
-        "baseRegistries": {"type": "null"},
-    });
-    refuse_idle(schema, &finders, &harmless);
-}
-
-pub(crate) fn vulnerabilities(schema: &mut Schema) {
-    let source = given("source", &json!({"not": {"enum": [null, "none"]}}));
-    let number = json!({"type": "number"});
-    let limited = |severity| given("maximum", &given(severity, &number));
-    let limits = json!([
-        // Left out, it limits the two worst severities.
-        {"properties": {"maximum": {"type": "null"}}},
-        limited("critical"), limited("high"), limited("medium"), limited("low"), limited("unknown"),
-        given("maximumCvss", &number),
-        given("reject", &entries()),
-        given("maximumReportAge", &json!({"type": "string"})),
-        {"properties": {"missingReport": {"enum": [null, "reject", "warn"]}}},
-    ]);
-    let finders = json!([{"allOf": [source, {"anyOf": limits}]}]);
-    let none = json!({"type": "null"});
-    let unlimited = json!({"properties": {"medium": none, "low": none, "unknown": none}});
-    let usual = json!({"allOf": [
-        unlimited,
-        given("critical", &json!({"const": 0})),
-        given("high", &json!({"const": 0})),
-    ]});
-    let harmless = json!({
-        "source": {"enum": [null, "none"]},
-        "namespace": none,
-        "maximum": {"anyOf": [none, usual]},
-        "maximumCvss": none,
-        "onlyFixable": {"enum": [null, false]},
-        "ignore": no_entries(),
-        "reject": no_entries(),
-        "missingReport": {"enum": [null, "reject"]},
-        "maximumReportAge": none,
-    });
-    refuse_idle(schema, &finders, &harmless);
-}
-
-pub(crate) fn rule(schema: &mut Schema) {
-    need(schema, &["images", "anyOf"]);
-}
-
-pub(crate) fn authority(schema: &mut Schema) {
-    let map = json!({"type": "object"});
-    let any = json!([
-        given("publicKeys", &json!({"type": "array", "minItems": 1})),
-        given("keyless", &map),
-        given("githubActions", &map),
-        given("certificate", &map),
-    ]);
-    schema.insert("anyOf".to_owned(), any);
-}
-
-pub(crate) fn keyless(schema: &mut Schema) {
-    need(schema, &["issuer"]);
-    let subjects = json!([
-        given("subject", &json!({"type": "string"})),
-        given("subjectPrefix", &json!({"type": "string", "pattern": "/$"})),
-    ]);
-    let both = json!({"type": "object", "allOf": &subjects});
-    let hosts = SHARED_HOSTS.map(any_case).join("|");
-    let of_everyone = json!({"pattern": format!("^https?://(?:{hosts})(?:{PORT})?/(?:/|$)")});
-    let everyone = given(
-        "subjectPrefix",
-        &json!({"allOf": [{"type": "string"}, of_everyone]}),
-    );
-    schema.insert("anyOf".to_owned(), subjects);
-    schema.insert("not".to_owned(), json!({"anyOf": [both, everyone]}));
-}
-
-pub(crate) fn github_actions(schema: &mut Schema) {
-    need(schema, &["owner"]);
-}
-
-pub(crate) fn certificate(schema: &mut Schema) {
-    need(schema, &["pem"]);
-}
-
-pub(crate) fn exemption(schema: &mut Schema) {
-    need(schema, &["controls"]);
-    let exempted = json!([{"required": ["images"]}, {"required": ["namespaces"]}]);
-    schema.insert("anyOf".to_owned(), exempted);
-    let all = Control::ALL.iter().copied();
-    let pod_wide: Vec<_> = all.filter(|control| control.is_pod_wide()).collect();
-    let never_exempted = json!({
-        "type": "object",
-        "required": ["images"],
-        "properties": {"controls": {"items": {"enum": pod_wide}}},
-    });
-    schema.insert("not".to_owned(), never_exempted);
-}
-
-/// The section cannot do without these keys. A list is then not empty.
-fn need(schema: &mut Schema, keys: &[&str]) {
+/// A section that cannot do without these keys. A list is then not empty.
+pub(crate) fn need(schema: &mut Schema, keys: &[&str]) {
     schema.insert("required".to_owned(), json!(keys));
+    let Some(Value::Object(properties)) = schema.get_mut("properties") else {
+        return;
+    };
     for key in keys {
-        let property = schema
-            .get_mut("properties")
-            .and_then(|all| all.get_mut(key));
-        let Some(Ok(property)) = property.map(<&mut Schema>::try_from) else {
+        let Some(Value::Object(property)) = properties.get_mut(*key) else {
             continue;
         };
-        take_null(property, false);
+        refuse_null(property);
         property.remove("default");
         if property.get("type").is_some_and(|kind| kind == "array") {
             property.insert("minItems".to_owned(), 1.into());
@@ -325,152 +135,136 @@ fn need(schema: &mut Schema, keys: &[&str]) {
     }
 }
 
-fn given(key: &str, value: &Value) -> Value {
+/// A section must hold what can find something, one of `finders`; or be disabled; or have neither a
+/// mode nor any key with a value other than its `harmless` one, which is as good as left out.
+pub(crate) fn refuse_idle(schema: &mut Schema, finders: &[Value], harmless: &Value) {
+    let no_mode = json!({"properties": {"mode": {"type": "null"}}});
+    let disabled = given("mode", &json!({"const": "disabled"}));
+    let idle = json!({"allOf": [no_mode, {"properties": harmless}]});
+    let mut any = vec![disabled, idle, json!({"type": "null"})];
+    any.extend_from_slice(finders);
+    schema.insert("allOf".to_owned(), json!([{"anyOf": any}]));
+}
+
+/// The key is written, with a value like this.
+pub(crate) fn given(key: &str, value: &Value) -> Value {
     json!({"required": [key], "properties": {key: value}})
 }
 
-impl JsonSchema for ImagePattern {
-    fn schema_name() -> Cow<'static, str> {
-        "ImagePattern".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": image_pattern()})
-    }
+/// A list with entries.
+pub(crate) fn entries() -> Value {
+    json!({"type": "array", "minItems": 1})
 }
 
-impl JsonSchema for AllowedProfile {
-    fn schema_name() -> Cow<'static, str> {
-        "AllowedProfile".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "anyOf": [
-            {"enum": ["RuntimeDefault", "Unconfined", "Localhost/*"]},
-            {"pattern": r"^Localhost/[^*]*[^*\s][^*]*$"},
-        ]})
-    }
+/// A list without entries, or none.
+pub(crate) fn no_entries() -> Value {
+    json!({"anyOf": [{"type": "null"}, {"type": "array", "maxItems": 0}]})
 }
 
-/// Types that settings write as the text that `Display` gives them.
-macro_rules! serialize_as_text {
-    ($($type:ty),*) => { $(
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-    )* };
-}
-
-serialize_as_text!(AllowedProfile, Duration, ImagePattern);
-
-/// Where schemars puts an optional map into an `anyOf` beside `null`, takes it out again.
-fn unwrap_option(schema: &mut Schema) {
-    let null = json!({"type": "null"});
-    let optional = match schema.get_mut("anyOf") {
-        Some(Value::Array(two)) if two.last() == Some(&null) => two.first_mut().map(Value::take),
-        _ => None,
-    };
-    if let Some(Value::Object(inner)) = optional {
-        schema.remove("anyOf");
-        schema.ensure_object().extend(inner);
-    }
-}
-
-fn take_null(schema: &mut Schema, takes_null: bool) {
-    let kinds = match schema.remove("type") {
-        Some(Value::Array(kinds)) => kinds,
-        Some(only) => vec![only],
-        None => return,
-    };
-    let mut kinds: Vec<Value> = kinds.into_iter().filter(|kind| kind != "null").collect();
-    if takes_null {
-        kinds.push("null".into());
-    }
-    let kind = match <[Value; 1]>::try_from(kinds) {
-        Ok([only]) => only,
-        Err(kinds) => kinds.into(),
-    };
-    schema.insert("type".to_owned(), kind);
-    if let Some(Value::Array(words)) = schema.get_mut("enum") {
-        words.extend(takes_null.then_some(Value::Null));
-    }
-}
-
-fn refuse_blank(schema: &mut Schema) {
-    if let Some(items) = subschema(schema, "items") {
-        refuse_blank(items);
-    }
-    let is_text = match schema.get("type") {
-        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "string"),
-        Some(kind) => kind == "string",
-        None => false,
-    };
-    let has_grammar = ["pattern", "enum", "const", "anyOf"]
-        .iter()
-        .any(|keyword| schema.get(*keyword).is_some());
-    if is_text && !has_grammar {
-        schema.insert("pattern".to_owned(), r"\S".into());
-    }
-}
-
-/// Drops what only schemars or Rust knows (formats of numbers), and defaults that say nothing: null,
-/// and maps in which each key has its own default.
-fn tidy(schema: &mut Schema) {
-    schema.remove("format");
-    if let Some(items) = subschema(schema, "items") {
-        tidy(items);
-    }
-    let mut implied = Map::new();
-    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-        for (key, property) in properties {
-            let Ok(property) = <&mut Schema>::try_from(property) else {
-                continue;
-            };
-            tidy(property);
-            if let Some(default) = property.get("default") {
-                implied.insert(key.clone(), default.clone());
-            }
-        }
-    }
-    let is_said_below =
-        |default: &Value| schema.get("properties").is_some() && *default == Value::Object(implied);
-    let default = schema.get("default").cloned().map(without_null);
-    match default.filter(|default| !default.is_null()) {
-        Some(default) if !is_said_below(&default) => schema.insert("default".to_owned(), default),
-        _ => schema.remove("default"),
-    };
-}
-
-fn without_null(value: Value) -> Value {
-    match value {
-        Value::Object(map) => map
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| (key, without_null(value)))
-            .collect(),
-        other => other,
-    }
-}
-
-fn subschema<'s>(schema: &'s mut Schema, keyword: &str) -> Option<&'s mut Schema> {
-    schema.get_mut(keyword)?.try_into().ok()
-}
-
-/// A host in a pattern is compared without regard to case.
-fn any_case(text: &str) -> String {
+/// The pattern of a text that is compared without regard to case.
+pub(crate) fn any_case(text: &str) -> String {
     text.chars()
         .map(|character| match character {
             '.' => r"\.".to_owned(),
-            letter => format!("[{}{letter}]", letter.to_ascii_uppercase()),
+            letter if letter.is_ascii_lowercase() => {
+                format!("[{}{letter}]", letter.to_ascii_uppercase())
+            }
+            other => other.to_string(),
         })
         .collect()
 }
 
-// As in `image/reference.rs`.
-const LABEL: &str = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
-const IPV6: &str = r"\[[0-9A-Fa-f:]+\]";
-const PORT: &str = ":[0-9]+";
-const COMPONENT: &str = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
-const TAG: &str = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}";
+impl Describe for bool {
+    fn schema() -> Schema {
+        object(json!({"type": "boolean"}))
+    }
+
+    fn written(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl Describe for String {
+    fn schema() -> Schema {
+        object(json!({"type": "string", "pattern": r"\S"}))
+    }
+
+    fn written(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl<T: Describe> Describe for Option<T> {
+    fn schema() -> Schema {
+        T::schema()
+    }
+
+    fn written(&self) -> Value {
+        self.as_ref().map_or(Value::Null, T::written)
+    }
+
+    fn keys() -> Vec<Key> {
+        T::keys()
+    }
+}
+
+impl<T: Describe> Describe for Vec<T> {
+    fn schema() -> Schema {
+        list::<T>()
+    }
+
+    fn written(&self) -> Value {
+        entries_written(self)
+    }
+}
+
+impl Describe for BTreeMap<String, String> {
+    fn schema() -> Schema {
+        object(json!({"type": "object", "additionalProperties": {"type": "string"}}))
+    }
+
+    fn written(&self) -> Value {
+        json!(self)
+    }
+}
+
+fn describe(schema: &mut Schema, doc: &[&str]) {
+    if let Some(description) = paragraphs(doc) {
+        schema.insert("description".to_owned(), description.into());
+    }
+}
+
+/// The text of a doc comment, given by its lines; `None` where there is none.
+fn paragraphs(doc: &[&str]) -> Option<String> {
+    let lines: Vec<&str> = doc.iter().map(|line| line.trim()).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// The value that properties have by their own defaults.
+fn implied(properties: &Value) -> Value {
+    let defaults: Schema = properties
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, property)| Some((key.clone(), property.get("default")?.clone())))
+        .collect();
+    defaults.into()
+}
+
+fn take_null(schema: &mut Schema) {
+    if let Some(kind) = schema.get_mut("type") {
+        *kind = json!([kind.take(), "null"]);
+    }
+    if let Some(Value::Array(words)) = schema.get_mut("enum") {
+        words.push(Value::Null);
+    }
+}
+
+fn refuse_null(schema: &mut Schema) {
+    if let Some(kind @ Value::Array(_)) = schema.get_mut("type") {
+        *kind = kind.get_mut(0).map(Value::take).unwrap_or_default();
+    }
+    if let Some(Value::Array(words)) = schema.get_mut("enum") {
+        words.retain(|word| !word.is_null());
+    }
+}

@@ -11,13 +11,13 @@ use crate::decode::{Decode, Node, Problems, section, words};
 use crate::json::{self, Document};
 
 macro_rules! settings {
-    ($( $(#[$doc:meta])* $judge:ident $scope:ident $module:ident $section:ident $key:literal; )*) => {
+    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $module:ident $section:ident $key:literal; )*) => {
         section! {
             /// Everything that can be configured. The default asks of a pod what the *restricted* Pod
             /// Security Standard asks.
             pub(crate) struct Settings {
                 $(
-                    $(#[$doc])*
+                    $(#[doc = $doc])*
                     $key $module: crate::controls::$module::$section
                         = crate::controls::$module::$section::default(),
                 )*
@@ -30,6 +30,32 @@ macro_rules! settings {
 }
 
 controls!(settings);
+
+/// The JSON Schema of the settings.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn settings_schema() -> serde_json::Value {
+    use crate::schema::Describe as _;
+
+    let mut schema = Settings::schema();
+    schema.insert(
+        "$schema".to_owned(),
+        "http://json-schema.org/draft-07/schema#".into(),
+    );
+    schema.insert("title".to_owned(), "container-security".into());
+    // An empty `spec.settings` is null.
+    schema.insert("type".to_owned(), serde_json::json!(["object", "null"]));
+    schema.into()
+}
+
+/// The keys of the settings, and those of each section, in the order of their declaration.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn settings_keys() -> Vec<crate::schema::Key> {
+    use crate::schema::Describe as _;
+
+    Settings::keys()
+}
 
 impl Settings {
     /// Decodes settings from JSON; none at all are all defaults.

@@ -10,17 +10,18 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::decode::{Decode, Node, Problems};
+use crate::decode::{Decode, Node, Problems, describe};
 use crate::text::Quoted;
 
 /// A length of time, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(with = "String", extend("pattern" = crate::schema::DURATION))
-)]
 pub(crate) struct Duration(i64);
+
+describe!(
+    // Not 0, and no more digits than can be counted.
+    Duration: {"type": "string", "pattern": "^0*[1-9][0-9]{0,13}[dhm]$"},
+    |duration| duration.to_string().into(),
+);
 
 impl Duration {
     pub(crate) fn from_seconds(seconds: i64) -> Self {

@@ -17,6 +17,7 @@ use regex::Regex;
 const POLICY: &[&[&str]] = &[
     // 1: what would be the same in another policy.
     &["json", "text"],
+    &["schema"],
     &["decode"],
     &["time", "image/reference"],
     &["image/pattern", "host_calls"],
@@ -38,7 +39,6 @@ const POLICY: &[&[&str]] = &[
     &["controls"],
     &["violation", "settings/exemption"],
     &["settings"],
-    &["schema"],
     &["review/update"],
     &["review"],
     // 5: the request and the answer.

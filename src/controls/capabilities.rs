@@ -11,26 +11,24 @@
 
 use std::borrow::Cow;
 
-use crate::decode::{Decode, Mode, Node, Problems, Written, section};
+use crate::decode::{Decode, Mode, Node, Problems, Written, describe, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
 use crate::pod::container::Container;
 use crate::pod::spec::Pod;
-#[cfg(feature = "schema")]
-use crate::schema;
 use crate::text::{Joined, Quoted};
 
 section! {
     /// The section `capabilities`.
-    #[cfg_attr(feature = "schema", schemars(transform = schema::capabilities))]
     pub(crate) struct Capabilities {
         "mode" mode: Mode = Mode::Enforce,
         /// What a container may add; `*` is anything.
-        "allowedAdd" allowed_add: Vec<Capability> = vec![Capability(Cow::Borrowed("NET_BIND_SERVICE"))],
+        "allowedAdd" allowed_add: Vec<Capability> = vec![Capability(Cow::Borrowed(NET_BIND_SERVICE))],
         /// What each container must drop.
         "requiredDrop" required_drop: Vec<Capability> = vec![Capability(Cow::Borrowed(ALL))],
     }
-    check: Capabilities::check
+    check: Capabilities::check,
+    schema: Capabilities::check_in_schema
 }
 
 impl Capabilities {
@@ -48,16 +46,48 @@ impl Capabilities {
             }
         }
     }
+
+    /// A schema cannot compare two lists, but it can say it of the words that stand in them by
+    /// default.
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        use crate::schema::{given, json};
+
+        let list = |word: &str| json!({"type": "array", "contains": {"const": word}});
+        let holds = |key: &str, word: &str| given(key, &list(word));
+        let holds_by_default = |key: &str, word: &str| json!({"properties": {key: {"anyOf": [{"type": "null"}, list(word)]}}});
+        let all = [
+            holds("allowedAdd", ALL),
+            holds_by_default("requiredDrop", ALL),
+        ];
+        let net_bind_service = [
+            holds_by_default("allowedAdd", NET_BIND_SERVICE),
+            holds("requiredDrop", NET_BIND_SERVICE),
+        ];
+        let rules = json!([
+            {"properties": {"requiredDrop": {"items": {"not": {"const": ANY}}}}},
+            {"not": {"type": "object", "allOf": all}},
+            {"not": {"type": "object", "allOf": net_bind_service}},
+        ]);
+        schema.insert("allOf".to_owned(), rules);
+    }
 }
 
 /// A capability as Kubernetes writes it: upper case, without `CAP_`; `ALL` is all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("pattern" = schema::CAPABILITY, "not" = schema::of_the_kernel()))
-)]
 pub(crate) struct Capability(Cow<'static, str>);
+
+describe!(
+    Capability: {
+        "description":
+            "A capability as Kubernetes writes it: upper case, without `CAP_`; `ALL` is all of them.",
+        "type": "string",
+        // Or `*`. The kernel gets new ones, so there is no list of them.
+        "pattern": r"^(?:\*|[^a-z\s](?:[^a-z]*[^a-z\s])?)$",
+        "not": {"pattern": "^CAP_"},
+    },
+    |capability| capability.0.as_ref().into(),
+);
 
 impl Decode for Capability {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
@@ -172,5 +202,6 @@ fn normal(name: &str) -> String {
         .map_or(upper.clone(), ToOwned::to_owned)
 }
 
+const NET_BIND_SERVICE: &str = "NET_BIND_SERVICE";
 const ALL: &str = "ALL";
 const ANY: &str = "*";

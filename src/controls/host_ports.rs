@@ -14,7 +14,7 @@
 
 use std::fmt;
 
-use crate::decode::{Decode, Mode, Node, Problems, section};
+use crate::decode::{Decode, Mode, Node, Problems, describe, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
 use crate::pod::container::ContainerPort;
@@ -32,17 +32,24 @@ section! {
 
 /// Ports from `min` to `max`, both included.
 #[derive(Debug, Clone, Copy)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(deny_unknown_fields)
-)]
 pub(crate) struct PortRange {
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     min: u16,
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     max: u16,
 }
+
+describe!(
+    PortRange: {
+        "description": "Ports from `min` to `max`, both included.",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["min", "max"],
+        "properties": {
+            "min": {"type": "integer", "minimum": 1, "maximum": u16::MAX},
+            "max": {"type": "integer", "minimum": 1, "maximum": u16::MAX},
+        },
+    },
+    |range| crate::schema::json!({"min": range.min, "max": range.max}),
+);
 
 impl Decode for PortRange {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {

@@ -26,7 +26,6 @@ use crate::time::{self, Duration};
 
 section! {
     /// The section `imageFreshness`.
-    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::image_freshness))]
     pub(crate) struct ImageFreshness {
         "mode" mode: Mode = Mode::Warn,
         /// How old an image may be: `90d`, `12h`, `30m`.
@@ -41,7 +40,8 @@ section! {
         /// `registries.allow` allows.
         "baseRegistries" base_registries: Option<Choices<AllowedImage>> = None,
     }
-    check: ImageFreshness::check
+    check: ImageFreshness::check,
+    schema: ImageFreshness::check_in_schema
 }
 
 impl ImageFreshness {
@@ -53,6 +53,23 @@ impl ImageFreshness {
             let lacks = "maximumAge or baseImage: current";
             written.refuse_idle(self.mode, is_tuned, lacks, problems);
         }
+    }
+
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        use crate::schema::{given, json, refuse_idle};
+
+        let finders = [
+            given("maximumAge", &json!({"type": "string"})),
+            given("baseImage", &json!({"const": "current"})),
+        ];
+        let reject = json!({"enum": [null, "reject"]});
+        let harmless = json!({
+            "unknownAge": reject,
+            "unknownBase": reject,
+            "baseRegistries": {"type": "null"},
+        });
+        refuse_idle(schema, &finders, &harmless);
     }
 }
 

@@ -9,7 +9,7 @@
 //! - **Differs from the Pod Security Standard**, which never looks at images
 //! - **Source** <https://kubernetes.io/docs/concepts/containers/images/#image-names>
 
-use crate::decode::{Decode, Mode, Node, Problems, Written, section};
+use crate::decode::{Decode, Mode, Node, Problems, Written, describe, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::image::reference::is_tag;
 use crate::pod::image::Images;
@@ -17,7 +17,6 @@ use crate::text::Quoted;
 
 section! {
     /// The section `imagePinning`.
-    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::image_pinning))]
     pub(crate) struct ImagePinning {
         "mode" mode: Mode = Mode::Enforce,
         /// Whether each reference must have a digest.
@@ -25,7 +24,8 @@ section! {
         /// Tags that must not be used; a reference with neither tag nor digest has the tag `latest`.
         "rejectTags" reject_tags: Vec<Tag> = Vec::new(),
     }
-    check: ImagePinning::check
+    check: ImagePinning::check,
+    schema: ImagePinning::check_in_schema
 }
 
 impl ImagePinning {
@@ -34,6 +34,17 @@ impl ImagePinning {
             let lacks = "requireDigest: true or rejectTags";
             written.refuse_idle(self.mode, false, lacks, problems);
         }
+    }
+
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        use crate::schema::{entries, given, json, refuse_idle};
+
+        let finders = [
+            given("requireDigest", &json!({"const": true})),
+            given("rejectTags", &entries()),
+        ];
+        refuse_idle(schema, &finders, &json!({}));
     }
 }
 
@@ -46,12 +57,16 @@ impl ImagePinning {
 
 /// A tag as a reference can have it.
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("pattern" = crate::schema::tag()))
-)]
 pub(crate) struct Tag(String);
+
+describe!(
+    Tag: {
+        "description": "A tag as a reference can have it.",
+        "type": "string",
+        "pattern": format!("^{}$", crate::image::reference::grammar::TAG),
+    },
+    |tag| tag.0.as_str().into(),
+);
 
 impl Decode for Tag {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {

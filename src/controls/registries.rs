@@ -12,7 +12,7 @@
 
 use std::fmt::Write as _;
 
-use crate::decode::{Decode, Mode, Node, Problems, Written, section};
+use crate::decode::{Decode, Mode, Node, Problems, Written, describe, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::image::pattern::{AllowedImage, ImagePattern};
 use crate::image::reference::Reference;
@@ -21,7 +21,6 @@ use crate::text::Joined;
 
 section! {
     /// The section `registries`.
-    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::registries))]
     pub(crate) struct Registries {
         "mode" mode: Mode = Mode::Enforce,
         /// Image patterns that may be used; everything, where it is left out.
@@ -29,7 +28,8 @@ section! {
         /// Image patterns that must not be used, whatever is allowed.
         "reject" reject: Vec<ImagePattern> = Vec::new(),
     }
-    check: Registries::check
+    check: Registries::check,
+    schema: Registries::check_in_schema
 }
 
 impl Registries {
@@ -43,17 +43,24 @@ impl Registries {
             }
         }
     }
+
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        use crate::schema::{entries, given, json, refuse_idle};
+
+        let finders = [given("allow", &entries()), given("reject", &entries())];
+        refuse_idle(schema, &finders, &json!({}));
+    }
 }
 
 /// An allow list that allows something: an empty one is a mistake, and no list at all is written
 /// by leaving the key out.
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("minItems" = 1))
-)]
 pub(crate) struct AllowList(Vec<AllowedImage>);
+
+describe!(AllowList: crate::schema::choices::<AllowedImage>(), |list| {
+    crate::schema::entries_written(&list.0)
+});
 
 impl Decode for AllowList {
     // A list whose entries are all commented out is null, and must not open the cluster.

@@ -18,19 +18,16 @@ use std::collections::BTreeMap;
 use kubewarden_policy_sdk::host_capabilities::SigstoreVerificationInputV2;
 use kubewarden_policy_sdk::host_capabilities::verification::{KeylessInfo, KeylessPrefixInfo};
 
-use crate::decode::{Decode, Mode, Node, Problems, Written, section, words};
+use crate::decode::{Decode, Mode, Node, Problems, Written, describe, section, words};
 use crate::finding::Findings;
 use crate::host_calls::{self, Answer, Failure, Host, Verification};
 use crate::image::pattern::ImagePattern;
 use crate::image::reference::Reference;
 use crate::lookups::{Lookups, Refusal};
-#[cfg(feature = "schema")]
-use crate::schema;
 use crate::text::{Quoted, printable};
 
 section! {
     /// The section `signatures`.
-    #[cfg_attr(feature = "schema", schemars(transform = schema::signatures))]
     pub(crate) struct Signatures {
         "mode" mode: Mode = Mode::Enforce,
         /// What becomes of an image that no rule matches.
@@ -38,7 +35,8 @@ section! {
         /// Without rules the control does nothing.
         "rules" rules: Vec<Rule> = Vec::new(),
     }
-    check: Signatures::check
+    check: Signatures::check,
+    schema: Signatures::check_in_schema
 }
 
 impl Signatures {
@@ -47,6 +45,14 @@ impl Signatures {
             let is_tuned = self.unmatched != Unmatched::Reject;
             written.refuse_idle(self.mode, is_tuned, "rules", problems);
         }
+    }
+
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        use crate::schema::{entries, given, json, refuse_idle};
+
+        let harmless = json!({"unmatched": {"enum": [null, "reject"]}});
+        refuse_idle(schema, &[given("rules", &entries())], &harmless);
     }
 }
 
@@ -60,7 +66,6 @@ words! {
 
 section! {
     /// Who must have signed which images.
-    #[cfg_attr(feature = "schema", schemars(transform = schema::rule))]
     pub(crate) struct Rule {
         /// Image patterns. An image must satisfy every rule that matches it.
         "images" images: Vec<ImagePattern> = Vec::new(),
@@ -69,7 +74,8 @@ section! {
         /// Annotations that the signature must carry.
         "annotations" annotations: BTreeMap<String, String> = BTreeMap::new(),
     }
-    check: Rule::check
+    check: Rule::check,
+    schema: Rule::check_in_schema
 }
 
 impl Rule {
@@ -81,11 +87,15 @@ impl Rule {
             problems.report("names no authority; list them in anyOf");
         }
     }
+
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        crate::schema::need(schema, &["images", "anyOf"]);
+    }
 }
 
 section! {
     /// Who must have signed: everything that is given here.
-    #[cfg_attr(feature = "schema", schemars(transform = schema::authority))]
     pub(crate) struct Authority {
         /// In PEM; each must verify.
         "publicKeys" public_keys: Vec<PublicKeyPem> = Vec::new(),
@@ -96,7 +106,8 @@ section! {
         /// The owner of a certificate.
         "certificate" certificate: Option<Certificate> = None,
     }
-    check: Authority::check
+    check: Authority::check,
+    schema: Authority::check_in_schema
 }
 
 impl Authority {
@@ -110,11 +121,24 @@ impl Authority {
             problems.report("needs publicKeys, keyless, githubActions or certificate");
         }
     }
+
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        use crate::schema::{entries, given, json};
+
+        let map = json!({"type": "object"});
+        let any = json!([
+            given("publicKeys", &entries()),
+            given("keyless", &map),
+            given("githubActions", &map),
+            given("certificate", &map),
+        ]);
+        schema.insert("anyOf".to_owned(), any);
+    }
 }
 
 section! {
     /// A certificate that Fulcio has issued to this identity.
-    #[cfg_attr(feature = "schema", schemars(transform = schema::keyless))]
     pub(crate) struct Keyless {
         /// The URL of who vouches for the identity.
         "issuer" issuer: Url = Url::default(),
@@ -123,7 +147,8 @@ section! {
         /// Or what its URL begins with; it ends in `/`, so that no other name can begin with it.
         "subjectPrefix" subject_prefix: Option<Url> = None,
     }
-    check: Keyless::check
+    check: Keyless::check,
+    schema: Keyless::check_in_schema
 }
 
 impl Keyless {
@@ -152,18 +177,39 @@ impl Keyless {
             _ => {}
         }
     }
+
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        use crate::image::reference::grammar::PORT;
+        use crate::schema::{any_case, given, json, need};
+
+        need(schema, &["issuer"]);
+        let subjects = json!([
+            given("subject", &json!({"type": "string"})),
+            given("subjectPrefix", &json!({"type": "string", "pattern": "/$"})),
+        ]);
+        let both = json!({"type": "object", "allOf": &subjects});
+        let hosts = SHARED_HOSTS.map(any_case).join("|");
+        let of_everyone = json!({
+            "type": "string",
+            "pattern": format!("^https?://(?:{hosts})(?:{PORT})?/(?:/|$)"),
+        });
+        let not = json!({"anyOf": [both, given("subjectPrefix", &of_everyone)]});
+        schema.insert("anyOf".to_owned(), subjects);
+        schema.insert("not".to_owned(), not);
+    }
 }
 
 section! {
     /// A workflow of GitHub Actions.
-    #[cfg_attr(feature = "schema", schemars(transform = schema::github_actions))]
     pub(crate) struct GithubActions {
         /// The user or organization.
         "owner" owner: String = String::new(),
         /// The repository; any of the owner, where it is left out.
         "repo" repo: Option<String> = None,
     }
-    check: GithubActions::check
+    check: GithubActions::check,
+    schema: GithubActions::check_in_schema
 }
 
 impl GithubActions {
@@ -172,11 +218,15 @@ impl GithubActions {
             problems.report("needs an owner");
         }
     }
+
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        crate::schema::need(schema, &["owner"]);
+    }
 }
 
 section! {
     /// The owner of a certificate.
-    #[cfg_attr(feature = "schema", schemars(transform = schema::certificate))]
     pub(crate) struct Certificate {
         /// The certificate.
         "pem" pem: Option<CertificatePem> = None,
@@ -186,7 +236,8 @@ section! {
         /// certificate was valid.
         "requireRekorBundle" require_rekor_bundle: bool = true,
     }
-    check: Certificate::check
+    check: Certificate::check,
+    schema: Certificate::check_in_schema
 }
 
 impl Certificate {
@@ -195,16 +246,25 @@ impl Certificate {
             problems.report("needs a pem");
         }
     }
+
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        crate::schema::need(schema, &["pem"]);
+    }
 }
 
 /// A public key: a PEM text with one block.
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("pattern" = schema::pem(PUBLIC_KEY)))
-)]
 pub(crate) struct PublicKeyPem(String);
+
+describe!(
+    PublicKeyPem: {
+        "description": "A public key: a PEM text with one block.",
+        "type": "string",
+        "pattern": pem_pattern(PUBLIC_KEY),
+    },
+    |key| key.0.as_str().into(),
+);
 
 impl Decode for PublicKeyPem {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
@@ -214,12 +274,16 @@ impl Decode for PublicKeyPem {
 
 /// A certificate: a PEM text with one block.
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("pattern" = schema::pem(CERTIFICATE)))
-)]
 pub(crate) struct CertificatePem(String);
+
+describe!(
+    CertificatePem: {
+        "description": "A certificate: a PEM text with one block.",
+        "type": "string",
+        "pattern": pem_pattern(CERTIFICATE),
+    },
+    |certificate| certificate.0.as_str().into(),
+);
 
 impl Decode for CertificatePem {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
@@ -279,14 +343,25 @@ fn is_base64<'t>(lines: impl Iterator<Item = &'t str>) -> bool {
     digits > 0 && padding <= 2 && digits.saturating_add(padding).is_multiple_of(4)
 }
 
+/// The same of a label: a first line, base64, and a last line.
+#[cfg(feature = "schema")]
+fn pem_pattern(label: &str) -> String {
+    let next_line = r"(?:[^\S\n]*\n\s*)";
+    let digit = format!("[A-Za-z0-9+/]{next_line}?");
+    let last = format!("(?:(?:{digit}){{3}}[A-Za-z0-9+/=]|(?:{digit}){{2}}={next_line}?=)");
+    format!(
+        r"^\s*-----BEGIN {label}-----{next_line}(?:(?:{digit}){{4}})*{last}{next_line}-----END {label}-----\s*$"
+    )
+}
+
 /// A URL with a host. The host's verifier panics on one that does not parse.
 #[derive(Debug, Clone, Default)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("pattern" = schema::url()))
-)]
 pub(crate) struct Url(String);
+
+describe!(
+    Url: {"type": "string", "pattern": url_pattern()},
+    |url| url.0.as_str().into(),
+);
 
 impl Decode for Url {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
@@ -303,6 +378,13 @@ impl Decode for Url {
         }
         Some(Self(text.to_owned()))
     }
+}
+
+#[cfg(feature = "schema")]
+fn url_pattern() -> String {
+    use crate::image::reference::grammar::{IPV6, LABEL, PORT};
+
+    format!(r"^https?://(?:{LABEL}(?:\.{LABEL})*|{IPV6})(?:{PORT})?(?:/[!-~]*)?$")
 }
 
 impl Url {

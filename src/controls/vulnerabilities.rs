@@ -22,7 +22,7 @@ use std::fmt::{self, Write as _};
 
 use self::cvss::Cvss;
 use self::report::{Report, Score, Severity, Source, Vulnerability};
-use crate::decode::{Decode, Mode, Node, Problems, Written, section, words};
+use crate::decode::{Decode, Mode, Node, Problems, Written, describe, section, words};
 use crate::finding::Findings;
 use crate::host_calls::Answer;
 use crate::lookups::{Lookups, Refusal, Uses};
@@ -31,7 +31,6 @@ use crate::time::{self, Duration};
 
 section! {
     /// The section `vulnerabilities`.
-    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::vulnerabilities))]
     pub(crate) struct Vulnerabilities {
         "mode" mode: Mode = Mode::Enforce,
         /// Whose reports are read; `none` switches the control off.
@@ -53,7 +52,8 @@ section! {
         /// How old a report may be: `7d`, `12h`, `30m`.
         "maximumReportAge" maximum_report_age: Option<Duration> = None,
     }
-    check: Vulnerabilities::check
+    check: Vulnerabilities::check,
+    schema: Vulnerabilities::check_in_schema
 }
 
 impl Vulnerabilities {
@@ -83,16 +83,59 @@ impl Vulnerabilities {
             written.refuse_idle(self.mode, true, lacks, problems);
         }
     }
+
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        use crate::schema::{entries, given, json, no_entries, refuse_idle};
+
+        let source = given("source", &json!({"not": {"enum": [null, "none"]}}));
+        let number = json!({"type": "number"});
+        let limited = |severity| given("maximum", &given(severity, &number));
+        let limits = json!([
+            // Left out, it limits the two worst severities.
+            {"properties": {"maximum": {"type": "null"}}},
+            limited("critical"), limited("high"), limited("medium"), limited("low"), limited("unknown"),
+            given("maximumCvss", &number),
+            given("reject", &entries()),
+            given("maximumReportAge", &json!({"type": "string"})),
+            {"properties": {"missingReport": {"enum": [null, "reject", "warn"]}}},
+        ]);
+        let finders = [json!({"allOf": [source, {"anyOf": limits}]})];
+        let none = json!({"type": "null"});
+        let unlimited = json!({"properties": {"medium": none, "low": none, "unknown": none}});
+        let usual = json!({"allOf": [
+            unlimited,
+            given("critical", &json!({"const": 0})),
+            given("high", &json!({"const": 0})),
+        ]});
+        let harmless = json!({
+            "source": {"enum": [null, "none"]},
+            "namespace": none,
+            "maximum": {"anyOf": [none, usual]},
+            "maximumCvss": none,
+            "onlyFixable": {"enum": [null, false]},
+            "ignore": no_entries(),
+            "reject": no_entries(),
+            "missingReport": {"enum": [null, "reject"]},
+            "maximumReportAge": none,
+        });
+        refuse_idle(schema, &finders, &harmless);
+    }
 }
 
 /// The id of a finding: a CVE, or what a scanner has in place of one (GHSA, a vendor's own).
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("pattern" = crate::schema::FINDING_ID))
-)]
 pub(crate) struct FindingId(String);
+
+describe!(
+    FindingId: {
+        "description":
+            "The id of a finding: a CVE, or what a scanner has in place of one (GHSA, a vendor's own).",
+        "type": "string",
+        "pattern": r"^\s*\S+\s*$",
+    },
+    |id| id.0.as_str().into(),
+);
 
 impl Decode for FindingId {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
@@ -163,12 +206,18 @@ impl Maximum {
 
 /// A number of findings.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(with = "u32", extend("maximum" = u32::MAX))
-)]
 pub(crate) struct Count(usize);
+
+describe!(
+    Count: {
+        "description": "A number of findings.",
+        "type": "integer",
+        "minimum": 0,
+        // What the module, of 32 bits, can count.
+        "maximum": u32::MAX,
+    },
+    |count| count.0.into(),
+);
 
 impl Decode for Count {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
@@ -183,19 +232,12 @@ impl Decode for Count {
 
 /// The CVSS score of the settings, 0.0 to 10.0.
 #[derive(Debug, Clone, Copy)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(with = "f64", extend("minimum" = 0, "maximum" = 10))
-)]
 pub(crate) struct MaximumCvss(Cvss);
 
-#[cfg(feature = "schema")]
-impl serde::Serialize for MaximumCvss {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
+describe!(
+    MaximumCvss: {"type": "number", "minimum": 0, "maximum": 10},
+    |maximum| maximum.0.to_string().parse().unwrap_or_default(),
+);
 
 impl Decode for MaximumCvss {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {

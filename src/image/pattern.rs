@@ -19,7 +19,7 @@ use super::reference::{
     DOCKER_HUB, DOCKER_HUB_LEGACY, OFFICIAL, Reference, is_component, is_registry, is_tag,
     parse_digest, split, split_once, split_port, usual_host,
 };
-use crate::decode::{Decode, Node, Problems};
+use crate::decode::{Decode, Node, Problems, describe};
 use crate::text::Quoted;
 
 /// One entry of a list of images.
@@ -382,14 +382,60 @@ impl Decode for ImagePattern {
     }
 }
 
+describe!(
+    ImagePattern: {"type": "string", "pattern": pattern()},
+    |pattern| pattern.to_string().into(),
+);
+
+/// The grammar at the head of this file.
+#[cfg(feature = "schema")]
+fn pattern() -> String {
+    use super::reference::grammar::{COMPONENT, DIGEST, IPV6, LABEL, PORT, TAG};
+
+    let localhost = crate::schema::any_case("localhost");
+    let name = format!(r"{LABEL}(?:\.{LABEL})");
+    let host = format!(r"(?:(?:\*\.{name}*|{name}+|{localhost}|{IPV6})(?:{PORT})?|{LABEL}{PORT})");
+    format!(r"^{host}(?:(?:/(?:\*|{COMPONENT}))+(?::{TAG}|@{DIGEST})?)?$")
+}
+
 /// A pattern in a list that lets images in: it must not let everyone's images in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("not" = crate::schema::open_to_everyone()))
-)]
 pub(crate) struct AllowedImage(ImagePattern);
+
+describe!(
+    AllowedImage: {
+        "description":
+            "A pattern in a list that lets images in: it must not let everyone's images in.",
+        "type": "string",
+        "pattern": pattern(),
+        "not": opens_to_everyone(),
+    },
+    |allowed| allowed.to_string().into(),
+);
+
+/// What [`ImagePattern::opens_to_everyone`] finds.
+#[cfg(feature = "schema")]
+fn opens_to_everyone() -> crate::schema::Value {
+    use super::reference::grammar::PORT;
+    use crate::schema::any_case;
+
+    let below = |tenant: Tenant| {
+        let domains: Vec<String> = SHARED_REGISTRIES
+            .iter()
+            .filter(|(_, told_by)| *told_by == tenant)
+            .map(|(domain, _)| any_case(domain))
+            .collect();
+        format!(r"(?:[^/]*\.)?(?:{})", domains.join("|"))
+    };
+    let (hosts, paths) = (below(Tenant::Host), below(Tenant::Path));
+    let countries = SECOND_LEVELS.map(any_case).join("|");
+    crate::schema::json!({"anyOf": [
+        {"pattern": format!(
+            r"^\*\.(?:[^./]+|(?:{countries})\.[A-Za-z]{{2}}(?:{PORT})?|{hosts}(?:{PORT})?)(?:/|$)"
+        )},
+        {"pattern": format!(r"^\*\.{paths}(?:{PORT})?(?:/\*|$)")},
+    ]})
+}
 
 impl AllowedImage {
     pub(crate) fn matches(&self, reference: &Reference<'_>) -> bool {
@@ -422,7 +468,7 @@ impl Decode for AllowedImage {
 
 /// What tells one customer of a shared registry from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tenant {
+enum Tenant {
     /// The host: a path below it restricts nothing.
     Host,
     /// The first part of the repository.
@@ -431,7 +477,7 @@ pub(crate) enum Tenant {
 
 /// Domains below which anybody can have a registry, a repository, or a name that leads to a machine
 /// of their own.
-pub(crate) const SHARED_REGISTRIES: &[(&str, Tenant)] = &[
+const SHARED_REGISTRIES: &[(&str, Tenant)] = &[
     // Registries.
     ("azurecr.io", Tenant::Host),
     ("azurecr.cn", Tenant::Host),
@@ -506,7 +552,7 @@ pub(crate) const SHARED_REGISTRIES: &[(&str, Tenant)] = &[
 ];
 
 /// What stands before a country's domain where that sells domains below it.
-pub(crate) const SECOND_LEVELS: [&str; 20] = [
+const SECOND_LEVELS: [&str; 20] = [
     "ac", "asn", "co", "com", "edu", "go", "gob", "gouv", "gov", "govt", "id", "ltd", "me", "mil",
     "ne", "net", "or", "org", "plc", "sch",
 ];

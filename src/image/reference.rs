@@ -390,6 +390,18 @@ pub(crate) fn is_tag(tag: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
+/// The parts of the grammar as patterns, for those who check settings before the policy does.
+#[cfg(feature = "schema")]
+pub(crate) mod grammar {
+    pub(crate) const LABEL: &str = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
+    pub(crate) const IPV6: &str = r"\[[0-9A-Fa-f:]+\]";
+    pub(crate) const PORT: &str = ":[0-9]+";
+    pub(crate) const COMPONENT: &str = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
+    pub(crate) const TAG: &str = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}";
+    pub(crate) const DIGEST: &str =
+        "(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})";
+}
+
 /// Checks `algorithm:hex`.
 pub(super) fn parse_digest(digest: &str) -> Result<(), ReferenceError> {
     let (algorithm, hex) = split_once(digest, b':').ok_or(ReferenceError::Format)?;

@@ -12,7 +12,7 @@ use std::fmt::{self, Display, Formatter};
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::decode::{Decode, Node, Problems};
+use crate::decode::{Decode, Node, Problems, describe};
 use crate::json::{Text, object};
 
 /// A profile as a pod asks for it.
@@ -219,6 +219,14 @@ pub(crate) enum AllowedProfile {
     AnyLocalhost,
     Unconfined,
 }
+
+describe!(
+    AllowedProfile: {"type": "string", "anyOf": [
+        {"enum": ["RuntimeDefault", "Unconfined", "Localhost/*"]},
+        {"pattern": r"^Localhost/[^*]*[^*\s][^*]*$"},
+    ]},
+    |profile| profile.to_string().into(),
+);
 
 impl AllowedProfile {
     pub(crate) fn allows(&self, profile: Profile<'_>) -> bool {

@@ -4,16 +4,13 @@
 //! whoever is to be judged.
 
 use crate::controls::Control;
-use crate::decode::{Decode, Node, Problems, Written, section};
+use crate::decode::{Decode, Node, Problems, Written, describe, section};
 use crate::image::pattern::AllowedImage;
 use crate::pod::image::Images;
 use crate::pod::place::Subject;
-#[cfg(feature = "schema")]
-use crate::schema;
 
 section! {
     /// One entry of `exemptions`.
-    #[cfg_attr(feature = "schema", schemars(transform = schema::exemption))]
     pub(crate) struct Exemption {
         /// The controls that do not judge.
         "controls" controls: Option<Given<Control>> = None,
@@ -22,18 +19,18 @@ section! {
         /// Exact names; only workloads in these namespaces are exempt.
         "namespaces" namespaces: Option<Given<String>> = None,
     }
-    check: Exemption::check
+    check: Exemption::check,
+    schema: Exemption::check_in_schema
 }
 
 /// A list that says something. An empty one does not limit an exemption, which is not what
 /// whoever has commented out its last entry means.
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema, serde::Serialize),
-    schemars(extend("minItems" = 1))
-)]
 pub(crate) struct Given<T>(Vec<T>);
+
+describe!(<T> Given<T>: crate::schema::choices::<T>(), |list| {
+    crate::schema::entries_written(&list.0)
+});
 
 impl<T: Decode> Decode for Given<T> {
     const NULL_IS_UNSET: bool = false;
@@ -98,5 +95,25 @@ impl Exemption {
                 "has images, but its controls judge the pod as a whole and would never be exempted",
             );
         }
+    }
+
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        use crate::schema::{json, need};
+
+        need(schema, &["controls"]);
+        let exempted = json!([{"required": ["images"]}, {"required": ["namespaces"]}]);
+        schema.insert("anyOf".to_owned(), exempted);
+        let all = Control::ALL.iter().copied();
+        let pod_wide: Vec<&str> = all
+            .filter(|control| control.is_pod_wide())
+            .map(Control::name)
+            .collect();
+        let never_exempted = json!({
+            "type": "object",
+            "required": ["images"],
+            "properties": {"controls": {"items": {"enum": pod_wide}}},
+        });
+        schema.insert("not".to_owned(), never_exempted);
     }
 }

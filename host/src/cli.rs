@@ -7,6 +7,7 @@ mod evaluate;
 mod host;
 mod judge;
 mod migrate;
+mod outcome;
 mod report;
 mod schema;
 

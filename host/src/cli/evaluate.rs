@@ -8,14 +8,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use container_security_host::document::{self, Document, DocumentError};
 use container_security_host::oci::{self, Access, InsecureRegistry};
-use container_security_host::request::{self, AdmissionRequest, Operation, Wrapping};
+use container_security_host::request::{self, Operation, Wrapping};
 use container_security_host::suggested_patch::suggested_patch;
 use container_security_host::{HostCapabilities, Limits, Registry, Replay};
-use json_patch::Patch;
 use serde_json::{Map, Value};
 
 use super::host::Host;
 use super::judge::{self, Judge, Ruling};
+use super::outcome::Outcome;
 use super::report::{self, ColorChoice, Format};
 use super::{Status, print_error, print_warning};
 
@@ -102,43 +102,6 @@ impl From<OperationArgument> for Operation {
             OperationArgument::Update => Self::Update,
             OperationArgument::Delete => Self::Delete,
             OperationArgument::Connect => Self::Connect,
-        }
-    }
-}
-
-/// What became of one object, or of a file or document that holds none.
-pub(super) struct Outcome {
-    /// The file as it was named on the command line.
-    pub(super) source: String,
-    /// `None` when the file as a whole is at fault.
-    pub(super) document: Option<usize>,
-    pub(super) item: Option<usize>,
-    /// `None` when there is no request to judge.
-    pub(super) request: Option<AdmissionRequest>,
-    /// The object is of a kind without Pods, and no policy here judges anything else.
-    pub(super) has_nothing_to_judge: bool,
-    /// The policy of a file of policies.
-    pub(super) policy: Option<String>,
-    /// The error says in full why there is no verdict.
-    pub(super) ruling: Result<Ruling, String>,
-    pub(super) suggested_patch: Option<Patch>,
-}
-
-impl Outcome {
-    pub(super) fn is_not_asked(&self) -> bool {
-        !self.has_nothing_to_judge
-            && matches!(&self.ruling, Ok(ruling) if ruling.judgement.is_none())
-    }
-
-    pub(super) fn status(&self) -> Status {
-        match &self.ruling {
-            Ok(Ruling {
-                judgement: Some(judgement),
-                ..
-            }) if !judgement.verdict.accepted => Status::Rejected,
-            // A policy that is not asked stops nothing, and nor does what has no Pods.
-            Ok(_) => Status::Accepted,
-            Err(_) => Status::NotJudged,
         }
     }
 }

@@ -13,8 +13,8 @@ use json_patch::Patch;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::evaluate::Outcome;
 use super::judge::Ruling;
+use super::outcome::Outcome;
 use super::{Status, printable};
 
 /// Whom the report is for.

@@ -1,0 +1,44 @@
+//! What `evaluate` has to report of one object.
+
+use container_security_host::request::AdmissionRequest;
+use json_patch::Patch;
+
+use super::Status;
+use super::judge::Ruling;
+
+/// What became of one object, or of a file or document that holds none.
+pub(super) struct Outcome {
+    /// The file as it was named on the command line.
+    pub(super) source: String,
+    /// `None` when the file as a whole is at fault.
+    pub(super) document: Option<usize>,
+    pub(super) item: Option<usize>,
+    /// `None` when there is no request to judge.
+    pub(super) request: Option<AdmissionRequest>,
+    /// The object is of a kind without Pods, and no policy here judges anything else.
+    pub(super) has_nothing_to_judge: bool,
+    /// The policy of a file of policies.
+    pub(super) policy: Option<String>,
+    /// The error says in full why there is no verdict.
+    pub(super) ruling: Result<Ruling, String>,
+    pub(super) suggested_patch: Option<Patch>,
+}
+
+impl Outcome {
+    pub(super) fn is_not_asked(&self) -> bool {
+        !self.has_nothing_to_judge
+            && matches!(&self.ruling, Ok(ruling) if ruling.judgement.is_none())
+    }
+
+    pub(super) fn status(&self) -> Status {
+        match &self.ruling {
+            Ok(Ruling {
+                judgement: Some(judgement),
+                ..
+            }) if !judgement.verdict.accepted => Status::Rejected,
+            // A policy that is not asked stops nothing, and nor does what has no Pods.
+            Ok(_) => Status::Accepted,
+            Err(_) => Status::NotJudged,
+        }
+    }
+}

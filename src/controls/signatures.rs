@@ -188,13 +188,14 @@ impl Keyless {
             given("subject", &json!({"type": "string"})),
             given("subjectPrefix", &json!({"type": "string", "pattern": "/$"})),
         ]);
-        let both = json!({"type": "object", "allOf": &subjects});
+        let both = json!({"allOf": &subjects});
         let hosts = SHARED_HOSTS.map(any_case).join("|");
         let of_everyone = json!({
             "type": "string",
             "pattern": format!("^https?://(?:{hosts})(?:{PORT})?/(?:/|$)"),
         });
-        let not = json!({"anyOf": [both, given("subjectPrefix", &of_everyone)]});
+        let either = json!([both, given("subjectPrefix", &of_everyone)]);
+        let not = json!({"type": "object", "anyOf": either});
         schema.insert("anyOf".to_owned(), subjects);
         schema.insert("not".to_owned(), not);
     }
@@ -261,7 +262,7 @@ describe!(
     PublicKeyPem: {
         "description": "A public key: a PEM text with one block.",
         "type": "string",
-        "pattern": pem_pattern(PUBLIC_KEY),
+        "pattern": pem_in_schema(PUBLIC_KEY),
     },
     |key| key.0.as_str().into(),
 );
@@ -280,7 +281,7 @@ describe!(
     CertificatePem: {
         "description": "A certificate: a PEM text with one block.",
         "type": "string",
-        "pattern": pem_pattern(CERTIFICATE),
+        "pattern": pem_in_schema(CERTIFICATE),
     },
     |certificate| certificate.0.as_str().into(),
 );
@@ -345,7 +346,7 @@ fn is_base64<'t>(lines: impl Iterator<Item = &'t str>) -> bool {
 
 /// The same of a label: a first line, base64, and a last line.
 #[cfg(feature = "schema")]
-fn pem_pattern(label: &str) -> String {
+fn pem_in_schema(label: &str) -> String {
     let next_line = r"(?:[^\S\n]*\n\s*)";
     let digit = format!("[A-Za-z0-9+/]{next_line}?");
     let last = format!("(?:(?:{digit}){{3}}[A-Za-z0-9+/=]|(?:{digit}){{2}}={next_line}?=)");
@@ -359,7 +360,7 @@ fn pem_pattern(label: &str) -> String {
 pub(crate) struct Url(String);
 
 describe!(
-    Url: {"type": "string", "pattern": url_pattern()},
+    Url: {"type": "string", "pattern": url_in_schema()},
     |url| url.0.as_str().into(),
 );
 
@@ -381,7 +382,7 @@ impl Decode for Url {
 }
 
 #[cfg(feature = "schema")]
-fn url_pattern() -> String {
+fn url_in_schema() -> String {
     use crate::image::reference::grammar::{IPV6, LABEL, PORT};
 
     format!(r"^https?://(?:{LABEL}(?:\.{LABEL})*|{IPV6})(?:{PORT})?(?:/[!-~]*)?$")

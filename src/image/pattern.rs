@@ -383,13 +383,13 @@ impl Decode for ImagePattern {
 }
 
 describe!(
-    ImagePattern: {"type": "string", "pattern": pattern()},
+    ImagePattern: {"type": "string", "pattern": pattern_in_schema()},
     |pattern| pattern.to_string().into(),
 );
 
 /// The grammar at the head of this file.
 #[cfg(feature = "schema")]
-fn pattern() -> String {
+fn pattern_in_schema() -> String {
     use super::reference::grammar::{COMPONENT, DIGEST, IPV6, LABEL, PORT, TAG};
 
     let localhost = crate::schema::any_case("localhost");
@@ -407,15 +407,15 @@ describe!(
         "description":
             "A pattern in a list that lets images in: it must not let everyone's images in.",
         "type": "string",
-        "pattern": pattern(),
-        "not": opens_to_everyone(),
+        "pattern": pattern_in_schema(),
+        "not": open_in_schema(),
     },
     |allowed| allowed.to_string().into(),
 );
 
 /// What [`ImagePattern::opens_to_everyone`] finds.
 #[cfg(feature = "schema")]
-fn opens_to_everyone() -> crate::schema::Value {
+fn open_in_schema() -> crate::schema::Value {
     use super::reference::grammar::PORT;
     use crate::schema::any_case;
 

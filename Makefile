@@ -17,12 +17,13 @@ export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS := \
   --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 
 # Everything that runs on this machine is selected by the same words and built in the same
-# profile, so that wasmtime, which is most of the build, is compiled once. The guests of the bench
-# are modules only.
+# profile, so that its dependencies are compiled once. The guests of the bench are modules only.
 NATIVE := --locked --workspace --exclude bench-skip-only --exclude bench-sdk-style
 # One test among them, because tests turn on features of crates that wasmtime uses too: without
-# it, `make run` and `make test` would each compile a wasmtime of their own.
+# it, the tests and the bench would each have a wasmtime of their own.
 PROGRAMS := $(NATIVE) --bins --test metadata
+# What judges the examples needs no registries, and is ready long before their clients are.
+WITHOUT_REGISTRIES := --locked --package container-security-host --no-default-features
 
 .PHONY: help
 help: ## Say what can be made
@@ -35,6 +36,7 @@ run: policy.wasm host ## Judge the examples and print each verdict
 .PHONY: test
 test: docker-registry lint policy.wasm ## Run everything that CI runs
 	$(CARGO) test $(NATIVE)
+	$(CARGO) test $(WITHOUT_REGISTRIES) --bin container-security
 	$(CARGO) build $(PROGRAMS)
 	$(BENCH) --check
 	@$(MAKE) --no-print-directory fuzz-smoke
@@ -52,11 +54,11 @@ annotated-policy.wasm: policy.wasm host ## Build the module that policy servers 
 	$(HOST) annotate --usage-path USAGE.md --output-path $@ policy.wasm
 
 .PHONY: publish
-publish: needs-REF annotated-policy.wasm ## Push it: REF=registry/repository:tag [INSECURE=1 for plain HTTP]
+publish: needs-REF annotated-policy.wasm host-with-registries ## Push it: REF=registry/repository:tag [INSECURE=1 for plain HTTP]
 	$(HOST) push $(if $(INSECURE),--insecure) annotated-policy.wasm '$(REF)'
 
 .PHONY: pull-check
-pull-check: needs-REF host ## Pull a policy and judge the examples with it: REF=... [INSECURE=1]
+pull-check: needs-REF host-with-registries ## Pull a policy and judge the examples with it: REF=... [INSECURE=1]
 	$(HOST) pull $(if $(INSECURE),--insecure) --output-path $(TARGET_DIR)/pulled-policy.wasm '$(REF)'
 	examples/run $(HOST) $(TARGET_DIR)/pulled-policy.wasm
 
@@ -99,8 +101,12 @@ needs-%:
 	@: $(or $($*),$(error $*=... is missing, see `make help`))
 
 .PHONY: host
-host: toolchain ## Build the command line that judges manifests
-	$(CARGO) build $(PROGRAMS)
+host: toolchain ## Build the command line that judges manifests, without registries
+	$(CARGO) build $(WITHOUT_REGISTRIES)
+
+.PHONY: host-with-registries
+host-with-registries: toolchain ## Build all of the command line
+	$(CARGO) build --locked --package container-security-host
 
 .PHONY: fmt
 fmt: ## Format all code
@@ -112,6 +118,7 @@ lint: toolchain ## Check format and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy $(NATIVE) --lib --bins --tests --examples -- --deny warnings
+	$(CARGO) clippy $(WITHOUT_REGISTRIES) --lib --bins -- --deny warnings
 	$(CARGO) clippy --locked --release --target $(WASM_TARGET) --package container-security \
 	  --package bench-skip-only --package bench-sdk-style -- --deny warnings
 
@@ -129,8 +136,8 @@ mutants: cargo-mutants ## Change the policy in some thousand ways and see which 
 
 MUTANTS := $(CARGO) mutants --package container-security --jobs 2
 
-# Dependencies of the host come in several versions, because wasmtime, oci-client and sigstore do not
-# agree on theirs. What becomes part of the module may not.
+# Dependencies of host and bench come in several versions, because wasmtime, oci-client and sigstore do
+# not agree on theirs. What becomes part of the module may not.
 .PHONY: audit
 audit: cargo-deny ## Check licences, versions, sources and advisories of all dependencies
 	$(DENY) --workspace check --hide-inclusion-graph --allow duplicate bans licenses sources

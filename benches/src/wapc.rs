@@ -1,6 +1,7 @@
 //! The smallest waPC host that a guest can be measured in.
 //!
-//! It gives a guest one request, takes its answer, and denies every host call. The few WASI
+//! It gives a guest one request and takes its answer; unless it is told otherwise, it denies every
+//! host call. The few WASI
 //! functions that a guest needs answer the same in every run: a random seed or a clock that differs
 //! would make the instruction counts differ. Each WASI function that is not here traps.
 
@@ -25,7 +26,11 @@ pub(crate) enum Fuel {
     Free,
 }
 
-/// One `validate` call on an instance of its own.
+/// Answers the host calls of a guest: binding, namespace, operation and payload.
+pub(crate) type HostCalls =
+    dyn Fn(&str, &str, &str, &[u8]) -> Result<Vec<u8>, String> + Send + Sync;
+
+/// One call on an instance of its own.
 pub(crate) struct Call {
     pub(crate) answer: Vec<u8>,
     /// Wasmtime's fuel, which is one for an instruction; 0 when it was not counted.
@@ -57,9 +62,28 @@ impl Runner {
 
     /// Calls `validate` in a fresh instance, as policy-server does for every request.
     pub(crate) fn validate(&self, payload: &Arc<[u8]>) -> Result<Call> {
+        let denied = |_: &str, _: &str, _: &str, _: &[u8]| Err(DENIAL.to_owned());
+        self.call("validate", payload, Arc::new(denied))
+    }
+
+    /// Calls a waPC function in a fresh instance.
+    pub(crate) fn call(
+        &self,
+        operation: &'static str,
+        payload: &Arc<[u8]>,
+        host_calls: Arc<HostCalls>,
+    ) -> Result<Call> {
         let request_len = i32::try_from(payload.len()).context("the request is too long")?;
-        let operation_len = i32::try_from(OPERATION.len()).context("the operation is too long")?;
-        let mut store = Store::new(&self.engine, Host::new(payload));
+        let operation_len = i32::try_from(operation.len()).context("the operation is too long")?;
+        let host = Host {
+            operation,
+            payload: Arc::clone(payload),
+            host_calls,
+            host_answer: Ok(Vec::new()),
+            answer: Vec::new(),
+            error: Vec::new(),
+        };
+        let mut store = Store::new(&self.engine, host);
         if self.fuel == Fuel::Counted {
             store.set_fuel(u64::MAX)?;
         }
@@ -107,18 +131,26 @@ pub(crate) fn now() -> Instant {
 
 /// What the host functions read and write.
 struct Host {
+    operation: &'static str,
     payload: Arc<[u8]>,
+    host_calls: Arc<HostCalls>,
+    /// What came of the last host call.
+    host_answer: Result<Vec<u8>, String>,
     answer: Vec<u8>,
     error: Vec<u8>,
 }
 
 impl Host {
-    fn new(payload: &Arc<[u8]>) -> Self {
-        Self {
-            payload: Arc::clone(payload),
-            answer: Vec::new(),
-            error: Vec::new(),
-        }
+    fn response(&self) -> Vec<u8> {
+        self.host_answer.clone().unwrap_or_default()
+    }
+
+    fn refusal(&self) -> Vec<u8> {
+        self.host_answer
+            .clone()
+            .err()
+            .unwrap_or_default()
+            .into_bytes()
     }
 }
 
@@ -128,8 +160,8 @@ fn link_wapc(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         "wapc",
         "__guest_request",
         |mut caller: Caller<'_, Host>, operation: u32, request: u32| {
-            let payload = Arc::clone(&caller.data().payload);
-            write(&mut caller, operation, OPERATION)?;
+            let (name, payload) = (caller.data().operation, Arc::clone(&caller.data().payload));
+            write(&mut caller, operation, name.as_bytes())?;
             write(&mut caller, request, &payload)
         },
     )?;
@@ -152,26 +184,58 @@ fn link_wapc(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     linker.func_wrap(
         "wapc",
         "__host_call",
-        |_: Caller<'_, Host>,
-         _binding: u32,
-         _binding_len: u32,
-         _namespace: u32,
-         _namespace_len: u32,
-         _operation: u32,
-         _operation_len: u32,
-         _payload: u32,
-         _payload_len: u32| DENIED_CALL,
+        |mut caller: Caller<'_, Host>,
+         binding: u32,
+         binding_len: u32,
+         namespace: u32,
+         namespace_len: u32,
+         operation: u32,
+         operation_len: u32,
+         payload: u32,
+         payload_len: u32| {
+            let mut words = Vec::new();
+            for (pointer, len) in [
+                (binding, binding_len),
+                (namespace, namespace_len),
+                (operation, operation_len),
+            ] {
+                words.push(String::from_utf8(read(&mut caller, pointer, len)?)?);
+            }
+            let payload = read(&mut caller, payload, payload_len)?;
+            let host_calls = Arc::clone(&caller.data().host_calls);
+            let answer = match words.as_slice() {
+                [binding, namespace, operation] => {
+                    host_calls(binding, namespace, operation, &payload)
+                }
+                _ => Err(DENIAL.to_owned()),
+            };
+            let succeeded = u32::from(answer.is_ok());
+            caller.data_mut().host_answer = answer;
+            wasmtime::Result::Ok(succeeded)
+        },
     )?;
-    linker.func_wrap("wapc", "__host_error_len", || {
-        u32::try_from(DENIAL.len()).unwrap_or(0)
+    linker.func_wrap("wapc", "__host_error_len", |caller: Caller<'_, Host>| {
+        wasmtime::Result::Ok(u32::try_from(caller.data().refusal().len())?)
     })?;
     linker.func_wrap(
         "wapc",
         "__host_error",
-        |mut caller: Caller<'_, Host>, pointer: u32| write(&mut caller, pointer, DENIAL),
+        |mut caller: Caller<'_, Host>, pointer: u32| {
+            let refusal = caller.data().refusal();
+            write(&mut caller, pointer, &refusal)
+        },
     )?;
-    linker.func_wrap("wapc", "__host_response_len", || 0_u32)?;
-    linker.func_wrap("wapc", "__host_response", |_pointer: u32| ())?;
+    linker.func_wrap("wapc", "__host_response_len", |caller: Caller<'_, Host>| {
+        wasmtime::Result::Ok(u32::try_from(caller.data().response().len())?)
+    })?;
+    linker.func_wrap(
+        "wapc",
+        "__host_response",
+        |mut caller: Caller<'_, Host>, pointer: u32| {
+            let response = caller.data().response();
+            write(&mut caller, pointer, &response)
+        },
+    )?;
     linker.func_wrap("wapc", "__console_log", |_pointer: u32, _len: u32| ())?;
     Ok(())
 }
@@ -229,9 +293,7 @@ fn memory(caller: &mut Caller<'_, Host>) -> wasmtime::Result<Memory> {
         .ok_or_else(|| wasmtime::Error::msg("no memory exported"))
 }
 
-const OPERATION: &[u8] = b"validate";
-const DENIED_CALL: u32 = 0;
-const DENIAL: &[u8] = b"Policy has not been granted access to this host capability.";
+const DENIAL: &str = "Policy has not been granted access to this host capability.";
 const WASI: &str = "wasi_snapshot_preview1";
 const SUCCESS: u32 = 0;
 /// Any value does, as long as it is the same in every run.

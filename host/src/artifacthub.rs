@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use container_security::Reference;
 use semver::Version;
 use serde::Serialize;
 use url::Url;
 
 use crate::metadata::Metadata;
-use crate::oci::Reference;
 
 /// Why there is no package for Artifact Hub.
 #[derive(Debug, thiserror::Error)]
@@ -158,8 +158,7 @@ impl<'a> Annotations<'a> {
     fn image(self, version: &Version) -> Result<String, ArtifactHubError> {
         let name = "io.kubewarden.policy.ociUrl";
         let repository = self.required(name)?;
-        let reference: Result<Reference, _> = format!("{repository}:v{version}").parse();
-        reference
+        Reference::parse(&format!("{repository}:v{version}"))
             .map(|reference| reference.to_string())
             .map_err(|error| {
                 let problem = format!("not registry/repository, without a tag: {error}");
@@ -430,7 +429,7 @@ annotations:
         );
         assert_eq!(
             error("io.kubewarden.policy.ociUrl", "registry.example/P"),
-            "annotations: io.kubewarden.policy.ociUrl is \"registry.example/P\": not registry/repository, without a tag: invalid reference format"
+            "annotations: io.kubewarden.policy.ociUrl is \"registry.example/P\": not registry/repository, without a tag: its repository is not in lower case"
         );
         assert_eq!(
             error("io.artifacthub.keywords", "a,,b"),

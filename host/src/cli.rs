@@ -1,6 +1,7 @@
 //! The verbs of the command line, and what they have in common.
 
 mod annotate;
+#[cfg(feature = "registry")]
 mod artifact;
 mod artifacthub;
 mod evaluate;
@@ -8,6 +9,8 @@ mod host;
 mod judge;
 mod migrate;
 mod outcome;
+#[cfg_attr(not(feature = "registry"), path = "cli/no_registry.rs")]
+mod registry;
 mod report;
 mod schema;
 
@@ -18,6 +21,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+#[cfg(not(feature = "registry"))]
+use registry as artifact;
 
 /// Runs the verb that the arguments name.
 pub(crate) fn run() -> ExitCode {

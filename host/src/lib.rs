@@ -5,20 +5,24 @@
 //! |---|---|
 //! | [`document`] | YAML and JSON text to JSON values, each with its place in the input |
 //! | [`request`] | those values to `AdmissionRequest`s, and a request to the guest's payload |
-//! | [`policy`] | the compiled module and its waPC functions, a fresh instance for each call |
+//! | [`policy`] | the module and its waPC functions, a fresh instance for each call |
+//! | `engine` | the interpreter, and what a guest may import from its host |
 //! | [`migrate`] | the settings of other policies, said in the settings of this one |
 //! | [`policy_resource`] | Kubewarden's custom resources: who is asked, and what the answer becomes |
 //! | [`host_capabilities`] | what a guest reaches through waPC host calls |
-//! | [`oci`] | access to OCI registries, with the credentials of `docker login` |
-//! | [`registry`] | host calls answered by the registries themselves |
-//! | [`signing_keys`] | keys in settings that no signature of cosign's verifies with |
+//! | `oci` | access to OCI registries, with the credentials of `docker login` |
+//! | `registry` | host calls answered by the registries themselves |
+//! | `signing_keys` | keys in settings that no signature of cosign's verifies with |
 //! | [`replay`] | host calls answered from a recorded session |
 //! | [`metadata`] | what a policy says about itself, and the annotated module |
-//! | [`artifact`] | the policy in an OCI registry |
+//! | `artifact` | the policy in an OCI registry |
 //! | [`artifacthub`] | what Artifact Hub shows of the policy |
 //! | [`verdict`] | what the guest answers |
 //! | [`suggested_patch`] | the fixes of a verdict as one RFC 6902 patch |
 //! | [`error`] | why a request could not be judged, in policy-server's words |
+//!
+//! `artifact`, `oci`, `registry` and `signing_keys` are of the feature `registry`, which is on by default: whoever
+//! judges without registries does not wait until an HTTP client and its cryptography are compiled.
 //!
 //! ```no_run
 //! use container_security_host::Policy;
@@ -31,20 +35,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "registry")]
 pub mod artifact;
 pub mod artifacthub;
 pub mod document;
+mod engine;
 pub mod error;
 pub mod host_capabilities;
 mod kinds;
 pub mod metadata;
 pub mod migrate;
+#[cfg(feature = "registry")]
 pub mod oci;
 pub mod policy;
 pub mod policy_resource;
+#[cfg(feature = "registry")]
 pub mod registry;
 pub mod replay;
 pub mod request;
+#[cfg(feature = "registry")]
 pub mod signing_keys;
 pub mod suggested_patch;
 pub mod verdict;
@@ -52,8 +61,9 @@ pub mod verdict;
 pub use error::Error;
 pub use host_capabilities::{Denied, HostCapabilities};
 pub use metadata::{Metadata, MetadataError, annotate};
-pub use policy::{Limits, Policy};
+pub use policy::{Instance, Limits, Policy};
 pub use policy_resource::PolicyResource;
+#[cfg(feature = "registry")]
 pub use registry::Registry;
 pub use replay::Replay;
 pub use request::{AdmissionRequest, Operation};

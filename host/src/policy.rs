@@ -1,15 +1,11 @@
-//! The compiled policy and the three waPC functions of a Kubewarden guest.
+//! A policy and the three waPC functions of a Kubewarden guest.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use wapc::WapcHost;
-use wasmtime_provider::wasmtime::{Config, Engine, Module};
-use wasmtime_provider::{EpochDeadlines, WasmtimeEngineProviderBuilder, WasmtimeEngineProviderPre};
 
+use crate::engine::{self, Failure, Guest};
 use crate::error::Error;
 use crate::host_capabilities::{Denied, HostCapabilities};
 use crate::request;
@@ -33,21 +29,21 @@ impl Default for Limits {
     }
 }
 
-/// A policy, compiled once and evaluated any number of times, on any number of
+/// A policy, read once and evaluated any number of times, on any number of
 /// threads.
 ///
 /// Each call runs in a fresh instance, as in policy-server: nothing that a
 /// guest leaves in its memory reaches the next request. A clone shares the
-/// compiled module.
+/// module.
 #[derive(Clone)]
 pub struct Policy {
-    module: Arc<CompiledModule>,
-    deadlines: EpochDeadlines,
+    guest: Arc<Guest>,
+    limits: Limits,
     host_capabilities: Arc<dyn HostCapabilities>,
 }
 
 impl Policy {
-    /// Compiles a policy from the bytes of its WebAssembly module, with the
+    /// Reads a policy from the bytes of its WebAssembly module, with the
     /// default [`Limits`] and no host capability.
     ///
     /// # Errors
@@ -65,22 +61,19 @@ impl Policy {
     /// As [`Policy::load`].
     pub fn load_with_limits(bytes: &[u8], limits: Limits) -> Result<Self, Error> {
         Ok(Self {
-            module: Arc::new(CompiledModule::new(bytes)?),
-            deadlines: deadlines(limits),
+            guest: Arc::new(Guest::load(bytes).map_err(Error::Load)?),
+            limits,
             host_capabilities: Arc::new(Denied),
         })
     }
 
-    /// The same compiled policy with other limits.
+    /// The same policy with other limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
-        Self {
-            deadlines: deadlines(limits),
-            ..self
-        }
+        Self { limits, ..self }
     }
 
-    /// The same compiled policy with other host capabilities.
+    /// The same policy with other host capabilities.
     #[must_use]
     pub fn with_host_capabilities(self, host_capabilities: Arc<dyn HostCapabilities>) -> Self {
         Self {
@@ -115,8 +108,8 @@ impl Policy {
     pub fn validate_settings_bytes(&self, payload: &[u8]) -> Result<Vec<u8>, Error> {
         self.call("validate_settings", payload)
             .map_err(|failure| match failure {
-                CallFailure::TimedOut => Error::TimedOut,
-                CallFailure::Failed(cause) => Error::SettingsCall(format!("{cause:?}")),
+                Failure::TimedOut => Error::TimedOut,
+                failure => Error::SettingsCall(format!("{failure:?}")),
             })
     }
 
@@ -143,11 +136,7 @@ impl Policy {
     ///
     /// [`Error::Guest`] or [`Error::TimedOut`] when the guest does not answer.
     pub fn validate_bytes(&self, payload: &[u8]) -> Result<Vec<u8>, Error> {
-        self.call("validate", payload)
-            .map_err(|failure| match failure {
-                CallFailure::TimedOut => Error::TimedOut,
-                CallFailure::Failed(cause) => Error::Guest(cause.to_string()),
-            })
+        self.call("validate", payload).map_err(no_verdict)
     }
 
     /// The version of the Kubewarden protocol that the guest speaks: `v1`.
@@ -160,136 +149,57 @@ impl Policy {
         let answer = self
             .call("protocol_version", &[])
             .map_err(|failure| match failure {
-                CallFailure::TimedOut => Error::TimedOut,
-                CallFailure::Failed(cause) => Error::ProtocolVersionCall(cause.to_string()),
+                Failure::TimedOut => Error::TimedOut,
+                failure => Error::ProtocolVersionCall(failure.to_string()),
             })?;
         serde_json::from_slice(&answer).map_err(Error::InvalidProtocolVersion)
     }
 
+    /// An instance that stays for many calls. What it leaves in its memory is there in the next
+    /// one: that is for who looks for leaks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Guest`] or [`Error::TimedOut`] when the guest does not start.
+    pub fn instance(&self) -> Result<Instance, Error> {
+        self.instantiate().map(Instance).map_err(no_verdict)
+    }
+
     /// Calls one waPC function in an instance of its own.
-    fn call(&self, function: &str, payload: &[u8]) -> Result<Vec<u8>, CallFailure> {
-        let engine = self
-            .module
-            .instance_pre
-            .rehydrate(Some(self.deadlines))
-            .map_err(|error| CallFailure::from(wapc::errors::Error::from(error)))?;
-        let host_capabilities = Arc::clone(&self.host_capabilities);
-        let host = WapcHost::new(
-            Box::new(engine),
-            Some(Box::new(
-                move |_instance, binding, namespace, operation, payload| {
-                    host_capabilities
-                        .call(binding, namespace, operation, payload)
-                        .map_err(Into::into)
-                },
-            )),
-        )?;
-        Ok(host.call(function, payload)?)
+    fn call(&self, function: &str, payload: &[u8]) -> Result<Vec<u8>, Failure> {
+        self.instantiate()?.call(function, payload)
+    }
+
+    fn instantiate(&self) -> Result<engine::Instance, Failure> {
+        self.guest
+            .instantiate(Arc::clone(&self.host_capabilities), self.limits.timeout)
     }
 }
 
-struct CompiledModule {
-    instance_pre: WasmtimeEngineProviderPre,
-    _ticker: Ticker,
-}
+/// One instance of a [`Policy`], with its limits and host capabilities.
+pub struct Instance(engine::Instance);
 
-impl CompiledModule {
-    fn new(bytes: &[u8]) -> Result<Self, Error> {
-        let mut config = Config::new();
-        config.epoch_interruption(true);
-        // policy-server turns this on for policies written in Go.
-        config.wasm_function_references(true);
-        let engine = Engine::new(&config).map_err(|error| Error::Load(format!("{error:#}")))?;
-        // `from_binary`, because `Module::new` would take the text format too.
-        let module = Module::from_binary(&engine, bytes)
-            .map_err(|error| Error::Load(format!("{error:#}")))?;
-        let instance_pre = WasmtimeEngineProviderBuilder::new()
-            .engine(engine.clone())
-            .module(module)
-            .build_pre()
-            .map_err(|error| Error::Load(error.to_string()))?;
-        Ok(Self {
-            instance_pre,
-            _ticker: Ticker::start(engine)?,
-        })
+impl Instance {
+    /// As [`Policy::validate_bytes`], but in this instance.
+    ///
+    /// # Errors
+    ///
+    /// As [`Policy::validate_bytes`].
+    pub fn validate_bytes(&mut self, payload: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.call("validate", payload).map_err(no_verdict)
     }
 }
 
-fn deadlines(limits: Limits) -> EpochDeadlines {
-    let ticks = ticks(limits.timeout);
-    EpochDeadlines {
-        wapc_init: ticks,
-        wapc_func: ticks,
+fn no_verdict(failure: Failure) -> Error {
+    match failure {
+        Failure::TimedOut => Error::TimedOut,
+        failure => Error::Guest(failure.to_string()),
     }
 }
-
-/// The epochs in a timeout, and one more: the epoch in which a call begins is
-/// already partly gone.
-fn ticks(timeout: Duration) -> u64 {
-    u64::try_from(timeout.as_nanos().div_ceil(TICK.as_nanos()))
-        .unwrap_or(u64::MAX)
-        .saturating_add(1)
-        // The engine adds the number to the current epoch.
-        .min(u64::MAX >> 1)
-}
-
-/// Advances the epoch of an engine until it is dropped.
-struct Ticker {
-    /// Never sent to: the thread ends when this end of the channel is gone.
-    _alive: mpsc::Sender<()>,
-}
-
-impl Ticker {
-    fn start(engine: Engine) -> Result<Self, Error> {
-        let (alive, gone) = mpsc::channel();
-        thread::Builder::new()
-            .name("epoch-ticker".to_owned())
-            .spawn(move || {
-                while gone.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                    engine.increment_epoch();
-                }
-            })
-            .map_err(|error| Error::Load(format!("cannot start the epoch ticker: {error}")))?;
-        Ok(Self { _alive: alive })
-    }
-}
-
-/// Why a waPC call gave no answer.
-enum CallFailure {
-    TimedOut,
-    Failed(wapc::errors::Error),
-}
-
-impl From<wapc::errors::Error> for CallFailure {
-    fn from(error: wapc::errors::Error) -> Self {
-        // wasmtime-provider has no typed error for an interruption: one text
-        // when the guest starts, another in its functions, both with this end.
-        if error
-            .to_string()
-            .ends_with("interrupted, execution deadline exceeded")
-        {
-            Self::TimedOut
-        } else {
-            Self::Failed(error)
-        }
-    }
-}
-
-/// The epoch of an engine. policy-server ticks once in a second; a short tick
-/// keeps a short timeout exact.
-const TICK: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_timeout_is_never_shorter_than_asked_for() {
-        assert_eq!(ticks(Duration::ZERO), 1);
-        assert_eq!(ticks(Duration::from_millis(1)), 2);
-        assert_eq!(ticks(Duration::from_secs(2)), 201);
-        assert_eq!(ticks(Duration::MAX), u64::MAX >> 1);
-    }
 
     #[test]
     fn a_policy_may_be_shared_by_threads() {

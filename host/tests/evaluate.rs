@@ -355,7 +355,7 @@ fn a_policy_that_fails_cannot_judge() {
         .code(2);
     let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
     assert!(
-        stderr.contains("error while executing at wasm backtrace"),
+        stderr.contains("error while executing: wasm `unreachable` instruction executed"),
         "{stderr}"
     );
 }

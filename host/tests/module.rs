@@ -1,5 +1,5 @@
-//! Runs every case of `tests/` through the WebAssembly module, in the engine that Kubewarden uses,
-//! and holds its answers against those of the native library, byte for byte.
+//! Runs every case of `tests/` through the WebAssembly module and holds its answers against those of
+//! the native library, byte for byte. `benches/src/engines.rs` does so with Kubewarden's engine.
 
 #![expect(
     clippy::panic,

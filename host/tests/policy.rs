@@ -76,13 +76,98 @@ fn a_guest_judges_its_settings() {
 
 #[test]
 fn a_trap_is_an_internal_error() {
-    let text = failure(guest::TRAP);
-    assert!(
-        text.starts_with(
-            "internal server error: Guest call failure: error while executing at wasm backtrace:"
-        ),
-        "{text}"
+    assert_eq!(
+        failure(guest::TRAP),
+        "internal server error: Guest call failure: error while executing: wasm `unreachable` \
+         instruction executed"
     );
+}
+
+#[test]
+fn a_guest_that_calls_itself_without_end_traps() {
+    let module = guest::text("(drop (call $deeper (i32.const 1)))").replace(
+        "(func $validate",
+        "(func $deeper (param i32) (result i32)
+           (i32.add (local.get 0) (call $deeper (local.get 0))))
+         (func $validate",
+    );
+    let policy = Policy::load(&wat::parse_str(module).unwrap()).unwrap();
+    assert_eq!(
+        policy.validate_bytes(b"").unwrap_err().to_string(),
+        "internal server error: Guest call failure: error while executing: call stack exhausted"
+    );
+}
+
+#[test]
+fn what_a_guest_does_wrong_is_an_internal_error() {
+    for (validate, error) in [
+        (
+            "(return (i32.const 0))",
+            "No error message set for call failure",
+        ),
+        ("(nop)", "No error message OR response set for call success"),
+        (
+            "(call $fail (i32.const 1500) (i32.const 12))",
+            "I am no good",
+        ),
+        (
+            "(call $respond (i32.const 1048570) (i32.const 7))",
+            "error while executing: out of bounds memory access",
+        ),
+        (
+            "(call $respond (i32.const -1) (i32.const 2))",
+            "error while executing: out of bounds memory access",
+        ),
+        (
+            "(call $request (i32.const 1048570) (i32.const 0))",
+            "error while executing: out of bounds memory access",
+        ),
+        (
+            "(i32.store8 (i32.const 0) (i32.const 0xff)) (call $fail (i32.const 0) (i32.const 1))",
+            "error while executing: not UTF-8: invalid utf-8 sequence of 1 bytes from index 0",
+        ),
+        (
+            "(i32.store8 (i32.const 0) (i32.const 0xff))
+             (drop (call $host_call (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 0)
+               (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))",
+            "error while executing: not UTF-8: invalid utf-8 sequence of 1 bytes from index 0",
+        ),
+        (
+            "(drop (call $host_call (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+               (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 1048576)))",
+            "error while executing: out of bounds memory access",
+        ),
+    ] {
+        assert_eq!(
+            failure(validate),
+            format!("internal server error: Guest call failure: {error}"),
+            "{validate}"
+        );
+    }
+}
+
+#[test]
+fn before_a_host_call_there_is_neither_response_nor_error() {
+    let policy = policy(
+        "(if (i32.or (call $host_response_length) (call $host_error_length)) (then unreachable))
+         (call $host_response (i32.const 65536))
+         (call $host_error (i32.const 65536))
+         (call $respond (i32.const 65536) (local.get $length))",
+    );
+    assert_eq!(policy.validate_bytes(b"as it was").unwrap(), b"as it was");
+}
+
+#[test]
+fn no_guest_gets_more_than_a_gibibyte_of_memory() {
+    let policy = policy(
+        "(if (i32.ne (memory.grow (i32.const 16369)) (i32.const -1)) (then unreachable))
+         (if (i32.ne (memory.grow (i32.const 16)) (i32.const 16)) (then unreachable))
+         (call $respond (i32.const 1000) (i32.const 17))",
+    );
+    assert!(policy.validate(&json!({}), &json!({})).unwrap().accepted);
+    let module = wat::parse_str(r#"(module (memory (export "memory") 16385))"#).unwrap();
+    let error = Policy::load(&module).err().unwrap().to_string();
+    assert!(error.starts_with("cannot load the policy: "), "{error}");
 }
 
 #[test]
@@ -114,14 +199,20 @@ fn a_guest_that_does_not_end_is_interrupted() {
     let limits = Limits {
         timeout: Duration::from_millis(100),
     };
-    let policy = Policy::load_with_limits(&guest::module(guest::LOOP), limits).unwrap();
-    let start = Instant::now();
-    let error = policy.validate(&json!({}), &json!({})).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "Policy execution interrupted because it exceeded the allowed execution time"
-    );
-    assert!(start.elapsed() >= limits.timeout);
+    for validate in [
+        guest::LOOP,
+        "(loop $again (drop (call $host_response_length)) (br $again))",
+        "(loop $again (memory.fill (i32.const 0) (i32.const 0) (i32.const 1048576)) (br $again))",
+    ] {
+        let policy = Policy::load_with_limits(&guest::module(validate), limits).unwrap();
+        let start = Instant::now();
+        let error = policy.validate(&json!({}), &json!({})).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Policy execution interrupted because it exceeded the allowed execution time"
+        );
+        assert!(start.elapsed() >= limits.timeout);
+    }
 }
 
 #[test]
@@ -255,6 +346,23 @@ fn what_is_no_guest_is_not_loaded() {
         (
             wat::parse_str(r#"(module (import "wapc" "__nothing" (func)))"#).unwrap(),
             "cannot load the policy: unknown import: `wapc::__nothing` has not been defined",
+        ),
+        (
+            wat::parse_str(
+                r#"(module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32))))"#,
+            )
+            .unwrap(),
+            "cannot load the policy: unknown import: `wasi_snapshot_preview1::sched_yield` has not \
+             been defined",
+        ),
+        (
+            wat::parse_str(r#"(module (import "wapc" "__host_call" (func)))"#).unwrap(),
+            "cannot load the policy: imported function (wapc,__host_call) type mismatch. ",
+        ),
+        // It would run before there is a deadline.
+        (
+            wat::parse_str("(module (func $start) (start $start))").unwrap(),
+            "cannot load the policy: ",
         ),
     ] {
         let error = Policy::load(&bytes).err().unwrap().to_string();

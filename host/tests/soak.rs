@@ -1,4 +1,4 @@
-//! Many requests of every sort, on several threads, over one compiled module.
+//! Many requests of every sort, on several threads, over one module.
 //!
 //! Each verdict must be the one that a single thread got, and memory must not grow. A few thousand
 //! requests are part of the tests; `make soak` sends a hundred thousand, and prints the figures.

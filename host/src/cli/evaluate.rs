@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use container_security_host::document::{self, Document, DocumentError};
-use container_security_host::oci::{self, Access, InsecureRegistry};
 use container_security_host::request::{self, Operation, Wrapping};
 use container_security_host::suggested_patch::suggested_patch;
-use container_security_host::{HostCapabilities, Limits, Registry, Replay};
+use container_security_host::{HostCapabilities, Limits, Replay};
 use serde_json::{Map, Value};
 
 use super::host::Host;
 use super::judge::{self, Judge, Ruling};
 use super::outcome::Outcome;
+use super::registry::{self, InsecureRegistry};
 use super::report::{self, ColorChoice, Format};
 use super::{Status, print_error, print_warning};
 
@@ -74,7 +74,7 @@ pub(super) struct Arguments {
     registry: bool,
 
     /// A registry on this machine that is asked over plain HTTP. Can be repeated
-    #[arg(long, value_name = "HOST:PORT", requires = "registry", value_parser = on_this_machine)]
+    #[arg(long, value_name = "HOST:PORT", requires = "registry", value_parser = registry::on_this_machine)]
     insecure_registry: Vec<InsecureRegistry>,
 
     /// For people, or for programs
@@ -227,28 +227,10 @@ fn wrapping(arguments: &Arguments) -> Result<Wrapping, String> {
 fn host(arguments: &Arguments) -> Result<Host, String> {
     match &arguments.replay_host_capabilities_interactions {
         Some(path) => Replay::from_yaml(path, &read(path)?).map(Host::Replay),
-        None if arguments.registry => registry(&arguments.insecure_registry).map(Host::Registry),
+        None if arguments.registry => {
+            registry::registry(&arguments.insecure_registry).map(Host::Registry)
+        }
         None => Ok(Host::nobody()),
-    }
-}
-
-fn registry(insecure: &[InsecureRegistry]) -> Result<Registry, String> {
-    Access::new(oci::Options {
-        insecure: insecure.to_vec(),
-        ..oci::Options::default()
-    })
-    .map(Registry::new)
-    .map_err(|error| error.to_string())
-}
-
-fn on_this_machine(text: &str) -> Result<InsecureRegistry, String> {
-    let registry: InsecureRegistry = text
-        .parse()
-        .map_err(|error: oci::Error| error.to_string())?;
-    if registry.is_loopback() {
-        Ok(registry)
-    } else {
-        Err("only a registry on this machine (localhost, 127.0.0.1) may lack TLS".to_owned())
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use container_security_host::{Denied, HostCapabilities, Registry, Replay};
+use container_security_host::{Denied, HostCapabilities, Replay};
+
+use super::registry::Registry;
 
 pub(super) enum Host {
     /// Whether somebody was missed.

@@ -8,12 +8,10 @@ use std::sync::Arc;
 use container_security_host::policy_resource::{
     ContextAware, Judgement, Member, PolicyResource, Scope, is_this_policy,
 };
-use container_security_host::{
-    AdmissionRequest, Error, HostCapabilities, Limits, Policy, signing_keys,
-};
+use container_security_host::{AdmissionRequest, Error, HostCapabilities, Limits, Policy};
 use serde_json::Value;
 
-use super::print_warning;
+use super::{print_warning, registry};
 
 /// A module with settings, or a policy of a cluster with its modules.
 pub(super) enum Judge {
@@ -138,12 +136,12 @@ impl Module {
 
 /// Says of keys and certificates what makes every signature of theirs fail.
 pub(super) fn warn_of_keys(at: &str, settings: &Value) {
-    for warning in signing_keys::warnings(settings) {
+    for warning in registry::warnings_of_keys(settings) {
         print_warning(&format!("{at}{warning}"));
     }
 }
 
-/// Reads and compiles a module, named by a path or a `file://` URI.
+/// Reads a module, named by a path or a `file://` URI.
 pub(super) fn load(module: &str) -> Result<Policy, String> {
     let path = match module.split_once("://") {
         Some(("file", path)) => Path::new(path),

@@ -49,8 +49,8 @@ pub(crate) struct Finding<'p> {
     /// Why `found` is not accepted, where the control and the field do not say it by themselves.
     because: Option<Cow<'static, str>>,
     pub(crate) remedy: Remedy,
-    /// What else tells this finding from one that the stored object has, and nobody reads.
-    identity: Cow<'static, str>,
+    /// What keeps the harm small, and nobody reads: with less of it this is another finding.
+    bounds: Vec<&'p str>,
     /// For a value that is written for several containers: who takes it.
     pub(crate) inherited: Option<Inherited>,
 }
@@ -58,14 +58,29 @@ pub(crate) struct Finding<'p> {
 /// A value that containers take which have none of their own.
 #[derive(Debug, Clone)]
 pub(crate) struct Inherited {
-    /// Whether this container of the pod does.
-    pub(crate) is_taken_by: Takes,
+    /// How this container of the pod does.
+    pub(crate) taken_by: Takes,
     /// What mends it in the container alone, where that is not what mends it for all.
     own: Option<Remedy>,
 }
 
-/// Whether a container takes a value that is not its own.
-pub(crate) type Takes = fn(&Pod<'_>, &Container<'_>) -> bool;
+/// How a container takes a value that is not its own.
+pub(crate) type Takes = fn(&Pod<'_>, &Container<'_>) -> Taken;
+
+/// How a value is taken, the harmless first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Taken {
+    Not,
+    /// With something of its own beside it that keeps the harm small.
+    Bounded,
+    Fully,
+}
+
+impl From<bool> for Taken {
+    fn from(is_taken: bool) -> Self {
+        if is_taken { Self::Fully } else { Self::Not }
+    }
+}
 
 impl<'p> Finding<'p> {
     pub(crate) fn new(place: Place<'p>, found: Found<'p>, remedy: Remedy) -> Self {
@@ -74,7 +89,7 @@ impl<'p> Finding<'p> {
             found,
             because: None,
             remedy,
-            identity: Cow::Borrowed(""),
+            bounds: Vec::new(),
             inherited: None,
         }
     }
@@ -86,19 +101,17 @@ impl<'p> Finding<'p> {
         }
     }
 
-    /// Tells apart what is written alike and does not do the same.
-    pub(crate) fn told_apart_by(self, identity: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            identity: identity.into(),
-            ..self
-        }
+    /// Tells apart what is written alike and does not do the same: each of these keeps the harm
+    /// small.
+    pub(crate) fn bounded_by(self, bounds: Vec<&'p str>) -> Self {
+        Self { bounds, ..self }
     }
 
     /// Says which containers take the value.
-    pub(crate) fn taken_by(self, is_taken_by: Takes) -> Self {
+    pub(crate) fn taken_by(self, taken_by: Takes) -> Self {
         Self {
             inherited: Some(Inherited {
-                is_taken_by,
+                taken_by,
                 own: None,
             }),
             ..self
@@ -106,10 +119,10 @@ impl<'p> Finding<'p> {
     }
 
     /// The same, where a container mends it in another way.
-    pub(crate) fn taken_by_unless(self, is_taken_by: Takes, own: Remedy) -> Self {
+    pub(crate) fn taken_by_unless(self, taken_by: Takes, own: Remedy) -> Self {
         Self {
             inherited: Some(Inherited {
-                is_taken_by,
+                taken_by,
                 own: Some(own),
             }),
             ..self
@@ -120,11 +133,21 @@ impl<'p> Finding<'p> {
         self.place.subject
     }
 
-    /// Whether `other`, found in another state of the object, is this same finding.
-    pub(crate) fn is_same_as(&self, other: &Finding<'_>) -> bool {
-        self.place.is_same_as(&other.place)
-            && self.found == other.found
-            && self.identity == other.identity
+    /// Whether `other`, found in an earlier state of the object, is the same finding, or one that
+    /// is as bad in the same place.
+    pub(crate) fn is_no_worse_than(&self, other: &Finding<'_>) -> bool {
+        // In the order of what it costs: of two findings nearly all differ in what was found.
+        self.found.is_no_worse_than(&other.found)
+            && self.place.is_same_as(&other.place)
+            && self.is_bounded_like(other)
+    }
+
+    /// Whether everything that keeps the harm of `other` small does so here. Of lists that no honest
+    /// object has, only the same one does: looking each up in the other takes too long.
+    fn is_bounded_like(&self, other: &Finding<'_>) -> bool {
+        self.bounds == other.bounds
+            || (other.bounds.len() <= MAX_BOUNDS
+                && other.bounds.iter().all(|bound| self.bounds.contains(bound)))
     }
 
     /// What this finding is to a container that takes the value: that it has none of its own.
@@ -145,7 +168,7 @@ impl<'p> Finding<'p> {
             &self.place,
             &self.found,
             &self.because,
-            &self.identity,
+            &self.bounds,
         )
     }
 }
@@ -185,14 +208,33 @@ pub(crate) enum Found<'p> {
     Flag(bool),
     Number(i64),
     Text(&'p str),
+    /// A list without this name in it.
+    Lacks {
+        name: Cow<'static, str>,
+        is_empty: bool,
+    },
     /// Anything that needs words of its own, after the name of the field: `has no name`.
     Phrase(Cow<'static, str>),
+}
+
+impl Found<'_> {
+    fn is_no_worse_than(&self, other: &Found<'_>) -> bool {
+        match (self, other) {
+            // Where both may be found, the flag is what unset means; and without a profile a
+            // container is unconfined, or better off by the node's default.
+            (Self::Unset | Self::Flag(_), Found::Unset | Found::Flag(_))
+            | (Self::Unset, Found::Text("Unconfined")) => true,
+            (Self::Lacks { name, .. }, Found::Lacks { name: other, .. }) => name == other,
+            _ => self == other,
+        }
+    }
 }
 
 impl Display for Found<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unset => f.write_str("is not set"),
+            Self::Unset | Self::Lacks { is_empty: true, .. } => f.write_str("is not set"),
+            Self::Lacks { name, .. } => write!(f, "does not hold {name}"),
             Self::Flag(flag) => write!(f, "is {flag}"),
             Self::Number(number) => write!(f, "is {number}"),
             Self::Text(text) => write!(f, "is {}", Quoted(text)),
@@ -278,3 +320,6 @@ impl From<ProfileField> for Value {
         Self::Profile(profile)
     }
 }
+
+/// There are some forty capabilities.
+const MAX_BOUNDS: usize = 64;

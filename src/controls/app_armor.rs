@@ -46,7 +46,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &AppArmor, findings: &mut Fi
             let subject = pod.subject_named(name);
             let profile = annotation.app_armor();
             if let Some(found) = rules.of_annotation(pod, subject, annotation, profile) {
-                findings.report(found.taken_by(takes_annotation));
+                findings.report(found.taken_by(|_, container| takes_annotation(container).into()));
             }
         }
     }
@@ -55,7 +55,9 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &AppArmor, findings: &mut Fi
 const APP_ARMOR: ProfileKind = ProfileKind {
     field: "appArmorProfile",
     of: |context| context.app_armor_profile.as_ref(),
-    takes_field: |pod, container| takes_annotation(pod, container) && !is_annotated(pod, container),
+    takes_field: |pod, container| {
+        (takes_annotation(container) && !is_annotated(pod, container)).into()
+    },
     is_annotated,
     without_any: None,
     without_field: "and the annotation does not stand in for it, because clusters since 1.30 read \
@@ -63,7 +65,7 @@ const APP_ARMOR: ProfileKind = ProfileKind {
 };
 
 /// Whether the container runs under what an annotation of its name says, if there is one.
-fn takes_annotation(_: &Pod<'_>, container: &Container<'_>) -> bool {
+fn takes_annotation(container: &Container<'_>) -> bool {
     APP_ARMOR.own(container).is_none()
 }
 

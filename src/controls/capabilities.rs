@@ -162,7 +162,7 @@ fn not_allowed<'p>(
 
 fn not_dropped<'p>(
     container: &Container<'p>,
-    dropped: &[Text<'_>],
+    dropped: &'p [Text<'p>],
     required: &Capability,
     is_sole: bool,
 ) -> Finding<'p> {
@@ -171,14 +171,14 @@ fn not_dropped<'p>(
         .iter()
         .map(Text::as_str)
         .find(|dropped| normal(dropped) == required.0);
-    // Of several that are missing from the same list, each is a violation of its own.
-    let found = if dropped.is_empty() && is_sole {
-        Found::Unset
-    } else {
-        Found::Phrase(format!("does not hold {}", required.0).into())
+    let found = Found::Lacks {
+        name: required.0.clone(),
+        // Of several that are missing from the same list, each is a violation of its own.
+        is_empty: dropped.is_empty() && is_sole,
     };
     let remedy = Remedy::Append(required.0.clone());
-    let violation = Finding::new(place, found, remedy);
+    let violation =
+        Finding::new(place, found, remedy).bounded_by(dropped.iter().map(Text::as_str).collect());
     match written {
         Some(written) => violation.because(format!(
             "and {} is not the same: the Pod Security Standard compares exactly",

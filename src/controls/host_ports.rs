@@ -12,7 +12,7 @@
 //! - **Source** `check_hostPorts.go` of pod-security-admission; `SetDefaults_Pod` of the API
 //!   server (`pkg/apis/core/v1/defaults.go`)
 
-use std::fmt;
+use std::{fmt, iter};
 
 use crate::decode::{Decode, Mode, Node, Problems, describe, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
@@ -113,7 +113,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &HostPorts, findings: &mut F
                 ([], true) => Remedy::Must("not be declared while hostNetwork is true".into()),
                 (ranges, _) => Remedy::Must(format!("be within: {}", Joined(ranges)).into()),
             };
-            let violation = Finding::new(place, found, remedy).told_apart_by(socket(port));
+            let violation = Finding::new(place, found, remedy).bounded_by(socket(port));
             findings.report(if written.is_some() {
                 violation
             } else {
@@ -125,11 +125,13 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &HostPorts, findings: &mut F
 
 /// What a port opens on the node beside its number: another protocol, or another address of the
 /// node, is another port.
-fn socket(port: &ContainerPort<'_>) -> String {
-    let protocol = port.protocol.as_ref().map_or("", Text::as_str);
-    let protocol = if protocol.is_empty() { "TCP" } else { protocol };
-    let address = port.host_ip.as_ref().map_or("", Text::as_str);
-    format!("{protocol} {address}")
+fn socket<'p>(port: &'p ContainerPort<'p>) -> Vec<&'p str> {
+    let given = |text: &'p Option<Text<'p>>| {
+        let text = text.as_ref().map(Text::as_str);
+        text.filter(|text| !text.is_empty())
+    };
+    let protocol = given(&port.protocol).unwrap_or("TCP");
+    iter::once(protocol).chain(given(&port.host_ip)).collect()
 }
 
 impl HostPorts {

@@ -11,7 +11,7 @@
 //!   `GenerateSeccompSpecOpts` and `GenerateApparmorSpecOpts`
 
 use crate::decode::{Mode, section};
-use crate::finding::{Finding, Findings, Found, Remedy};
+use crate::finding::{Finding, Findings, Found, Remedy, Taken};
 use crate::pod::container::Container;
 use crate::pod::place::Place;
 use crate::pod::security_context::SecurityContext;
@@ -60,10 +60,11 @@ fn must_be_false(place: Place<'_>) -> Finding<'_> {
     Finding::new(place, Found::Flag(true), Remedy::Set(false.into()))
 }
 
-fn takes_host_process(_: &Pod<'_>, container: &Container<'_>) -> bool {
+fn takes_host_process(_: &Pod<'_>, container: &Container<'_>) -> Taken {
     let own = container.security_context();
     own.and_then(|own| own.windows_options.as_ref())
         .is_none_or(|windows| windows.host_process.is_none())
+        .into()
 }
 
 /// Whether the container asks for a profile that, privileged, it will not get: any seccomp

@@ -13,9 +13,10 @@
 //! - **Source** `check_runAsNonRoot.go` and `check_runAsUser.go` of pod-security-admission
 
 use crate::decode::{Mode, section, words};
-use crate::finding::{Finding, Findings, Found, Remedy};
+use crate::finding::{Finding, Findings, Found, Remedy, Taken};
 use crate::pod::container::Container;
 use crate::pod::place::Place;
+use crate::pod::security_context::SecurityContext;
 use crate::pod::spec::Pod;
 
 section! {
@@ -65,7 +66,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Fi
             findings.report(root(container.security_field(&[RUN_AS_USER])));
         }
         let is_non_root = own_non_root.or(non_root_of_pod) == Some(true);
-        let has_other_user = own_user.or(user_of_pod).is_some_and(|user| user != 0);
+        let has_other_user = has_other_user(pod, &container);
         if is_non_root || (!strict && has_other_user) {
             continue;
         }
@@ -76,9 +77,8 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Fi
         let found = own_non_root.map_or(Found::Unset, Found::Flag);
         let place = container.security_field(&[RUN_AS_NON_ROOT]);
         // The same field may be unset, and another user run all the same.
-        let user = own_user.or(user_of_pod);
-        let violation = not_non_root(place, found)
-            .told_apart_by(user.map(|user| user.to_string()).unwrap_or_default());
+        let bounds = has_other_user.then_some("a user other than 0");
+        let violation = not_non_root(place, found).bounded_by(bounds.into_iter().collect());
         findings.report(match (own_non_root, strict) {
             (None, true) => violation.because("neither here nor for the pod"),
             (None, false) => violation.because("and there is no runAsUser other than 0"),
@@ -96,16 +96,29 @@ fn not_non_root<'p>(place: Place<'p>, found: Found<'p>) -> Finding<'p> {
     Finding::new(place, found, Remedy::Set(true.into()))
 }
 
-fn takes_user(_: &Pod<'_>, container: &Container<'_>) -> bool {
-    container
-        .security_context()
-        .is_none_or(|own| own.run_as_user.is_none())
+/// Whether the container's user is written, and not root.
+fn has_other_user(pod: &Pod<'_>, container: &Container<'_>) -> bool {
+    let of =
+        |context: Option<&SecurityContext<'_>>| context.and_then(|context| context.run_as_user);
+    of(container.security_context())
+        .or(of(pod.security_context()))
+        .is_some_and(|user| user != 0)
 }
 
-fn takes_non_root(_: &Pod<'_>, container: &Container<'_>) -> bool {
-    container
-        .security_context()
-        .is_none_or(|own| own.run_as_non_root.is_none())
+fn takes_user(_: &Pod<'_>, container: &Container<'_>) -> Taken {
+    let own = container.security_context();
+    own.is_none_or(|own| own.run_as_user.is_none()).into()
+}
+
+fn takes_non_root(pod: &Pod<'_>, container: &Container<'_>) -> Taken {
+    let own = container.security_context();
+    if own.is_some_and(|own| own.run_as_non_root.is_some()) {
+        Taken::Not
+    } else if has_other_user(pod, container) {
+        Taken::Bounded
+    } else {
+        Taken::Fully
+    }
 }
 
 const RUN_AS_NON_ROOT: &str = "runAsNonRoot";

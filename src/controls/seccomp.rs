@@ -16,7 +16,7 @@
 
 use crate::decode::{AnnotationUse, Choices, Mode, section};
 use crate::finding::profile::{ProfileKind, ProfileRules};
-use crate::finding::{Findings, Takes};
+use crate::finding::{Findings, Taken, Takes};
 use crate::pod::container::Container;
 use crate::pod::place::Subject;
 use crate::pod::profile::{AllowedProfile, ProfileAnnotation, Target};
@@ -50,7 +50,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Seccomp, findings: &mut Fin
     let kind = if honored { &HONORED } else { &SECCOMP };
     kind.judge_fields(pod, &rules, findings);
     for annotation in pod.annotations.iter() {
-        let (subject, is_taken_by): (_, Takes) = match annotation.target() {
+        let (subject, taken_by): (_, Takes) = match annotation.target() {
             Some(Target::SeccompOfPod) => (Subject::Pod, takes_annotation_of_pod),
             Some(Target::SeccompOfContainer(name)) => (pod.subject_named(name), takes_next),
             Some(Target::AppArmorOfContainer(_)) | None => continue,
@@ -61,7 +61,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Seccomp, findings: &mut Fin
         }
         let profile = annotation.seccomp().map(Some);
         if let Some(found) = rules.of_annotation(pod, subject, annotation, profile) {
-            findings.report(found.taken_by(is_taken_by));
+            findings.report(found.taken_by(taken_by));
         }
     }
 }
@@ -88,17 +88,24 @@ const HONORED: ProfileKind = ProfileKind {
 // its annotation, then the pod's field, and the pod's annotation last.
 
 /// The pod's field where annotations do not count, and the container's annotation where they do.
-fn takes_next(_: &Pod<'_>, container: &Container<'_>) -> bool {
-    SECCOMP.own(container).is_none()
+fn takes_next(_: &Pod<'_>, container: &Container<'_>) -> Taken {
+    SECCOMP.own(container).is_none().into()
 }
 
-fn takes_field_unless_annotated(pod: &Pod<'_>, container: &Container<'_>) -> bool {
-    takes_next(pod, container) && !is_annotated(pod, container)
+fn takes_field_unless_annotated(pod: &Pod<'_>, container: &Container<'_>) -> Taken {
+    if is_annotated(pod, container) {
+        Taken::Not
+    } else {
+        takes_next(pod, container)
+    }
 }
 
-fn takes_annotation_of_pod(pod: &Pod<'_>, container: &Container<'_>) -> bool {
-    let of_pod = pod.security_context().and_then(SECCOMP.of);
-    of_pod.is_none() && takes_field_unless_annotated(pod, container)
+fn takes_annotation_of_pod(pod: &Pod<'_>, container: &Container<'_>) -> Taken {
+    if pod.security_context().and_then(SECCOMP.of).is_some() {
+        Taken::Not
+    } else {
+        takes_field_unless_annotated(pod, container)
+    }
 }
 
 fn is_annotated(pod: &Pod<'_>, container: &Container<'_>) -> bool {

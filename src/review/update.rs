@@ -4,7 +4,7 @@
 //! on workloads that are older than the policy. Running another image in them is judged in full, and
 //! so is what comes under a bad value of the pod that it did not run under before.
 
-use crate::finding::Inherited;
+use crate::finding::{Inherited, Taken};
 use crate::pod::container::Container;
 use crate::pod::place::{ContainerKind, Subject};
 use crate::pod::spec::Pod;
@@ -24,7 +24,7 @@ impl<'p> Update<'_, 'p> {
     pub(crate) fn count(&self, violation: Violation<'p>) -> Vec<Violation<'p>> {
         let Violation { control, finding } = &violation;
         let is_legacy =
-            |old: &Violation<'_>| old.control == *control && finding.is_same_as(&old.finding);
+            |old: &Violation<'_>| old.control == *control && finding.is_no_worse_than(&old.finding);
         if !self.legacy.iter().any(is_legacy) {
             return vec![violation];
         }
@@ -65,12 +65,13 @@ impl<'p> Update<'_, 'p> {
             .filter(move |container| subject == Subject::Pod || container.subject() == subject)
     }
 
-    /// Whether the container takes a value that, with this image, it did not take before.
+    /// Whether the container takes a value more fully than it did before, with this image.
     fn newly_takes(&self, value: &Inherited, container: &Container<'p>) -> bool {
-        (value.is_taken_by)(self.pod, container)
-            && !self.stored_as(container).is_some_and(|old| {
-                old.image() == container.image() && (value.is_taken_by)(self.stored, &old)
-            })
+        let before = self
+            .stored_as(container)
+            .filter(|old| old.image() == container.image())
+            .map_or(Taken::Not, |old| (value.taken_by)(self.stored, &old));
+        (value.taken_by)(self.pod, container) > before
     }
 
     /// Whether the stored object has this container with another image, or does not have it.

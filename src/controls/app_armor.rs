@@ -17,6 +17,7 @@ use crate::decode::{AnnotationUse, Choices, Mode, section};
 use crate::finding::Findings;
 use crate::finding::profile::{ProfileKind, ProfileRules};
 use crate::pod::container::Container;
+use crate::pod::place::Subject;
 use crate::pod::profile::{AllowedProfile, Target};
 use crate::pod::spec::Pod;
 
@@ -46,7 +47,11 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &AppArmor, findings: &mut Fi
             let subject = pod.subject_named(name);
             let profile = annotation.app_armor();
             if let Some(found) = rules.of_annotation(pod, subject, annotation, profile) {
-                findings.report(found.taken_by(|_, container| takes_annotation(container).into()));
+                findings.report(match subject {
+                    // Nobody takes it.
+                    Subject::Pod => found,
+                    _ => found.taken_by(|_, container| takes_annotation(container).into()),
+                });
             }
         }
     }

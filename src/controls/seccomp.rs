@@ -50,9 +50,13 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Seccomp, findings: &mut Fin
     let kind = if honored { &HONORED } else { &SECCOMP };
     kind.judge_fields(pod, &rules, findings);
     for annotation in pod.annotations.iter() {
-        let (subject, taken_by): (_, Takes) = match annotation.target() {
-            Some(Target::SeccompOfPod) => (Subject::Pod, takes_annotation_of_pod),
-            Some(Target::SeccompOfContainer(name)) => (pod.subject_named(name), takes_next),
+        let (subject, taken_by): (_, Option<Takes>) = match annotation.target() {
+            Some(Target::SeccompOfPod) => (Subject::Pod, Some(takes_annotation_of_pod)),
+            Some(Target::SeccompOfContainer(name)) => match pod.subject_named(name) {
+                // Nobody takes it.
+                Subject::Pod => (Subject::Pod, None),
+                container => (container, Some(takes_next)),
+            },
             Some(Target::AppArmorOfContainer(_)) | None => continue,
         };
         if !honored {
@@ -61,7 +65,10 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Seccomp, findings: &mut Fin
         }
         let profile = annotation.seccomp().map(Some);
         if let Some(found) = rules.of_annotation(pod, subject, annotation, profile) {
-            findings.report(found.taken_by(taken_by));
+            findings.report(match taken_by {
+                Some(taken_by) => found.taken_by(taken_by),
+                None => found,
+            });
         }
     }
 }

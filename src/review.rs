@@ -107,6 +107,10 @@ pub(crate) fn review<'p, 's>(
             legacy: &legacy.violations,
         };
         outcome.replace(|violation| update.count(violation));
+        // What the pod says may have become what a container takes, and that may be exempt.
+        outcome
+            .violations
+            .retain(|violation| !review.is_exempt(violation.control, violation.finding.subject()));
     }
     review.judge_supply_chain(stored, host, &mut outcome);
     outcome

@@ -6,7 +6,7 @@ pub(crate) mod update;
 use std::cell::LazyCell;
 use std::mem;
 
-use self::update::Update;
+use self::update::{Search, Update};
 use crate::controls::{Control, controls};
 use crate::decode::Mode;
 use crate::finding::Findings;
@@ -101,11 +101,7 @@ pub(crate) fn review<'p, 's>(
             images: Images::new(stored),
         }
         .judge();
-        let update = Update {
-            pod,
-            stored,
-            legacy: &legacy.violations,
-        };
+        let update = Update::new(pod, stored, &legacy.violations);
         outcome.replace(|violation| update.count(violation));
         // What the pod says may have become what a container takes, and that may be exempt.
         outcome
@@ -167,6 +163,7 @@ impl<'p> Review<'p> {
             .map(|violation| violation.finding.subject())
             .collect();
         let stored = LazyCell::new(|| stored().map(Pod::images).unwrap_or_default());
+        let in_stored = Search::new();
         let mut findings = Findings {
             found: Vec::new(),
             notices: mem::take(&mut outcome.notices),
@@ -187,7 +184,7 @@ impl<'p> Review<'p> {
                     !refused.contains(&image.subject)
                         && !self.is_exempt(row.control, image.subject)
                         // Last, because the stored object has to be decoded for it.
-                        && !stored.iter().any(|old| image.is_same_as(old))
+                        && in_stored.find(&stored, |old| image.is_same_as(old)).is_none()
                 },
                 is_from_allowed_registry: &|reference| self.settings.registries.allows(reference),
             };

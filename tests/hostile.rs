@@ -64,6 +64,33 @@ fn of_500_warnings_some_are_given_and_the_last_says_how_many_are_not() {
 }
 
 #[test]
+fn an_update_of_five_thousand_legacy_violations_is_accepted_unless_there_is_one_more() {
+    let ports = |count: usize| {
+        let port = |index| json!({"containerPort": 80, "hostPort": index, "protocol": "TCP"});
+        (1..=count).map(port).collect::<Value>()
+    };
+    let pod = |count: usize| {
+        let mut pod = requests::valid_pod();
+        pod["spec"]["containers"][0]["ports"] = ports(count);
+        let add = (0..count).map(|index| format!("CAPABILITY_{index}"));
+        requests::set(
+            &mut pod,
+            "/spec/initContainers/0/securityContext/capabilities/add",
+            add.collect::<Value>(),
+        );
+        pod
+    };
+    let mut update = request(&pod(5000));
+    update["operation"] = "UPDATE".into();
+    update["oldObject"] = requests::workload("Pod", pod(5000));
+    assert!(answer(&requests::payload(&update, &json!({}))).accepted);
+    update["object"] = requests::workload("Pod", pod(5001));
+    let found = answer(&requests::payload(&update, &json!({})));
+    let lines = found.message.unwrap();
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+}
+
+#[test]
 fn one_violation_too_many_is_said_in_the_singular() {
     let found = (1..100).find_map(|count| {
         let mut pod = requests::valid_pod();

@@ -87,20 +87,43 @@ impl Pod<'_> {
 
     /// Every container, in the order in which they start.
     pub(crate) fn containers(&self) -> impl Iterator<Item = Container<'_>> {
-        let pod = &self.spec;
-        [
-            (ContainerKind::Init, &pod.init_containers),
-            (ContainerKind::Regular, &pod.containers),
-            (ContainerKind::Ephemeral, &pod.ephemeral_containers),
-        ]
-        .into_iter()
-        .flat_map(move |(kind, list)| {
-            list.iter().enumerate().map(move |(index, spec)| Container {
-                root: &self.root,
-                kind,
-                index,
-                spec,
-            })
+        let kinds = [
+            ContainerKind::Init,
+            ContainerKind::Regular,
+            ContainerKind::Ephemeral,
+        ];
+        kinds.into_iter().flat_map(move |kind| {
+            let list = self.list(kind).iter().enumerate();
+            list.map(move |(index, spec)| self.container(kind, index, spec))
         })
+    }
+
+    /// The containers of one kind.
+    pub(crate) fn list(&self, kind: ContainerKind) -> &[ContainerSpec<'_>] {
+        match kind {
+            ContainerKind::Init => &self.spec.init_containers,
+            ContainerKind::Regular => &self.spec.containers,
+            ContainerKind::Ephemeral => &self.spec.ephemeral_containers,
+        }
+    }
+
+    /// The container at this place, if there is one.
+    pub(crate) fn container_at(&self, kind: ContainerKind, index: usize) -> Option<Container<'_>> {
+        let spec = self.list(kind).get(index)?;
+        Some(self.container(kind, index, spec))
+    }
+
+    fn container<'p>(
+        &'p self,
+        kind: ContainerKind,
+        index: usize,
+        spec: &'p ContainerSpec<'p>,
+    ) -> Container<'p> {
+        Container {
+            root: &self.root,
+            kind,
+            index,
+            spec,
+        }
     }
 }

@@ -130,6 +130,10 @@ pub(crate) fn now() -> Instant {
 }
 
 /// What the host functions read and write.
+#[expect(
+    clippy::struct_field_names,
+    reason = "waPC calls them so: a call to the host, and its answer"
+)]
 struct Host {
     operation: &'static str,
     payload: Arc<[u8]>,

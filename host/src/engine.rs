@@ -150,6 +150,10 @@ impl Instance {
 /// Why a waPC call gave no answer. What the variants are called, and how they read, is what
 /// policy-server's library for waPC has.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "their names are part of the texts that people know from policy-server"
+)]
 pub(crate) enum Failure {
     TimedOut,
     InitFailed(String),

@@ -231,7 +231,9 @@ fn the_form_begins_without_the_mode_of_what_can_find_nothing() {
         assert!(keys.contains_key(&format!("{section}.{key}")), "{section}");
         assert_eq!(settings[section].get("mode"), None, "{section}");
     }
-    let modes = keys.keys().filter(|path| path.ends_with(".mode"));
+    let modes = keys
+        .keys()
+        .filter(|path| path.rsplit_once('.').is_some_and(|(_, key)| key == "mode"));
     let modes = modes.filter(|path| !path.contains("[]"));
     for path in modes {
         let (section, _) = path.split_once('.').unwrap();

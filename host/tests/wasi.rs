@@ -143,12 +143,12 @@ fn a_guest_may_exit_from_its_main_function_unless_something_went_wrong() {
 
 #[test]
 fn what_a_guest_writes_goes_to_stderr() {
-    let body = r#"(i32.store (i32.const 8) (i32.const 1024)) (i32.store (i32.const 12) (i32.const 5))
+    let body = r"(i32.store (i32.const 8) (i32.const 1024)) (i32.store (i32.const 12) (i32.const 5))
                   (i32.store (i32.const 16) (i32.const 1029)) (i32.store (i32.const 20) (i32.const 7))
                   (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 24)))
                   (drop (call $write (i32.const 2) (i32.const 8) (i32.const 2) (i32.const 24)))
                   (if (i32.ne (i32.load (i32.const 24)) (i32.const 12)) (then unreachable))
-                  (i32.const 0)"#;
+                  (i32.const 0)";
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("policy.wasm"), module(body, "")).unwrap();
     let assert = Command::cargo_bin("container-security")
@@ -167,7 +167,7 @@ fn answer(body: &str) -> (u32, Vec<u8>) {
     let answer = policy(body, "").validate_bytes(b"").unwrap();
     let (error, bytes) = answer.split_at(8);
     (
-        u32::from_le_bytes(error[..4].try_into().unwrap()),
+        u32::from_le_bytes(*error.first_chunk().unwrap()),
         bytes.to_vec(),
     )
 }

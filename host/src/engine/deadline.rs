@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn a_deadline_comes() {
         assert!(Deadline::after(Duration::ZERO).is_over());
-        assert!(!Deadline::after(Duration::from_secs(3600)).is_over());
+        assert!(!Deadline::after(Duration::from_hours(1)).is_over());
     }
 
     #[test]

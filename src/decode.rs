@@ -230,13 +230,15 @@ macro_rules! section {
                 problems: &mut $crate::decode::Problems,
             ) -> Option<Self> {
                 let _known = problems.count();
-                let [$( $field ),*] = problems.values(node, &[$( $key ),*])?;
+                let values = problems.values(node, &[$( $key ),*])?;
+                let [$( $field ),*] = values;
                 // Each default is made only where it is needed.
                 let section = Self {
                     $( $field: problems.read($key, $field).unwrap_or_else(|| $default), )*
                 };
                 let _written = $crate::decode::Written {
-                    values: &[$( ($key, $field) ),*],
+                    keys: &[$( $key ),*],
+                    values: &values,
                     is_sound: problems.count() == _known,
                 };
                 $( $check(&section, &_written, problems); )?
@@ -393,7 +395,9 @@ words! {
 
 /// How a section is written, beside the values that were read from it.
 pub(crate) struct Written<'s> {
-    pub(crate) values: &'s [(&'static str, Option<Node<'s>>)],
+    pub(crate) keys: &'s [&'static str],
+    /// The values of the keys, in their order.
+    pub(crate) values: &'s [Option<Node<'s>>],
     /// Whether nothing is wrong with any of the values.
     pub(crate) is_sound: bool,
 }
@@ -401,16 +405,17 @@ pub(crate) struct Written<'s> {
 impl Written<'_> {
     /// Whether the key is given, rightly or not.
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.values
-            .iter()
-            .any(|(name, node)| *name == key && !matches!(node, None | Some(Node::Null)))
+        !matches!(self.value(key), None | Some(Node::Null))
     }
 
     /// Whether the key is a list with entries, right or wrong.
     pub(crate) fn has_items(&self, key: &str) -> bool {
-        self.values.iter().any(|(name, node)| {
-            *name == key && matches!(node, Some(Node::List(items)) if !items.is_empty())
-        })
+        matches!(self.value(key), Some(Node::List(items)) if !items.is_empty())
+    }
+
+    fn value(&self, key: &str) -> Option<Node<'_>> {
+        let position = self.keys.iter().position(|name| *name == key)?;
+        *self.values.get(position)?
     }
 
     /// Reports a section that looks like protection and is none: it can find nothing, and whoever

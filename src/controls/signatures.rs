@@ -296,6 +296,9 @@ impl Decode for CertificatePem {
 /// it may be somebody's private key.
 fn decode_pem(node: Node<'_>, expected: &str, problems: &mut Problems) -> Option<String> {
     let text = problems.text(node)?;
+    if pem_label(text) == Some(expected) {
+        return Some(text.to_owned());
+    }
     let labels: Vec<&str> = text
         .lines()
         .filter_map(|line| label(line.trim(), "-----BEGIN "))
@@ -304,9 +307,12 @@ fn decode_pem(node: Node<'_>, expected: &str, problems: &mut Problems) -> Option
         labels if labels.iter().any(|label| label.ends_with("PRIVATE KEY")) => {
             problems.report("is a private key, which nobody but its owner may have");
         }
-        [only] if *only == expected && is_pem(text) => return Some(text.to_owned()),
-        [CERTIFICATE] if is_pem(text) => problems.report("is a certificate, and no public key"),
-        [PUBLIC_KEY] if is_pem(text) => problems.report("is a public key, and no certificate"),
+        [CERTIFICATE] if pem_label(text).is_some() => {
+            problems.report("is a certificate, and no public key");
+        }
+        [PUBLIC_KEY] if pem_label(text).is_some() => {
+            problems.report("is a public key, and no certificate");
+        }
         [_, _, ..] => problems.report(format_args!(
             "has more than one block; write each {expected} as an entry of its own"
         )),
@@ -317,11 +323,12 @@ fn decode_pem(node: Node<'_>, expected: &str, problems: &mut Problems) -> Option
     None
 }
 
-fn is_pem(text: &str) -> bool {
+/// The label of a text that is one PEM block.
+fn pem_label(text: &str) -> Option<&str> {
     let mut lines = text.trim().lines().map(str::trim);
-    let begin = lines.next().and_then(|line| label(line, "-----BEGIN "));
-    let end = lines.next_back().and_then(|line| label(line, "-----END "));
-    begin.is_some() && begin == end && is_base64(lines)
+    let begin = label(lines.next()?, "-----BEGIN ")?;
+    let end = label(lines.next_back()?, "-----END ")?;
+    (begin == end && is_base64(lines)).then_some(begin)
 }
 
 fn label<'t>(line: &'t str, mark: &str) -> Option<&'t str> {

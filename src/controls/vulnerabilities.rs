@@ -63,10 +63,12 @@ impl Vulnerabilities {
                 problems.report(format_args!("{} is both in ignore and in reject", id.0));
             }
         }
-        let has_limits = self.maximum.is_some_limit()
-            || self.maximum_cvss.is_some()
-            || !self.reject.is_empty()
-            || self.maximum_report_age.is_some();
+        let has_limits = || {
+            self.maximum_cvss.is_some()
+                || !self.reject.is_empty()
+                || self.maximum_report_age.is_some()
+                || self.maximum.is_some_limit()
+        };
         if !self.is_configured() {
             let is_tuned = self.maximum != Maximum::usual()
                 || self.maximum_cvss.is_some()
@@ -78,7 +80,7 @@ impl Vulnerabilities {
                 || self.missing_report != MissingReport::Reject;
             let lacks = "source: sbomscanner or trivy-operator";
             written.refuse_idle(self.mode, is_tuned, lacks, problems);
-        } else if !has_limits && self.missing_report == MissingReport::Accept {
+        } else if self.missing_report == MissingReport::Accept && !has_limits() {
             let lacks = "maximum, maximumCvss, reject, maximumReportAge or missingReport: reject";
             written.refuse_idle(self.mode, true, lacks, problems);
         }

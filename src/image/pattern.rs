@@ -134,13 +134,21 @@ impl ImagePattern {
     /// spelling leads past the list.
     #[must_use]
     pub fn restricts(&self, reference: &Reference<'_>) -> bool {
+        let is_exact = self.host.matches(reference);
+        let is_usual = self
+            .host
+            .restricts(usual_host(reference.host(), reference.port()));
+        // As a rule it is another host.
+        if !is_exact && !is_usual {
+            return false;
+        }
         let usual = reference.by_usual_name();
         let is_written = |tag: &str| usual.tag().or(usual.pulled_tag()) == Some(tag);
         let is_about = |reference: &Reference<'_>| {
             self.matches_path(reference.segments(), reference.digest(), is_written)
         };
-        (self.host.matches(reference) && is_about(reference))
-            || (self.host.restricts(&usual) && (is_about(&usual) || self.is_short_for(&usual)))
+        (is_exact && is_about(reference))
+            || (is_usual && (is_about(&usual) || self.is_short_for(&usual)))
     }
 
     /// Whether the pattern is how some write the official image of this reference: `docker.io/nginx`
@@ -149,7 +157,7 @@ impl ImagePattern {
         let is_written = |tag: &str| reference.tag().or(reference.pulled_tag()) == Some(tag);
         self.segments.len() == 1
             && reference.is_official()
-            && self.host.restricts(reference)
+            && self.host.restricts((reference.host(), reference.port()))
             && self.matches_path(reference.segments().skip(1), reference.digest(), is_written)
     }
 
@@ -254,10 +262,10 @@ impl HostPattern {
                 || (self.is_docker_hub() && host.eq_ignore_ascii_case(DOCKER_HUB_LEGACY)))
     }
 
-    /// Whether this is the registry of a reference by its usual name, however either is written.
-    fn restricts(&self, usual: &Reference<'_>) -> bool {
-        let (name, port) = usual_host(&self.name, self.port.as_deref());
-        usual.port() == port && self.is_called(name, usual.host())
+    /// Whether this is the registry of this usual name, however the pattern is written.
+    fn restricts(&self, (host, port): (&str, Option<&str>)) -> bool {
+        let (name, own_port) = usual_host(&self.name, self.port.as_deref());
+        port == own_port && self.is_called(name, host)
     }
 
     fn is_called(&self, name: &str, host: &str) -> bool {

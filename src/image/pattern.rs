@@ -134,7 +134,8 @@ impl ImagePattern {
     /// spelling leads past the list.
     #[must_use]
     pub fn restricts(&self, reference: &Reference<'_>) -> bool {
-        let is_exact = self.host.matches(reference);
+        // What is written alike has one usual name, but for a label that the usual name has not.
+        let is_exact = self.host.any_label && self.host.matches(reference);
         let is_usual = self
             .host
             .restricts(usual_host(reference.host(), reference.port()));
@@ -264,6 +265,10 @@ impl HostPattern {
 
     /// Whether this is the registry of this usual name, however the pattern is written.
     fn restricts(&self, (host, port): (&str, Option<&str>)) -> bool {
+        // The usual name of a pattern is its own, or Docker Hub's.
+        if !self.any_label && host.len() != self.name.len() && host != DOCKER_HUB {
+            return false;
+        }
         let (name, own_port) = usual_host(&self.name, self.port.as_deref());
         port == own_port && self.is_called(name, host)
     }

@@ -163,13 +163,7 @@ impl<'p> Finding<'p> {
 
     /// What findings of one control are sorted by: the place in the manifest.
     pub(crate) fn sort_key(&self) -> impl Ord {
-        (
-            self.subject(),
-            &self.place,
-            &self.found,
-            &self.because,
-            &self.bounds,
-        )
+        (self.subject(), &self.place, &self.found, &self.because)
     }
 }
 

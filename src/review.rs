@@ -6,7 +6,7 @@ pub(crate) mod update;
 use std::cell::LazyCell;
 use std::mem;
 
-use self::update::{Search, Update};
+use self::update::Update;
 use crate::controls::{Control, controls};
 use crate::decode::Mode;
 use crate::finding::Findings;
@@ -163,7 +163,6 @@ impl<'p> Review<'p> {
             .map(|violation| violation.finding.subject())
             .collect();
         let stored = LazyCell::new(|| stored().map(Pod::images).unwrap_or_default());
-        let in_stored = Search::new();
         let mut findings = Findings {
             found: Vec::new(),
             notices: mem::take(&mut outcome.notices),
@@ -184,7 +183,7 @@ impl<'p> Review<'p> {
                     !refused.contains(&image.subject)
                         && !self.is_exempt(row.control, image.subject)
                         // Last, because the stored object has to be decoded for it.
-                        && in_stored.find(&stored, |old| image.is_same_as(old)).is_none()
+                        && !stored.iter().any(|old| image.is_same_as(old))
                 },
                 is_from_allowed_registry: &|reference| self.settings.registries.allows(reference),
             };

@@ -16,8 +16,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::reference::{
-    DOCKER_HUB, DOCKER_HUB_LEGACY, OFFICIAL, Reference, is_component, is_registry, is_tag,
-    parse_digest, split, split_once, split_port, usual_host,
+    DOCKER_HUB, DOCKER_HUB_HOSTS, DOCKER_HUB_LEGACY, OFFICIAL, Reference, is_component,
+    is_registry, is_tag, parse_digest, split, split_once, split_port, usual_host,
 };
 use crate::decode::{Decode, Node, Problems, describe};
 use crate::text::Quoted;
@@ -134,22 +134,16 @@ impl ImagePattern {
     /// spelling leads past the list.
     #[must_use]
     pub fn restricts(&self, reference: &Reference<'_>) -> bool {
-        // What is written alike has one usual name, but for a label that the usual name has not.
-        let is_exact = self.host.any_label && self.host.matches(reference);
-        let is_usual = self
-            .host
-            .restricts(usual_host(reference.host(), reference.port()));
         // As a rule it is another host.
-        if !is_exact && !is_usual {
+        if !self
+            .host
+            .restricts(usual_host(reference.host(), reference.port()))
+        {
             return false;
         }
         let usual = reference.by_usual_name();
         let is_written = |tag: &str| usual.tag().or(usual.pulled_tag()) == Some(tag);
-        let is_about = |reference: &Reference<'_>| {
-            self.matches_path(reference.segments(), reference.digest(), is_written)
-        };
-        (is_exact && is_about(reference))
-            || (is_usual && (is_about(&usual) || self.is_short_for(&usual)))
+        self.matches_path(usual.segments(), usual.digest(), is_written) || self.is_short_for(&usual)
     }
 
     /// Whether the pattern is how some write the official image of this reference: `docker.io/nginx`
@@ -270,7 +264,14 @@ impl HostPattern {
             return false;
         }
         let (name, own_port) = usual_host(&self.name, self.port.as_deref());
-        port == own_port && self.is_called(name, host)
+        let is_called = |host: &&str| self.is_called(&self.name, host);
+        port == own_port
+            && match host {
+                host if !self.any_label => host.eq_ignore_ascii_case(name),
+                // Its other names are meant, too.
+                DOCKER_HUB if port.is_none() => DOCKER_HUB_HOSTS.iter().any(is_called),
+                host => is_called(&host),
+            }
     }
 
     fn is_called(&self, name: &str, host: &str) -> bool {

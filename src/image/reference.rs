@@ -472,7 +472,7 @@ pub(super) const DOCKER_HUB: &str = "docker.io";
 pub(super) const DOCKER_HUB_LEGACY: &str = "index.docker.io";
 pub(super) const OFFICIAL: &str = "library";
 /// What serves Docker Hub. Whoever pulls rewrites the second to the first, and not the others.
-const DOCKER_HUB_HOSTS: [&str; 4] = [
+pub(super) const DOCKER_HUB_HOSTS: [&str; 4] = [
     DOCKER_HUB,
     DOCKER_HUB_LEGACY,
     "registry-1.docker.io",

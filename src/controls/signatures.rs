@@ -167,6 +167,12 @@ impl Keyless {
                         "{} would also match what only begins like it; end it with a /",
                         Quoted(&prefix.0)
                     ));
+                } else if prefix.has_dots() {
+                    problems.report(format_args!(
+                        "{} has a . or .. in its path, which the policy server resolves; write the \
+                         path that it leads to",
+                        Quoted(&prefix.0)
+                    ));
                 } else if prefix.is_of_everyone() {
                     problems.report(format_args!(
                         "{} is the beginning of everyone's identities there; name the owner, too",
@@ -194,7 +200,12 @@ impl Keyless {
             "type": "string",
             "pattern": format!("^https?://(?:{hosts})(?:{PORT})?/(?:/|$)"),
         });
-        let either = json!([both, given("subjectPrefix", &of_everyone)]);
+        let dots = json!({"type": "string", "pattern": r"[/\\](?:\.|%2[Ee]){1,2}[/\\]"});
+        let either = json!([
+            both,
+            given("subjectPrefix", &of_everyone),
+            given("subjectPrefix", &dots),
+        ]);
         let not = json!({"type": "object", "anyOf": either});
         schema.insert("anyOf".to_owned(), subjects);
         schema.insert("not".to_owned(), not);
@@ -396,6 +407,15 @@ fn url_in_schema() -> String {
 }
 
 impl Url {
+    /// Whether a part of the path is a dot or two, however written. Whoever parses the URL takes it
+    /// out, and of two dots the part before as well: what is left begins more than what is written.
+    fn has_dots(&self) -> bool {
+        self.0.split(['/', '\\']).any(|part| {
+            let part = part.to_ascii_lowercase().replace("%2e", ".");
+            matches!(part.as_str(), "." | "..")
+        })
+    }
+
     /// Whether this is all of a host where anybody can have an account.
     fn is_of_everyone(&self) -> bool {
         let Some((_, rest)) = self.0.split_once("://") else {

@@ -134,7 +134,7 @@ describe!(
         "description":
             "The id of a finding: a CVE, or what a scanner has in place of one (GHSA, a vendor's own).",
         "type": "string",
-        "pattern": r"^\s*\S+\s*$",
+        "pattern": r"^\s*[^\s,]+\s*$",
     },
     |id| id.0.as_str().into(),
 );
@@ -146,8 +146,9 @@ impl Decode for FindingId {
             problems.report("is empty");
             return None;
         }
-        if text.contains(char::is_whitespace) {
-            problems.report(format_args!("{} has blanks inside", Quoted(text)));
+        // Several in one text would be the id of nothing.
+        if text.contains(|char: char| char == ',' || char.is_whitespace()) {
+            problems.report(format_args!("{} has blanks or commas inside", Quoted(text)));
             return None;
         }
         Some(Self(text.to_owned()))

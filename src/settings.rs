@@ -7,7 +7,7 @@ pub(crate) mod exemption;
 
 use self::exemption::Exemption;
 use crate::controls::controls;
-use crate::decode::{Decode, Node, Problems, section, words};
+use crate::decode::{Decode, Node, Problems, Written, section, words};
 use crate::json::{self, Document};
 
 macro_rules! settings {
@@ -25,6 +25,7 @@ macro_rules! settings {
                 "exemptions" exemptions: Vec<Exemption> = Vec::new(),
                 "onUpdate" on_update: OnUpdate = OnUpdate::NewViolations,
             }
+            check: Settings::check
         }
     };
 }
@@ -58,6 +59,16 @@ pub fn settings_keys() -> Vec<crate::schema::Key> {
 }
 
 impl Settings {
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        let freshness = &self.image_freshness;
+        if self.registries.allow.is_none() && freshness.is_about_allowed_bases() {
+            let lacks = "baseRegistries, registries.allow or unknownBase: reject";
+            problems.within("imageFreshness", |problems| {
+                written.refuse_idle(freshness.mode, true, lacks, problems);
+            });
+        }
+    }
+
     /// Decodes settings from JSON; none at all are all defaults.
     ///
     /// # Errors

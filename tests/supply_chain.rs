@@ -1508,6 +1508,8 @@ fn a_base_image_is_looked_up_by_its_tag_and_only_where_the_settings_allow() {
             .collect();
         let expected: Vec<Value> = asked.iter().map(|name| json!(name)).collect();
         assert_eq!(lookups, expected, "{name}");
+        // Bases alone, which may be looked up nowhere and be unknown, are no valid settings.
+        settings["imageFreshness"]["maximumAge"] = "90d".into();
         settings["imageFreshness"]["unknownBase"] = "accept".into();
         assert_eq!(judge(&[APP], &settings, &host).lines, [""; 0], "{name}");
     }

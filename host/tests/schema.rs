@@ -39,7 +39,7 @@ struct Beyond {
     settings: &'static str,
 }
 
-const BEYOND: [Beyond; 7] = [
+const BEYOND: [Beyond; 8] = [
     Beyond {
         problem: "is both in allow and in reject",
         mark: None,
@@ -58,6 +58,13 @@ const BEYOND: [Beyond; 7] = [
         reason: "a schema cannot compare the entries of two lists, and there is no end of \
                  capabilities; what stands in a list by default, it compares",
         settings: r#"{"capabilities": {"allowedAdd": ["NET_RAW"], "requiredDrop": ["NET_RAW"]}}"#,
+    },
+    Beyond {
+        problem: "can find nothing without baseRegistries, registries.allow",
+        mark: None,
+        reason: "of two sections together a schema could say it, and no editor would at the right \
+                 place",
+        settings: r#"{"imageFreshness": {"baseImage": "current", "unknownBase": "accept"}}"#,
     },
     Beyond {
         problem: "is above max",

@@ -147,6 +147,14 @@ impl ImageFreshness {
         self.maximum_age.is_some() || self.base_image == BaseImageRule::Current
     }
 
+    /// Whether all that is asked is about base images which only `registries.allow` says where to find.
+    pub(crate) fn is_about_allowed_bases(&self) -> bool {
+        self.maximum_age.is_none()
+            && self.base_image == BaseImageRule::Current
+            && self.unknown_base == Unknown::Accept
+            && self.base_registries.is_none()
+    }
+
     fn judge_age(&self, config: &ImageConfig, now: i64) -> Option<Objection> {
         let maximum = self.maximum_age?;
         let created = config

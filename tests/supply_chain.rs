@@ -422,6 +422,13 @@ fn a_report_is_about_an_image_by_digest_or_by_registry_repository_and_tag() {
             APP,
             true,
         ),
+        // Whose registry that is cannot be told, and the report does not say.
+        (
+            "trivy-operator",
+            trivy("", "foo_bar.io/app", "1", ""),
+            "foo_bar.io/app:1",
+            false,
+        ),
         (
             "sbomscanner",
             sbom("https://GHCR.io/", "org/app", "1", A, ""),

@@ -241,7 +241,9 @@ impl ScannedImage {
             (None, Some(tag)) => {
                 let usual = reference.by_usual_name();
                 let registry = usual.registry();
-                is_same_registry(&self.registry, registry)
+                // A report that names no registry is about no image whose registry nobody can tell.
+                !registry.is_empty()
+                    && is_same_registry(&self.registry, registry)
                     && self.repository == usual.repository()
                     && self.tag == tag
             }

@@ -21,6 +21,8 @@ use crate::text::{Joined, Quoted};
 #[derive(Debug, Default)]
 pub(crate) struct Findings<'p> {
     pub(crate) found: Vec<Finding<'p>>,
+    /// How many are kept; all, where none is set.
+    pub(crate) limit: Option<usize>,
     /// What the user should know and no finding says; sorted, each once.
     pub(crate) notices: Vec<String>,
 }
@@ -29,7 +31,9 @@ impl<'p> Findings<'p> {
     // Most requests come this way never.
     #[cold]
     pub(crate) fn report(&mut self, finding: Finding<'p>) {
-        self.found.push(finding);
+        if self.limit.is_none_or(|limit| self.found.len() < limit) {
+            self.found.push(finding);
+        }
     }
 
     #[cold]

@@ -91,6 +91,10 @@ pub(crate) fn review<'p, 's>(
         images: Images::new(pod),
     };
     let mut outcome = review.judge();
+    if outcome.is_cut {
+        // It is rejected, whatever the others are, and whatever the host would say.
+        return outcome;
+    }
     if !outcome.violations.is_empty()
         && let Some(stored) = stored()
     {
@@ -127,12 +131,17 @@ impl<'p> Review<'p> {
         let mut outcome = Outcome::default();
         let mut findings = Findings::default();
         for row in self.rows() {
+            // Behind those that an exemption covers there may be one that none does.
+            let has_exemptions = self.exemptions(row.control).next().is_some();
+            findings.limit = (!has_exemptions).then_some(MAX_FINDINGS);
             match row.judge {
                 Judge::Pod(judge) => judge(self.pod, self.settings, &mut findings),
                 Judge::Images(judge) => judge(&self.images, self.settings, &mut findings),
                 Judge::SupplyChain(_) => {}
             }
             if !findings.found.is_empty() {
+                outcome.is_cut |= findings.limit == Some(findings.found.len())
+                    && (row.mode)(self.settings) == Mode::Enforce;
                 findings
                     .found
                     .retain(|found| !self.is_exempt(row.control, found.subject()));
@@ -165,6 +174,7 @@ impl<'p> Review<'p> {
         let stored = LazyCell::new(|| stored().map(Pod::images).unwrap_or_default());
         let mut findings = Findings {
             found: Vec::new(),
+            limit: None,
             notices: mem::take(&mut outcome.notices),
         };
         for row in self.rows() {
@@ -213,3 +223,8 @@ impl<'p> Review<'p> {
             .filter(move |exemption| exemption.is_about(control, namespace))
     }
 }
+
+/// How many findings of one control are kept. A pod of 500 containers has some thousand; a list in it
+/// may have a hundred thousand entries, and all that would be said of them is more than the memory of
+/// the module.
+const MAX_FINDINGS: usize = 8192;

@@ -26,6 +26,8 @@ pub(crate) struct Outcome<'p> {
     pub(crate) violations: Vec<Violation<'p>>,
     /// What the user should know and no violation says; sorted, each once.
     pub(crate) notices: Vec<String>,
+    /// Whether a control that enforces has found more than is kept.
+    pub(crate) is_cut: bool,
 }
 
 impl Display for Violation<'_> {

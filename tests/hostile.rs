@@ -91,6 +91,50 @@ fn an_update_of_five_thousand_legacy_violations_is_accepted_unless_there_is_one_
 }
 
 #[test]
+fn of_a_hundred_thousand_violations_of_one_control_eight_thousand_are_kept_and_nothing_excuses_them()
+ {
+    let pod = |adds: usize| {
+        let mut pod = requests::valid_pod();
+        let add = vec![json!("A"); adds];
+        let place = "/spec/containers/0/securityContext/capabilities/add";
+        requests::set(&mut pod, place, add.into());
+        pod
+    };
+    let counted = |found: &Answer| {
+        let machine: Vec<Value> =
+            serde_json::from_str(&found.audit_annotations["violations"]).unwrap();
+        let left_out: usize = found.audit_annotations["violations-left-out"]
+            .parse()
+            .unwrap();
+        machine.len().saturating_add(left_out)
+    };
+    assert_eq!(counted(&judge(&pod(8191), &json!({}))), 8191);
+    for settings in [json!({}), json!({"capabilities": {"mode": "warn"}})] {
+        assert_eq!(counted(&judge(&pod(100_000), &settings)), 8192);
+    }
+    // Behind those that are exempt there may be others.
+    let mut mixed = pod(9000);
+    mixed["spec"]["containers"][0]["image"] = "myacr.azurecr.io/exempt".into();
+    let place = "/spec/ephemeralContainers/0/securityContext/capabilities/add";
+    requests::set(&mut mixed, place, json!(["B"]));
+    let exemption = json!({"controls": ["capabilities"], "images": ["myacr.azurecr.io/exempt"]});
+    let found = judge(&mixed, &json!({"exemptions": [exemption]}));
+    assert_eq!(found.message.unwrap().lines().count(), 2);
+
+    for (settings, adds, accepted) in [
+        (json!({}), 8191, true),
+        (json!({}), 8192, false),
+        (json!({"capabilities": {"mode": "warn"}}), 8192, true),
+    ] {
+        let mut update = request(&pod(adds));
+        update["operation"] = "UPDATE".into();
+        update["oldObject"] = update["object"].clone();
+        let found = answer(&requests::payload(&update, &settings));
+        assert_eq!(found.accepted, accepted, "{adds}");
+    }
+}
+
+#[test]
 fn one_violation_too_many_is_said_in_the_singular() {
     let found = (1..100).find_map(|count| {
         let mut pod = requests::valid_pod();

@@ -206,6 +206,84 @@ fn a_list_that_restricts_means_a_registry_by_all_its_names() {
     }
 }
 
+/// Whoever writes an image may choose among these.
+#[test]
+fn no_spelling_of_an_image_leads_past_a_list_that_restricts() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let images = [
+        (vec!["nginx", "library/nginx"], format!(":1@{digest}")),
+        (vec!["nginx", "library/nginx"], String::new()),
+        (vec!["org/app"], ":1".to_owned()),
+        (vec!["library/nginx/app"], ":latest".to_owned()),
+    ];
+    for pattern in patterns_of_docker_hub() {
+        for (paths, version) in &images {
+            let mut spellings = Vec::new();
+            for host in [
+                "docker.io",
+                "index.docker.io",
+                "registry-1.docker.io",
+                "Registry.Hub.Docker.com",
+            ] {
+                for port in ["", ":443", ":00443"] {
+                    spellings.extend(
+                        paths
+                            .iter()
+                            .map(|path| format!("{host}{port}/{path}{version}")),
+                    );
+                }
+            }
+            let parsed: Vec<_> = spellings
+                .iter()
+                .map(|text| Reference::parse(text).unwrap())
+                .collect();
+            let parsed_pattern = ImagePattern::parse(&pattern).unwrap();
+            let restricts = parsed
+                .iter()
+                .any(|image| parsed_pattern.matches(image) || parsed_pattern.restricts(image));
+            for image in &parsed {
+                assert_eq!(
+                    parsed_pattern.restricts(image),
+                    restricts,
+                    "{pattern} restricts {image}"
+                );
+            }
+        }
+    }
+}
+
+fn patterns_of_docker_hub() -> Vec<String> {
+    let mut patterns = Vec::new();
+    for host in [
+        "docker.io",
+        "index.docker.io",
+        "registry-1.docker.io",
+        "*.docker.io",
+        "*.hub.docker.com",
+        "*.docker.com",
+        "ghcr.io",
+    ] {
+        for port in ["", ":443", ":5000"] {
+            for path in [
+                "",
+                "/library",
+                "/nginx",
+                "/*",
+                "/library/nginx",
+                "/org",
+                "/*/nginx",
+                "/nginx:1",
+                "/library/nginx:latest",
+                "/library/*:1",
+                "/org/app:1",
+            ] {
+                patterns.push(format!("{host}{port}{path}"));
+            }
+        }
+    }
+    patterns
+}
+
 #[test]
 fn a_registry_has_one_usual_name() {
     for (written, usual) in [

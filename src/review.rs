@@ -131,13 +131,14 @@ impl<'p> Review<'p> {
         let mut outcome = Outcome::default();
         let mut findings = Findings::default();
         for row in self.rows() {
-            // Behind those that an exemption covers there may be one that none does.
-            let has_exemptions = self.exemptions(row.control).next().is_some();
-            findings.limit = (!has_exemptions).then_some(MAX_FINDINGS);
-            match row.judge {
-                Judge::Pod(judge) => judge(self.pod, self.settings, &mut findings),
-                Judge::Images(judge) => judge(&self.images, self.settings, &mut findings),
-                Judge::SupplyChain(_) => {}
+            findings.limit = Some(MAX_FINDINGS);
+            self.run(row, &mut findings);
+            if findings.found.len() == MAX_FINDINGS && self.exemptions(row.control).next().is_some()
+            {
+                // Behind those that an exemption covers there may be one that none does.
+                findings.limit = None;
+                findings.found.clear();
+                self.run(row, &mut findings);
             }
             if !findings.found.is_empty() {
                 outcome.is_cut |= findings.limit == Some(findings.found.len())
@@ -151,6 +152,14 @@ impl<'p> Review<'p> {
         outcome.notices = findings.notices;
         outcome.sort();
         outcome
+    }
+
+    fn run(&self, row: &Row, findings: &mut Findings<'p>) {
+        match row.judge {
+            Judge::Pod(judge) => judge(self.pod, self.settings, findings),
+            Judge::Images(judge) => judge(&self.images, self.settings, findings),
+            Judge::SupplyChain(_) => {}
+        }
     }
 
     /// Runs the controls that ask the host, and adds to what the others have found.

@@ -23,45 +23,45 @@ pub(crate) mod vulnerabilities;
 
 use crate::decode::words;
 
-/// The list, in the order in which violations are listed: for each control how it judges (`pod`: the
-/// pod alone; `images`: the image references; `supply_chain`: what the host knows of the images),
-/// whether it judges the pod as a whole and never one container of it (`whole`, or `each`), its
-/// module, its section, and the key of that in the settings. `expand!` is a macro that makes something
-/// of it.
+/// The list, in the order in which violations are listed: for each control the advice of the article
+/// that it follows, how it judges (`pod`: the pod alone; `images`: the image references;
+/// `supply_chain`: what the host knows of the images), whether it judges the pod as a whole and never
+/// one container of it (`whole`, or `each`), its module, its section, and the key of that in the
+/// settings. `expand!` is a macro that makes something of it.
 macro_rules! controls {
     ($expand:ident) => {
         $expand! {
-            /// Containers run under AppArmor.
+            /// Limit actions with AppArmor
             pod each app_armor AppArmor "appArmor";
-            /// Each container runs behind a filter of system calls.
+            /// Limit system calls with seccomp
             pod each seccomp Seccomp "seccomp";
-            /// Pods do not share the namespaces of their node.
+            /// Do not share the node's namespaces
             pod whole host_namespaces HostNamespaces "hostNamespaces";
-            /// Pods do not open ports on their node.
+            /// Do not share the node's namespaces
             pod each host_ports HostPorts "hostPorts";
-            /// The containers of a pod do not see each other's processes.
+            /// Do not share the node's namespaces
             pod whole share_process_namespace ShareProcessNamespace "shareProcessNamespace";
-            /// No container runs privileged.
+            /// Provide the least permissions, avoid root and escalation
             pod each privileged Privileged "privileged";
-            /// No process gains more rights than its parent has.
+            /// Provide the least permissions, avoid root and escalation
             pod each privilege_escalation PrivilegeEscalation "privilegeEscalation";
-            /// No container runs as root.
+            /// Provide the least permissions, avoid root and escalation
             pod each root_user RootUser "rootUser";
-            /// Containers give up the rights of root that they do not need.
+            /// Provide the least permissions, avoid root and escalation
             pod each capabilities Capabilities "capabilities";
-            /// Containers see `/proc` as the runtime masks it.
+            /// Provide the least permissions, avoid root and escalation
             pod each proc_mount ProcMount "procMount";
-            /// No container writes to its image.
+            /// Provide the least permissions, avoid root and escalation
             pod each read_only_root_filesystem ReadOnlyRootFilesystem "readOnlyRootFilesystem";
-            /// Images come from trusted registries.
+            /// Use a trusted registry
             images each registries Registries "registries";
-            /// Images are named so that the name keeps its meaning.
+            /// Use a trusted registry
             images each image_pinning ImagePinning "imagePinning";
-            /// Images are signed by somebody who is trusted.
+            /// Permit only signed images
             supply_chain each signatures Signatures "signatures";
-            /// Images have been scanned, and nothing worse was found than allowed.
+            /// Deploy only what passed the scan
             supply_chain each vulnerabilities Vulnerabilities "vulnerabilities";
-            /// Images are rebuilt now and then, on the current version of their base.
+            /// Redeploy when base images change
             supply_chain each image_freshness ImageFreshness "imageFreshness";
         }
     };

@@ -17,7 +17,6 @@ macro_rules! settings {
             /// Security Standard asks.
             pub(crate) struct Settings {
                 $(
-                    $(#[doc = $doc])*
                     $key $module: crate::controls::$module::$section
                         = crate::controls::$module::$section::default(),
                 )*

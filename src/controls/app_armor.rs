@@ -22,15 +22,18 @@ use crate::pod::profile::{AllowedProfile, Target};
 use crate::pod::spec::Pod;
 
 section! {
-    /// The section `appArmor`.
+    /// Containers run under AppArmor: a profile that is written must be `RuntimeDefault` or `Localhost`,
+    /// and `required` asks for one.
     pub(crate) struct AppArmor {
         "mode" mode: Mode = Mode::Enforce,
-        /// Whether each container must have an effective profile written down.
+        /// `true`: each container must have an effective profile: its own field, else the pod's.
         "required" required: bool = false,
-        /// Profiles that may be written: `RuntimeDefault`, `Unconfined`, `Localhost/<name>` or `Localhost/*`.
+        /// Not empty: any of `RuntimeDefault`, `Unconfined`, `Localhost/<name>` (the whole name),
+        /// `Localhost/*`.
         "allowed" allowed: Choices<AllowedProfile>
             = Choices(vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost]),
-        /// Whether the annotation can satisfy `required`.
+        /// `honor`: the annotation of Kubernetes before 1.30 satisfies `required` too, after the
+        /// container's field and before the pod's.
         "annotations" annotations: AnnotationUse = AnnotationUse::Ignore,
     }
 }

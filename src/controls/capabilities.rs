@@ -19,10 +19,10 @@ use crate::pod::spec::Pod;
 use crate::text::{Joined, Quoted};
 
 section! {
-    /// The section `capabilities`.
+    /// Containers drop all capabilities of root, and add none but `NET_BIND_SERVICE`.
     pub(crate) struct Capabilities {
         "mode" mode: Mode = Mode::Enforce,
-        /// What a container may add; `*` is anything.
+        /// What a container may add; `["*"]` is anything.
         "allowedAdd" allowed_add: Vec<Capability> = vec![Capability(Cow::Borrowed(NET_BIND_SERVICE))],
         /// What each container must drop.
         "requiredDrop" required_drop: Vec<Capability> = vec![Capability(Cow::Borrowed(ALL))],

@@ -15,10 +15,10 @@ use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::pod::spec::Pod;
 
 section! {
-    /// The section `hostNamespaces`.
+    /// Pods do not share the IPC, PID and network namespaces of their node.
     pub(crate) struct HostNamespaces {
         "mode" mode: Mode = Mode::Enforce,
-        /// The namespaces that pods must not share; `user` asks for `hostUsers: false`.
+        /// Any of `ipc`, `pid`, `network`, `user`; `user` asks that `hostUsers` is written as `false`.
         "forbidden" forbidden: Vec<Namespace>
             = vec![Namespace::Ipc, Namespace::Pid, Namespace::Network],
     }

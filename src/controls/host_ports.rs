@@ -22,10 +22,11 @@ use crate::pod::spec::Pod;
 use crate::text::Joined;
 
 section! {
-    /// The section `hostPorts`.
+    /// Pods do not open ports on their node.
     pub(crate) struct HostPorts {
         "mode" mode: Mode = Mode::Enforce,
-        /// Ranges of ports that pods may open; none allows no port at all.
+        /// Ranges of ports that pods may open, such as `{min: 8000, max: 9000}`; `[]` is no port at
+        /// all.
         "allowed" allowed: Vec<PortRange> = Vec::new(),
     }
 }

@@ -25,19 +25,23 @@ use crate::text::Quoted;
 use crate::time::{self, Duration};
 
 section! {
-    /// The section `imageFreshness`.
+    /// Images are not older than you allow, and stand on the current version of their base.
+    ///
+    /// Asks the image's registry (host capabilities `oci/v1/oci_manifest_config`, `oci/v1/manifest_digest`,
+    /// `oci/v1/oci_manifest`).
     pub(crate) struct ImageFreshness {
         "mode" mode: Mode = Mode::Warn,
-        /// How old an image may be: `90d`, `12h`, `30m`.
+        /// How old an image may be, such as `90d`, counted from when it was `created`.
         "maximumAge" maximum_age: Option<Duration> = None,
-        /// What becomes of an image whose age cannot be told.
+        /// `accept`: an image that says no time, one before 1990 (1970 and 1980 stand for none) or one
+        /// in the future passes.
         "unknownAge" unknown_age: Unknown = Unknown::Reject,
-        /// What is asked of the base image.
+        /// `current`: the base image that the image records must still be what its name means.
         "baseImage" base_image: BaseImageRule = BaseImageRule::Ignore,
-        /// What becomes of an image whose base image cannot be told.
+        /// `accept`: an image passes whose base is not known.
         "unknownBase" unknown_base: Unknown = Unknown::Reject,
-        /// Image patterns: base images that may be looked up. Where it is left out, those that
-        /// `registries.allow` allows.
+        /// Image patterns: where base images may be looked up; not set is where `registries.allow`
+        /// allows, if that is set.
         "baseRegistries" base_registries: Option<Choices<AllowedImage>> = None,
     }
     check: ImageFreshness::check,

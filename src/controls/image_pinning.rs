@@ -16,12 +16,13 @@ use crate::pod::image::Images;
 use crate::text::Quoted;
 
 section! {
-    /// The section `imagePinning`.
+    /// Images are named by a digest, or by no tag that you reject, such as `latest`.
     pub(crate) struct ImagePinning {
         "mode" mode: Mode = Mode::Enforce,
-        /// Whether each reference must have a digest.
+        /// `true`: each reference must have a digest (`@sha256:...`).
         "requireDigest" require_digest: bool = false,
-        /// Tags that must not be used; a reference with neither tag nor digest has the tag `latest`.
+        /// Tags that must not be used, such as `[latest]`; a reference with neither tag nor digest has
+        /// the tag `latest`.
         "rejectTags" reject_tags: Vec<Tag> = Vec::new(),
     }
     check: ImagePinning::check,

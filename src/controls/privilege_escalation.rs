@@ -13,7 +13,9 @@ use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::pod::spec::Pod;
 
 section! {
-    /// The section `privilegeEscalation`.
+    /// No process gains more rights than its parent has.
+    ///
+    /// Each container must write `allowPrivilegeEscalation: false`, because the default is `true`.
     pub(crate) struct PrivilegeEscalation {
         "mode" mode: Mode = Mode::Enforce,
     }

@@ -18,7 +18,10 @@ use crate::pod::security_context::SecurityContext;
 use crate::pod::spec::Pod;
 
 section! {
-    /// The section `privileged`.
+    /// No container has all rights over its node.
+    ///
+    /// No container may be `privileged`, nor a Windows container a host process
+    /// (`windowsOptions.hostProcess`).
     pub(crate) struct Privileged {
         "mode" mode: Mode = Mode::Enforce,
     }

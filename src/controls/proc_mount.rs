@@ -15,12 +15,12 @@ use crate::json::Text;
 use crate::pod::spec::Pod;
 
 section! {
-    /// The section `procMount`.
+    /// Containers see `/proc` as the runtime masks it.
     pub(crate) struct ProcMount {
         "mode" mode: Mode = Mode::Enforce,
-        /// How `/proc` may be mounted.
+        /// Not empty: any of `Default`, `Unmasked`.
         "allowed" allowed: Choices<ProcMountType> = Choices(vec![ProcMountType::Default]),
-        /// Whether pods in a user namespace of their own are not judged.
+        /// `true`: pods with `hostUsers: false` are not judged.
         "relaxForUserNamespaces" relax_for_user_namespaces: bool = false,
     }
 }

@@ -13,7 +13,9 @@ use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::pod::spec::Pod;
 
 section! {
-    /// The section `readOnlyRootFilesystem`.
+    /// No container writes to its image.
+    ///
+    /// Each container must write `readOnlyRootFilesystem: true`.
     pub(crate) struct ReadOnlyRootFilesystem {
         "mode" mode: Mode = Mode::Disabled,
     }

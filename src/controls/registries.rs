@@ -20,12 +20,12 @@ use crate::pod::image::Images;
 use crate::text::Joined;
 
 section! {
-    /// The section `registries`.
+    /// Images come from the registries that you name.
     pub(crate) struct Registries {
         "mode" mode: Mode = Mode::Enforce,
-        /// Image patterns that may be used; everything, where it is left out.
+        /// Image patterns that may be used; not set is everything, written but empty is an error.
         "allow" allow: Option<AllowList> = None,
-        /// Image patterns that must not be used, whatever is allowed.
+        /// Image patterns that must not be used; they win over `allow`.
         "reject" reject: Vec<ImagePattern> = Vec::new(),
     }
     check: Registries::check,

@@ -20,12 +20,13 @@ use crate::pod::security_context::SecurityContext;
 use crate::pod::spec::Pod;
 
 section! {
-    /// The section `rootUser`.
+    /// No container runs as root.
     pub(crate) struct RootUser {
         "mode" mode: Mode = Mode::Enforce,
-        /// What shows that a container does not run as root.
+        /// `runAsNonRoot`: `runAsNonRoot: true` in effect for each container, and `false` nowhere;
+        /// `nonRootUser`: an effective `runAsUser` other than 0 is as good.
         "require" require: Requirement = Requirement::RunAsNonRoot,
-        /// Whether pods in a user namespace of their own are not judged.
+        /// `true`: pods with `hostUsers: false` are not judged, as in Pod Security since 1.35.
         "relaxForUserNamespaces" relax_for_user_namespaces: bool = false,
     }
 }

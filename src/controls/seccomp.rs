@@ -24,15 +24,16 @@ use crate::pod::spec::Pod;
 use crate::text::Quoted;
 
 section! {
-    /// The section `seccomp`.
+    /// Each container runs behind a filter of system calls, `RuntimeDefault` or `Localhost`.
     pub(crate) struct Seccomp {
         "mode" mode: Mode = Mode::Enforce,
-        /// Whether each container must have an effective profile written down.
+        /// `true`: each container must have an effective profile: its own field, else the pod's.
         "required" required: bool = true,
-        /// Profiles that may be written: `RuntimeDefault`, `Unconfined`, `Localhost/<name>` or `Localhost/*`.
+        /// Not empty: any of `RuntimeDefault`, `Unconfined`, `Localhost/<name>` (its path below
+        /// `/var/lib/kubelet/seccomp`), `Localhost/*`.
         "allowed" allowed: Choices<AllowedProfile>
             = Choices(vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost]),
-        /// Whether the annotations count.
+        /// `honor`: the annotations of Kubernetes before 1.27 count.
         "annotations" annotations: AnnotationUse = AnnotationUse::Ignore,
     }
 }

@@ -13,7 +13,9 @@ use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::pod::spec::Pod;
 
 section! {
-    /// The section `shareProcessNamespace`.
+    /// The containers of a pod do not see each other's processes.
+    ///
+    /// `spec.shareProcessNamespace` must not be `true`.
     pub(crate) struct ShareProcessNamespace {
         "mode" mode: Mode = Mode::Disabled,
     }

@@ -27,12 +27,16 @@ use crate::lookups::{Lookups, Refusal};
 use crate::text::{Quoted, printable};
 
 section! {
-    /// The section `signatures`.
+    /// Images are signed by those whom you name.
+    ///
+    /// Asks the policy server to verify signatures made by cosign (host capability `oci/v2/verify`). It
+    /// looks for them in the `.sig` tag beside the image; sign with `--new-bundle-format=false` where your
+    /// cosign stores them otherwise.
     pub(crate) struct Signatures {
         "mode" mode: Mode = Mode::Enforce,
-        /// What becomes of an image that no rule matches.
+        /// What becomes of an image that no rule matches; `accept`: it is accepted.
         "unmatched" unmatched: Unmatched = Unmatched::Reject,
-        /// Without rules the control does nothing.
+        /// Who must have signed which images; without rules the control does nothing.
         "rules" rules: Vec<Rule> = Vec::new(),
     }
     check: Signatures::check,

@@ -30,26 +30,33 @@ use crate::text::{Joined, Quoted};
 use crate::time::{self, Duration};
 
 section! {
-    /// The section `vulnerabilities`.
+    /// Images have been scanned (by SBOMscanner or Trivy Operator), and nothing worse was found than you
+    /// allow.
+    ///
+    /// Reads the `VulnerabilityReport` resources of the scanner. The policy needs that kind in
+    /// `spec.contextAwareResources`, and the policy server's service account the verbs get, list and
+    /// watch.
     pub(crate) struct Vulnerabilities {
         "mode" mode: Mode = Mode::Enforce,
-        /// Whose reports are read; `none` switches the control off.
+        /// Whose reports are read: `sbomscanner`, `trivy-operator`; `none` switches the control off.
         "source" source: Source = Source::None,
-        /// Where the reports are; the pod's own namespace where it is left out.
+        /// Where the reports are; not set is the workload's namespace.
         "namespace" namespace: Option<String> = None,
-        /// How many findings of each severity are allowed; one that is left out is not limited.
+        /// How many findings of `critical`, `high`, `medium`, `low`, `unknown` are allowed; one that is
+        /// left out is not limited.
         "maximum" maximum: Maximum = Maximum::usual(),
-        /// The highest CVSS score allowed.
+        /// Such as `8.9`: no finding may have a higher CVSS v3 score; one without counts by its v4 score,
+        /// else by the highest of its severity (3.9, 6.9, 8.9, 10).
         "maximumCvss" maximum_cvss: Option<MaximumCvss> = None,
-        /// Whether findings that no version fixes do not count.
+        /// `true`: findings that no version fixes do not count.
         "onlyFixable" only_fixable: bool = false,
-        /// CVE ids that never count.
+        /// Ids of findings (CVE, GHSA, a vendor's) that never count, in whatever case.
         "ignore" ignore: Vec<FindingId> = Vec::new(),
-        /// CVE ids that always reject.
+        /// Ids that always reject.
         "reject" reject: Vec<FindingId> = Vec::new(),
-        /// What becomes of an image without a report.
+        /// What becomes of an image without a report: `reject`, `warn`, `accept`.
         "missingReport" missing_report: MissingReport = MissingReport::Reject,
-        /// How old a report may be: `7d`, `12h`, `30m`.
+        /// How old a report may be, such as `7d`; an older one, or one of unknown age, rejects.
         "maximumReportAge" maximum_report_age: Option<Duration> = None,
     }
     check: Vulnerabilities::check,

@@ -62,9 +62,10 @@ pull-check: needs-REF host-with-registries ## Pull a policy and judge the exampl
 	$(HOST) pull $(if $(INSECURE),--insecure) --output-path $(TARGET_DIR)/pulled-policy.wasm '$(REF)'
 	examples/run $(HOST) $(TARGET_DIR)/pulled-policy.wasm
 
-.PHONY: schema
-schema: host ## Write the JSON Schema of the settings
-	$(HOST) schema > settings.schema.json
+.PHONY: docs
+docs: host ## Write what the documents, the schema and Rancher's form say of the settings
+	$(HOST) docs
+	@$(MAKE) --no-print-directory artifacthub
 
 .PHONY: artifacthub
 artifacthub: host ## Write artifacthub-pkg.yml

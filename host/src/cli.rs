@@ -4,6 +4,7 @@ mod annotate;
 #[cfg(feature = "registry")]
 mod artifact;
 mod artifacthub;
+mod docs;
 mod evaluate;
 mod host;
 mod judge;
@@ -37,6 +38,7 @@ pub(crate) fn run() -> ExitCode {
     let status = match arguments.verb {
         Verb::Annotate(arguments) => annotate::run(&arguments).map(|()| Status::Accepted),
         Verb::Artifacthub(arguments) => artifacthub::run(&arguments).map(|()| Status::Accepted),
+        Verb::Docs(arguments) => docs::run(&arguments).map(|()| Status::Accepted),
         Verb::Evaluate(arguments) => evaluate::run(&arguments),
         Verb::Migrate(arguments) => migrate::run(&arguments).map(|()| Status::Accepted),
         Verb::Pull(arguments) => artifact::pull(&arguments).map(|()| Status::Accepted),
@@ -63,6 +65,8 @@ struct Arguments {
 enum Verb {
     Annotate(annotate::Arguments),
     Artifacthub(artifacthub::Arguments),
+    #[command(hide = true)]
+    Docs(docs::Arguments),
     Evaluate(evaluate::Arguments),
     Migrate(migrate::Arguments),
     Pull(artifact::PullArguments),

@@ -17,6 +17,8 @@
 //! | [`metadata`] | what a policy says about itself, and the annotated module |
 //! | `artifact` | the policy in an OCI registry |
 //! | [`artifacthub`] | what Artifact Hub shows of the policy |
+//! | [`settings`] | what can be configured, as the policy itself says |
+//! | [`documents`] | the documents that show it, brought up to date |
 //! | [`verdict`] | what the guest answers |
 //! | [`suggested_patch`] | the fixes of a verdict as one RFC 6902 patch |
 //! | [`error`] | why a request could not be judged, in policy-server's words |
@@ -39,6 +41,7 @@
 pub mod artifact;
 pub mod artifacthub;
 pub mod document;
+pub mod documents;
 mod engine;
 pub mod error;
 pub mod host_capabilities;
@@ -53,6 +56,7 @@ pub mod policy_resource;
 pub mod registry;
 pub mod replay;
 pub mod request;
+pub mod settings;
 #[cfg(feature = "registry")]
 pub mod signing_keys;
 pub mod suggested_patch;

@@ -12,6 +12,8 @@ mod pods;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::settings::Setting;
+
 /// A policy, or a level of Pod Security Admission, to migrate from.
 pub struct Source {
     /// As in the catalogue: `trusted-repos`.
@@ -83,10 +85,10 @@ impl Source {
             Translate::Level(sections) => (sections(), None),
         };
         let is_judged = |control: &str| sections.iter().any(|(judged, _)| *judged == control);
-        let others = ON_BY_DEFAULT
-            .iter()
-            .filter(|control| !is_judged(control))
-            .map(|control| (*control, json!({"mode": "disabled"})));
+        let others = Setting::all()
+            .into_iter()
+            .filter(|setting| setting.is_on_by_default() && !is_judged(setting.name))
+            .map(|control| (control.name, json!({"mode": "disabled"})));
         let mut migrated = yaml_serde::Mapping::new();
         for (key, value) in sections.iter().cloned().chain(others).chain(on_update) {
             let value = yaml_serde::to_value(value).map_err(|error| failed(error.to_string()))?;
@@ -139,16 +141,3 @@ fn unless_refused(refusals: Vec<String>, sections: Sections) -> Translation {
         Err(refusals)
     }
 }
-
-/// The controls that judge something without being asked to.
-const ON_BY_DEFAULT: &[&str] = &[
-    "appArmor",
-    "seccomp",
-    "hostNamespaces",
-    "hostPorts",
-    "privileged",
-    "privilegeEscalation",
-    "rootUser",
-    "capabilities",
-    "procMount",
-];

@@ -14,6 +14,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use assert_cmd::Command;
 use container_security_host::migrate::Source;
+use container_security_host::settings::Setting;
 use container_security_host::{HostCapabilities, Policy};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -54,11 +55,9 @@ fn each_case_becomes_the_settings_that_say_the_same() {
             continue;
         };
         let mut expected = becomes.clone();
-        for control in ON_BY_DEFAULT {
+        for control in on_by_default() {
             let disabled = || json!({"mode": "disabled"});
-            expected
-                .entry((*control).to_owned())
-                .or_insert_with(disabled);
+            expected.entry(control.to_owned()).or_insert_with(disabled);
         }
         expected.insert("onUpdate".to_owned(), json!("allViolations"));
         let settings: Value = yaml_serde::from_str(yaml).unwrap();
@@ -122,7 +121,9 @@ fn the_command_prints_settings_or_says_why_it_cannot() {
             .write_stdin(settings.to_owned());
         command.assert()
     };
-    let nothing_else = ON_BY_DEFAULT.map(|control| format!("{control}:\n  mode: disabled\n"));
+    let nothing_else: Vec<String> = on_by_default()
+        .map(|control| format!("{control}:\n  mode: disabled\n"))
+        .collect();
     let nothing_else = nothing_else.concat();
     migrate(&["--from", "share-pid-namespace"], "")
         .code(0)
@@ -246,15 +247,10 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// In the order in which `migrate` writes them.
-const ON_BY_DEFAULT: [&str; 9] = [
-    "appArmor",
-    "seccomp",
-    "hostNamespaces",
-    "hostPorts",
-    "privileged",
-    "privilegeEscalation",
-    "rootUser",
-    "capabilities",
-    "procMount",
-];
+/// The controls that a migration to others switches off, in the order in which it writes them.
+fn on_by_default() -> impl Iterator<Item = &'static str> {
+    let settings = Setting::all().into_iter();
+    settings
+        .filter(Setting::is_on_by_default)
+        .map(|control| control.name)
+}

@@ -97,7 +97,7 @@ fn the_schema_in_the_repository_is_the_schema_of_the_settings() {
     let written = fs::read_to_string(root().join("settings.schema.json")).unwrap_or_default();
     assert!(
         written == format!("{:#}\n", settings_schema()),
-        "settings.schema.json is out of date; run: make schema"
+        "settings.schema.json is out of date; run: make docs"
     );
 }
 

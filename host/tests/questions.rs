@@ -138,7 +138,7 @@ fn the_words_of_a_list_are_in_its_description() {
             lists += 1;
         }
     }
-    assert_eq!(lists, 3);
+    assert!(lists >= 3, "{lists}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ section! {
     /// Pods do not share the IPC, PID and network namespaces of their node.
     pub(crate) struct HostNamespaces {
         "mode" mode: Mode = Mode::Enforce,
-        /// Any of `ipc`, `pid`, `network`, `user`; `user` asks that `hostUsers` is written as `false`.
+        /// Any of `ipc`, `pid`, `network`, `user`. `user` asks that `hostUsers` is written as `false`.
         "forbidden" forbidden: Vec<Namespace>
             = vec![Namespace::Ipc, Namespace::Pid, Namespace::Network],
     }

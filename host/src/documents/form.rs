@@ -132,14 +132,16 @@ impl Key<'_> {
     }
 
     fn description(&self) -> String {
-        let mut sentences = vec![if self.is_mode() {
+        let text = if self.is_mode() {
             MODES.to_owned()
         } else {
             let summary = self.setting.paragraphs().next().unwrap_or_default();
             summary.replace('`', "")
-        }];
+        };
         let words = self.setting.words_of_entries();
-        if !words.is_empty() {
+        let has_words = words.is_empty() || text.contains("Any of ");
+        let mut sentences = vec![text];
+        if !has_words {
             sentences.push(any_of(&words));
         }
         if let (Some(default), None) = (&self.setting.default, self.default())
@@ -332,6 +334,12 @@ mod tests {
                 .collect();
             some
         };
+        let forbidden = update(&of(&["hostNamespaces"]), "questions:\n").unwrap();
+        let description = "\
+    Any of ipc, pid, network, user. user asks that hostUsers is written as false. Left empty: ipc,
+    pid, network.
+";
+        assert!(forbidden.ends_with(description), "{forbidden}");
         let form = update(&of(&["hostPorts", "imagePinning"]), "# head\nquestions:\n").unwrap();
         assert_eq!(
             form,

@@ -38,7 +38,8 @@ section! {
         "unknownAge" unknown_age: Unknown = Unknown::Reject,
         /// `current`: the base image that the image records must still be what its name means.
         "baseImage" base_image: BaseImageRule = BaseImageRule::Ignore,
-        /// `accept`: an image passes whose base is not known.
+        /// `accept`: an image passes whose base is not known (with `baseImage: current` alone it needs
+        /// `baseRegistries` or `registries.allow`, or nothing would be looked up).
         "unknownBase" unknown_base: Unknown = Unknown::Reject,
         /// Image patterns: where base images may be looked up; not set is where `registries.allow`
         /// allows, if that is set.

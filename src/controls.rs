@@ -17,6 +17,7 @@ pub(crate) mod read_only_root_filesystem;
 pub(crate) mod registries;
 pub(crate) mod root_user;
 pub(crate) mod seccomp;
+pub(crate) mod service_account_token;
 pub(crate) mod share_process_namespace;
 pub(crate) mod signatures;
 pub(crate) mod vulnerabilities;
@@ -53,6 +54,8 @@ macro_rules! controls {
             pod each proc_mount ProcMount "procMount";
             /// Provide the least permissions, avoid root and escalation
             pod each read_only_root_filesystem ReadOnlyRootFilesystem "readOnlyRootFilesystem";
+            /// Provide the least permissions, avoid root and escalation
+            pod each service_account_token ServiceAccountToken "serviceAccountToken";
             /// Use a trusted registry
             images each registries Registries "registries";
             /// Use a trusted registry

@@ -1,5 +1,7 @@
 //! A container, and a volume whose content may be an image, down to the fields that controls read.
 
+use serde_json::value::RawValue;
+
 use super::place::{ContainerKind, Place, Subject};
 use super::security_context::SecurityContext;
 use crate::json::{Sequence, Text, object};
@@ -11,6 +13,7 @@ object! {
         "name" pub(crate) name: Text<'a>,
         "image" pub(crate) image: Option<Text<'a>>,
         "ports" pub(crate) ports: Sequence<ContainerPort<'a>>,
+        "volumeMounts" volume_mounts: Option<&'a RawValue>,
         "securityContext" pub(crate) security_context: Option<SecurityContext<'a>>,
     }
 }
@@ -22,6 +25,19 @@ object! {
         "hostIP" pub(crate) host_ip: Option<Text<'a>>,
         "hostPort" pub(crate) host_port: Option<i32>,
         "protocol" pub(crate) protocol: Option<Text<'a>>,
+    }
+}
+
+object! {
+    /// The fields of a mount that controls read.
+    pub(crate) struct VolumeMount<'a> {
+        "mountPath" path: Text<'a>,
+    }
+}
+
+impl VolumeMount<'_> {
+    pub(crate) fn path(&self) -> &str {
+        self.path.as_str()
     }
 }
 
@@ -55,6 +71,19 @@ impl<'p> Container<'p> {
 
     pub(crate) fn image(&self) -> Option<&'p str> {
         self.spec.image.as_ref().map(Text::as_str)
+    }
+
+    /// The mounts of volumes. They are decoded for whom asks only: nearly every container has some, and
+    /// hardly a policy looks.
+    ///
+    /// # Errors
+    ///
+    /// serde's, where they are no mounts.
+    pub(crate) fn volume_mounts(&self) -> serde_json::Result<Sequence<VolumeMount<'p>>> {
+        self.spec.volume_mounts.map_or_else(
+            || Ok(Sequence::default()),
+            |mounts| serde_json::from_str(mounts.get()),
+        )
     }
 
     pub(crate) fn subject(&self) -> Subject<'p> {

@@ -82,7 +82,7 @@ impl<'p> Container<'p> {
     pub(crate) fn volume_mounts(&self) -> serde_json::Result<Sequence<VolumeMount<'p>>> {
         self.spec.volume_mounts.map_or_else(
             || Ok(Sequence::default()),
-            |mounts| serde_json::from_str(mounts.get()),
+            |mounts| serde_json::from_slice(mounts.get().as_bytes()),
         )
     }
 

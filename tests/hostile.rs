@@ -9,15 +9,13 @@
     reason = "a test that is wrong must fail, and say where"
 )]
 
-#[path = "support/properties/mod.rs"]
-mod properties;
-
 use std::collections::BTreeMap;
 
 use container_security::validate_settings;
+use container_security_test_kit::requests;
 use serde_json::{Value, json};
 
-use properties::{Answer, answer, requests};
+use container_security_test_kit::properties::{Answer, answer};
 
 // ---- large
 

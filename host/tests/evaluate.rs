@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
 
-mod guest;
-mod policy_module;
-
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +9,7 @@ use std::process::{Command as Process, Stdio};
 
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
+use container_security_test_kit::{guest, policy_module};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

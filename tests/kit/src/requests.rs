@@ -1,10 +1,5 @@
 //! Valid workloads, requests about them, and what an answer says to people.
 
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test file, and each fuzz target, uses some of it"
-)]
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
@@ -17,16 +12,20 @@ use serde_json::{Value, json};
 
 /// The part of an answer that people read.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Expected {
-    pub(crate) accepted: bool,
-    pub(crate) message: Option<String>,
-    pub(crate) code: Option<u16>,
+pub struct Expected {
+    /// The verdict.
+    pub accepted: bool,
+    /// What whoever is rejected reads.
+    pub message: Option<String>,
+    /// As HTTP has it.
+    pub code: Option<u16>,
+    /// Admission warnings.
     #[serde(default)]
-    pub(crate) warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// A pod that every control accepts with its default settings, with one container of each kind.
-pub(crate) fn valid_pod() -> Value {
+pub fn valid_pod() -> Value {
     json!({
         "metadata": {"name": "web", "namespace": "shop"},
         "spec": {
@@ -43,7 +42,7 @@ pub(crate) fn valid_pod() -> Value {
 }
 
 /// A container that every control accepts with its default settings.
-pub(crate) fn valid_container(name: &str) -> Value {
+pub fn valid_container(name: &str) -> Value {
     json!({
         "name": name,
         "image": format!("myacr.azurecr.io/shop/{name}:1.4.2"),
@@ -56,7 +55,7 @@ pub(crate) fn valid_container(name: &str) -> Value {
 }
 
 /// The valid workload of a kind: the valid pod where the kind keeps its template.
-pub(crate) fn workload(kind: &str, pod: Value) -> Value {
+pub fn workload(kind: &str, pod: Value) -> Value {
     let (group, version, path) = shape(kind);
     let api_version = if group.is_empty() {
         version.to_owned()
@@ -85,7 +84,7 @@ pub(crate) fn workload(kind: &str, pod: Value) -> Value {
 }
 
 /// An AdmissionRequest that creates this object.
-pub(crate) fn create_request(kind: &str, object: Value) -> Value {
+pub fn create_request(kind: &str, object: Value) -> Value {
     let (group, version, _) = shape(kind);
     let mut request = json!({
         "uid": "0b4c6f1e-0000-4000-8000-000000000001",
@@ -100,13 +99,13 @@ pub(crate) fn create_request(kind: &str, object: Value) -> Value {
 }
 
 /// The payload of `validate`, keys sorted, as the host sends it.
-pub(crate) fn payload(request: &Value, settings: &Value) -> Vec<u8> {
+pub fn payload(request: &Value, settings: &Value) -> Vec<u8> {
     serde_json::to_vec(&json!({"request": request, "settings": settings})).unwrap()
 }
 
 /// Sets the value at a JSON pointer; parents that are missing are made, and `-` is the place
 /// behind the last element of a list.
-pub(crate) fn set(target: &mut Value, pointer: &str, value: Value) {
+pub fn set(target: &mut Value, pointer: &str, value: Value) {
     let mut place = target;
     for token in pointer.split('/').skip(1) {
         let token = token.replace("~1", "/").replace("~0", "~");

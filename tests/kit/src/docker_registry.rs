@@ -14,7 +14,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// A registry with nothing in it; it ends when this is dropped.
-pub(crate) struct DockerRegistry {
+pub struct DockerRegistry {
     process: Child,
     address: String,
     folder: TempDir,
@@ -22,27 +22,22 @@ pub(crate) struct DockerRegistry {
 
 impl DockerRegistry {
     /// Starts a registry that everybody may use.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::start_with("")
     }
 
     /// Starts a registry that only [`AUTH`] may use.
-    pub(crate) fn start_with_password() -> Self {
+    pub fn start_with_password() -> Self {
         Self::start_with("auth: {htpasswd: {realm: test, path: htpasswd}}\n")
     }
 
     /// As references name it: `127.0.0.1:PORT`.
-    pub(crate) fn address(&self) -> &str {
+    pub fn address(&self) -> &str {
         &self.address
     }
 
     /// Puts other bytes in the place of those with this digest.
-    #[allow(
-        dead_code,
-        clippy::allow_attributes,
-        reason = "not every test file breaks its registry"
-    )]
-    pub(crate) fn overwrite_blob(&self, digest: &str, bytes: &[u8]) {
+    pub fn overwrite_blob(&self, digest: &str, bytes: &[u8]) {
         let hex = digest.strip_prefix("sha256:").unwrap();
         let blobs = "data/docker/registry/v2/blobs/sha256";
         let blob = self
@@ -115,7 +110,7 @@ impl Drop for DockerRegistry {
 
 /// Who may use [`DockerRegistry::start_with_password`], as `docker login` writes it:
 /// `alice:open sesame`.
-pub(crate) const AUTH: &str = "YWxpY2U6b3BlbiBzZXNhbWU=";
+pub const AUTH: &str = "YWxpY2U6b3BlbiBzZXNhbWU=";
 /// The same for the registry, which takes no other hash than bcrypt's.
 const HTPASSWD: &str = "alice:$2b$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n";
 

@@ -11,15 +11,15 @@ use regex::Regex;
 
 /// The parts of a reference in normal form. What it does not have is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Parts {
-    pub(crate) registry: String,
-    pub(crate) repository: String,
-    pub(crate) tag: String,
-    pub(crate) digest: String,
+pub(super) struct Parts {
+    pub registry: String,
+    pub repository: String,
+    pub tag: String,
+    pub digest: String,
 }
 
 /// The parts of a text that is a reference.
-pub(crate) fn parse(text: &str) -> Option<Parts> {
+pub(super) fn parse(text: &str) -> Option<Parts> {
     if IDENTIFIER.is_match(text) {
         return None;
     }

@@ -1,20 +1,16 @@
 //! The fuzz targets: from bytes to the properties that must hold for them.
 
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test file, and each fuzz target, uses some of it"
-)]
-
 use serde_json::Value;
 
+use super::HostAnswers;
 use super::generated::Choices;
-use super::{HostAnswers, requests};
+use crate::requests;
 
 /// A target's name, which is that of its corpus, and its body.
-pub(crate) type Target = (&'static str, fn(&[u8]));
+pub type Target = (&'static str, fn(&[u8]));
 
-pub(crate) const TARGETS: [Target; 5] = [
+/// All of them, each under the name of its corpus.
+pub const TARGETS: [Target; 5] = [
     ("payload", payload),
     ("pods", pods),
     ("settings", settings),
@@ -23,12 +19,12 @@ pub(crate) const TARGETS: [Target; 5] = [
 ];
 
 /// The payload of `validate`, as bytes.
-pub(crate) fn payload(bytes: &[u8]) {
+pub fn payload(bytes: &[u8]) {
     super::a_payload_has_one_answer(bytes);
 }
 
 /// Pods and settings, and what may not matter about them.
-pub(crate) fn pods(bytes: &[u8]) {
+pub fn pods(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     // First, so that each property has a corpus of its own.
     let property = choices.pick(&[0, 1, 2, 3, 4]);
@@ -56,12 +52,12 @@ pub(crate) fn pods(bytes: &[u8]) {
 }
 
 /// The settings, as bytes.
-pub(crate) fn settings(bytes: &[u8]) {
+pub fn settings(bytes: &[u8]) {
     super::settings_are_judged_alike(bytes);
 }
 
 /// Image references and patterns.
-pub(crate) fn references(bytes: &[u8]) {
+pub fn references(bytes: &[u8]) {
     let (image, pattern) = Choices::new(bytes).image_and_pattern();
     super::a_reference_is_what_the_grammar_says(&image);
     super::a_reference_is_what_the_grammar_says(&pattern);
@@ -69,13 +65,13 @@ pub(crate) fn references(bytes: &[u8]) {
 }
 
 /// What the host answers to the controls that ask it.
-pub(crate) fn host_answers(bytes: &[u8]) {
+pub fn host_answers(bytes: &[u8]) {
     let (control, settings, host) = Choices::new(bytes).asked();
     super::only_good_answers_are_good(control, &settings, &host);
 }
 
 /// Random bytes without end, up to 300 at a time, the same in every run.
-pub(crate) fn random_bytes() -> impl Iterator<Item = Vec<u8>> {
+pub fn random_bytes() -> impl Iterator<Item = Vec<u8>> {
     let mut state = 0_u64;
     // SplitMix64.
     let mut next = move || {
@@ -91,12 +87,15 @@ pub(crate) fn random_bytes() -> impl Iterator<Item = Vec<u8>> {
 }
 
 /// The call of the policy that a target makes of its bytes, to be made of the module as well.
-pub(crate) enum Call {
+pub enum Call {
+    /// `validate` with this payload, and what the host answers meanwhile.
     Validate(Vec<u8>, Option<HostAnswers>),
+    /// `validate_settings` with this payload.
     ValidateSettings(Vec<u8>),
 }
 
-pub(crate) fn call(target: &str, bytes: &[u8]) -> Call {
+/// The call of the policy that a target makes of these bytes.
+pub fn call(target: &str, bytes: &[u8]) -> Call {
     let mut choices = Choices::new(bytes);
     match target {
         "payload" => Call::Validate(bytes.to_vec(), None),

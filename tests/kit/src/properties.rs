@@ -4,11 +4,6 @@
 //! The property tests call them with what proptest makes, the fuzz targets with what libFuzzer
 //! makes.
 
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test file, and each fuzz target, uses some of it"
-)]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
@@ -16,11 +11,9 @@
     reason = "a property that does not hold must fail, and say where"
 )]
 
-pub(crate) mod generated;
+pub mod generated;
 mod reference_grammar;
-#[path = "../requests.rs"]
-pub(crate) mod requests;
-pub(crate) mod targets;
+pub mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,29 +23,36 @@ use container_security::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::requests;
+
 /// An answer of the policy, all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Answer {
-    pub(crate) accepted: bool,
-    pub(crate) message: Option<String>,
-    pub(crate) code: Option<u16>,
+pub struct Answer {
+    /// The verdict.
+    pub accepted: bool,
+    /// What whoever is rejected reads.
+    pub message: Option<String>,
+    /// As HTTP has it.
+    pub code: Option<u16>,
+    /// Admission warnings.
     #[serde(default)]
-    pub(crate) warnings: Vec<String>,
+    pub warnings: Vec<String>,
+    /// For the audit log, and for machines.
     #[serde(default)]
-    pub(crate) audit_annotations: BTreeMap<String, String>,
+    pub audit_annotations: BTreeMap<String, String>,
 }
 
 impl Answer {
     /// The violations, each as its line of the message.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let message = self.message.as_deref().unwrap_or_default();
         let lines = message.split("\n- ").skip(1);
         lines.map(ToOwned::to_owned).collect()
     }
 
     /// The violations as machines read them.
-    pub(crate) fn violations(&self) -> Vec<Map<String, Value>> {
+    pub fn violations(&self) -> Vec<Map<String, Value>> {
         let violations = self.audit_annotations.get("violations");
         violations.map_or_else(Vec::new, |list| serde_json::from_str(list).unwrap())
     }
@@ -82,11 +82,12 @@ impl Answer {
 
 /// The answer to a payload, after a look at what holds for every answer: it can be decoded, says
 /// why it rejects, and is small enough for the API server to pass on.
-pub(crate) fn answer(payload: &[u8]) -> Answer {
+pub fn answer(payload: &[u8]) -> Answer {
     answer_with(payload, &NoHost)
 }
 
-pub(crate) fn answer_with(payload: &[u8], host: &dyn Host) -> Answer {
+/// What the policy answers with this host.
+pub fn answer_with(payload: &[u8], host: &dyn Host) -> Answer {
     let bytes = validate(payload, host);
     let answer: Answer = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(answer.accepted, answer.message.is_none(), "{answer:#?}");
@@ -110,7 +111,7 @@ pub(crate) fn answer_with(payload: &[u8], host: &dyn Host) -> Answer {
 }
 
 /// The answer to a request that creates a workload of this kind from the pod.
-pub(crate) fn judge(kind: &str, pod: &Value, settings: &Value) -> Answer {
+pub fn judge(kind: &str, pod: &Value, settings: &Value) -> Answer {
     judge_with(kind, pod, settings, &NoHost)
 }
 
@@ -122,7 +123,7 @@ fn judge_with(kind: &str, pod: &Value, settings: &Value, host: &dyn Host) -> Ans
 // ---- payloads
 
 /// Any bytes have an answer, and JSON has the same one however it is written.
-pub(crate) fn a_payload_has_one_answer(payload: &[u8]) {
+pub fn a_payload_has_one_answer(payload: &[u8]) {
     let found = answer(payload);
     let Some(value) = plain_json(payload) else {
         return;
@@ -164,12 +165,7 @@ fn plain_json(text: &[u8]) -> Option<Value> {
 // ---- pods
 
 /// A container more never makes a rejected pod acceptable.
-pub(crate) fn a_container_more_excuses_nothing(
-    pod: &Value,
-    settings: &Value,
-    list: &str,
-    added: Value,
-) {
+pub fn a_container_more_excuses_nothing(pod: &Value, settings: &Value, list: &str, added: Value) {
     let before = judge("Pod", pod, settings);
     let mut more = pod.clone();
     requests::set(&mut more, &format!("/spec/{list}/-"), added);
@@ -182,12 +178,7 @@ pub(crate) fn a_container_more_excuses_nothing(
 
 /// A value more in a list of what is allowed never makes an acceptable pod rejected. A list that is
 /// not written is left alone: it may allow everything already.
-pub(crate) fn a_wider_list_rejects_no_more(
-    pod: &Value,
-    settings: &Value,
-    list: &str,
-    more: Vec<Value>,
-) {
+pub fn a_wider_list_rejects_no_more(pod: &Value, settings: &Value, list: &str, more: Vec<Value>) {
     let before = judge("Pod", pod, settings);
     let mut wider = settings.clone();
     for value in more {
@@ -207,7 +198,7 @@ pub(crate) fn a_wider_list_rejects_no_more(
 /// The pod without ephemeral containers has the same violations as the template of a Deployment
 /// and of a `CronJob`, provided that every container and image volume names its image: a template
 /// may wait for it.
-pub(crate) fn a_template_is_judged_as_its_pod(pod: &Value, settings: &Value) {
+pub fn a_template_is_judged_as_its_pod(pod: &Value, settings: &Value) {
     let mut template = pod.clone();
     template["spec"]["ephemeralContainers"] = json!([]);
     let waits = |image: &Value| image.is_null() || image == "";
@@ -256,7 +247,7 @@ pub(crate) fn a_template_is_judged_as_its_pod(pod: &Value, settings: &Value) {
 }
 
 /// A field, label or annotation that no control reads changes nothing.
-pub(crate) fn what_nobody_reads_changes_nothing(
+pub fn what_nobody_reads_changes_nothing(
     pod: &Value,
     settings: &Value,
     pointer: &str,
@@ -272,11 +263,7 @@ pub(crate) fn what_nobody_reads_changes_nothing(
 
 /// An UPDATE is accepted where a creation is; one that changes nothing is accepted; and with
 /// `allViolations` every other UPDATE is a creation.
-pub(crate) fn an_update_is_judged_at_most_as_a_creation(
-    stored: &Value,
-    pod: &Value,
-    settings: &Value,
-) {
+pub fn an_update_is_judged_at_most_as_a_creation(stored: &Value, pod: &Value, settings: &Value) {
     let created = judge("Pod", pod, settings);
     let mut request = requests::create_request("Pod", requests::workload("Pod", pod.clone()));
     request["operation"] = "UPDATE".into();
@@ -327,7 +314,7 @@ pub(crate) fn an_update_is_judged_at_most_as_a_creation(
 
 /// Settings are judged alike when they are loaded and when they are used, and a key that nobody
 /// knows makes good ones bad.
-pub(crate) fn settings_are_judged_alike(json: &[u8]) {
+pub fn settings_are_judged_alike(json: &[u8]) {
     let as_written = loaded(json);
     let Some(settings) = plain_json(json) else {
         return;
@@ -367,7 +354,7 @@ fn loaded(json: &[u8]) -> Loaded {
 // ---- references and patterns
 
 /// A text is the reference that the published grammar says it is, and survives printing.
-pub(crate) fn a_reference_is_what_the_grammar_says(text: &str) {
+pub fn a_reference_is_what_the_grammar_says(text: &str) {
     let parsed = Reference::parse(text);
     let expected = reference_grammar::parse(text);
     let found = parsed.map(|found| reference_grammar::Parts {
@@ -393,7 +380,7 @@ pub(crate) fn a_reference_is_what_the_grammar_says(text: &str) {
 }
 
 /// A pattern survives printing, and matches what [`means`] says. Returns whether it matches.
-pub(crate) fn a_pattern_means_what_is_written(pattern_text: &str, image: &str) -> bool {
+pub fn a_pattern_means_what_is_written(pattern_text: &str, image: &str) -> bool {
     let Ok(pattern) = ImagePattern::parse(pattern_text) else {
         return false;
     };
@@ -474,9 +461,11 @@ fn split_port(registry: &str) -> (String, Option<String>) {
 
 /// What the host said to one request, by operation, and the clock.
 #[derive(Debug, Clone)]
-pub(crate) struct HostAnswers {
-    pub(crate) answers: BTreeMap<String, Result<Vec<u8>, String>>,
-    pub(crate) now: i64,
+pub struct HostAnswers {
+    /// What is answered, by the operation that is asked for.
+    pub answers: BTreeMap<String, Result<Vec<u8>, String>>,
+    /// Seconds since 1970.
+    pub now: i64,
 }
 
 impl Host for HostAnswers {
@@ -498,7 +487,7 @@ impl Host for HostAnswers {
 
 /// Whatever the host answers, only an answer that says so is trust, a report, or an age; nothing
 /// in it adds a line to the message; and in mode `warn` nothing is rejected.
-pub(crate) fn only_good_answers_are_good(control: &str, settings: &Value, host: &HostAnswers) {
+pub fn only_good_answers_are_good(control: &str, settings: &Value, host: &HostAnswers) {
     let image = &format!("ghcr.io/org/app@{DIGEST}");
     let mut pod = requests::valid_pod();
     for list in ["initContainers", "ephemeralContainers"] {
@@ -601,11 +590,12 @@ fn is_about_the_image(report: &Value) -> bool {
 }
 
 /// The digest of the image that the host is asked about.
-pub(crate) const DIGEST: &str =
-    "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+pub const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-pub(crate) const BASE_NAME: &str = "org.opencontainers.image.base.name";
-pub(crate) const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+/// The annotation with the name of the base image.
+pub const BASE_NAME: &str = "org.opencontainers.image.base.name";
+/// The annotation with the digest of the base image.
+pub const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 const CREATED: &str = "org.opencontainers.image.created";
 
 const BAD_REQUEST: u16 = 400;

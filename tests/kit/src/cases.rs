@@ -36,33 +36,25 @@
     reason = "a case that is written wrongly must fail, and say where"
 )]
 
-mod requests;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use self::requests::shape;
-#[allow(
-    unused_imports,
-    clippy::allow_attributes,
-    reason = "each test file uses some of it"
-)]
-pub(crate) use self::requests::{
-    Expected, create_request, payload, set, valid_container, valid_pod, workload,
+use crate::requests::{
+    Expected, create_request, payload, set, shape, valid_container, valid_pod, workload,
 };
 
 /// A case that is ready to run.
 #[derive(Debug, Clone)]
-pub(crate) struct Case {
+pub struct Case {
     /// File, sentence, and what the case was multiplied by.
-    pub(crate) name: String,
+    pub name: String,
     /// What the host sends: `{"request": ..., "settings": ...}`.
-    pub(crate) payload: Vec<u8>,
+    pub payload: Vec<u8>,
     /// What the policy must answer, apart from its annotations for machines.
-    pub(crate) expected: Expected,
+    pub expected: Expected,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -135,7 +127,7 @@ const MEMBERS: [Member; 3] = [
 ];
 
 /// Every case below `tests/cases/`.
-pub(crate) fn cases(tests: &Path) -> Vec<Case> {
+pub fn cases(tests: &Path) -> Vec<Case> {
     let mut cases = Vec::new();
     for file in yaml_files(&tests.join("cases")) {
         let label = file
@@ -163,19 +155,21 @@ pub(crate) fn cases(tests: &Path) -> Vec<Case> {
 /// A settings case: what `validate_settings` must say of `settings`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SettingsCase {
-    pub(crate) case: String,
+pub struct SettingsCase {
+    /// The sentence, and what the case was multiplied by.
+    pub case: String,
     #[expect(dead_code, reason = "it is for whoever reads the case")]
     why: Option<String>,
-    pub(crate) settings: Value,
+    /// As the host hands them to the policy.
+    pub settings: Value,
     /// The lines below the title; none means that the settings are valid.
     #[serde(default)]
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 impl SettingsCase {
     /// The whole message, where the settings have problems.
-    pub(crate) fn message(&self) -> Option<String> {
+    pub fn message(&self) -> Option<String> {
         let noun = if self.problems.len() == 1 {
             "problem"
         } else {
@@ -190,7 +184,7 @@ impl SettingsCase {
 }
 
 /// Every case below `tests/settings/`.
-pub(crate) fn settings_cases(tests: &Path) -> Vec<SettingsCase> {
+pub fn settings_cases(tests: &Path) -> Vec<SettingsCase> {
     yaml_files(&tests.join("settings"))
         .iter()
         .flat_map(|file| read(file))

@@ -26,10 +26,11 @@ use serde_json::{Value, json};
 
 /// A case and its session.
 #[derive(Debug)]
-pub(crate) struct Case {
+pub struct Case {
     /// Folder and sentence.
-    pub(crate) name: String,
-    pub(crate) session: Vec<u8>,
+    pub name: String,
+    /// `session.yaml`, as kwctl reads it.
+    pub session: Vec<u8>,
     written: Written,
 }
 
@@ -44,7 +45,7 @@ struct Written {
 }
 
 /// Every case below `tests/sessions/`, by name.
-pub(crate) fn cases(tests: &Path) -> Vec<Case> {
+pub fn cases(tests: &Path) -> Vec<Case> {
     let mut cases: Vec<Case> = std::fs::read_dir(tests.join("sessions"))
         .unwrap()
         .map(|folder| read(&folder.unwrap().path()))
@@ -73,7 +74,7 @@ fn read(folder: &Path) -> Case {
 
 impl Case {
     /// What the host sends.
-    pub(crate) fn payload(&self) -> Vec<u8> {
+    pub fn payload(&self) -> Vec<u8> {
         let Written {
             request, settings, ..
         } = &self.written;
@@ -81,7 +82,7 @@ impl Case {
     }
 
     /// Holds an answer against what the case expects of it.
-    pub(crate) fn check(&self, answer: &[u8], now: i64) {
+    pub fn check(&self, answer: &[u8], now: i64) {
         let answer: Value = serde_json::from_slice(answer).unwrap();
         let rejects: Vec<String> = self
             .written

@@ -1,10 +1,5 @@
 //! The policy as it is published, or nearly: with another clock, or with less memory.
 
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test file uses some of it"
-)]
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
@@ -17,8 +12,8 @@ use walrus::Module;
 use walrus::ir::{MemArg, StoreKind};
 
 /// The module that `make policy.wasm` builds.
-pub(crate) fn bytes() -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policy.wasm");
+pub fn bytes() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policy.wasm");
     std::fs::read(&path).unwrap_or_else(|error| {
         panic!(
             "{}: {error}; build it with: make policy.wasm",
@@ -29,7 +24,7 @@ pub(crate) fn bytes() -> Vec<u8> {
 
 /// The module with a WASI clock that always says this: nanoseconds since 1970, and the error
 /// number, which is 0 for none.
-pub(crate) fn with_clock(nanoseconds: i64, errno: i32) -> Vec<u8> {
+pub fn with_clock(nanoseconds: i64, errno: i32) -> Vec<u8> {
     let mut module = Module::from_buffer(&bytes()).unwrap();
     let clock = module
         .imports
@@ -52,7 +47,7 @@ pub(crate) fn with_clock(nanoseconds: i64, errno: i32) -> Vec<u8> {
 }
 
 /// The module with at most this much memory, in pages of 64 KiB.
-pub(crate) fn with_pages(pages: u64) -> Vec<u8> {
+pub fn with_pages(pages: u64) -> Vec<u8> {
     let mut module = Module::from_buffer(&bytes()).unwrap();
     let memory = module.get_memory_id().unwrap();
     module.memories.get_mut(memory).maximum = Some(pages);

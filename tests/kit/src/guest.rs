@@ -4,52 +4,51 @@
 //! All of them accept every settings except those with an `!` in them, and
 //! answer `protocol_version` with `"v1"`; they differ in `validate`.
 
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test file uses some of the guests"
+#![expect(
+    clippy::unwrap_used,
+    reason = "a module that is written wrongly must fail"
 )]
 
 /// Accepts.
-pub(crate) const ACCEPT: &str = r"(call $respond (i32.const 1000) (i32.const 17))";
+pub const ACCEPT: &str = r"(call $respond (i32.const 1000) (i32.const 17))";
 
 /// Rejects a payload with an `!` in it, accepts all others with a warning.
-pub(crate) const REJECT_MARKED: &str = r"
+pub const REJECT_MARKED: &str = r"
     (if (call $is_marked (local.get $length))
       (then (call $respond (i32.const 1100) (i32.const 67)))
       (else (call $respond (i32.const 1200) (i32.const 39))))";
 
 /// Rejects with two violations in the audit annotation.
-pub(crate) const REPORT_VIOLATIONS: &str = r"
+pub const REPORT_VIOLATIONS: &str = r"
     (call $respond (i32.const 2000) (global.get $violations_length))";
 
 /// Hands the payload back.
-pub(crate) const ECHO: &str = "(call $respond (i32.const 65536) (local.get $length))";
+pub const ECHO: &str = "(call $respond (i32.const 65536) (local.get $length))";
 
 /// Answers with something that is no JSON.
-pub(crate) const NO_JSON: &str = "(call $respond (i32.const 1300) (i32.const 4))";
+pub const NO_JSON: &str = "(call $respond (i32.const 1300) (i32.const 4))";
 
 /// Answers with JSON of another shape.
-pub(crate) const OTHER_JSON: &str = "(call $respond (i32.const 1400) (i32.const 2))";
+pub const OTHER_JSON: &str = "(call $respond (i32.const 1400) (i32.const 2))";
 
 /// Fails with a text of its own.
-pub(crate) const FAIL: &str = "(call $fail (i32.const 1500) (i32.const 12)) (return (i32.const 0))";
+pub const FAIL: &str = "(call $fail (i32.const 1500) (i32.const 12)) (return (i32.const 0))";
 
 /// Traps.
-pub(crate) const TRAP: &str = "unreachable";
+pub const TRAP: &str = "unreachable";
 
 /// Never comes to an end.
-pub(crate) const LOOP: &str = "(loop $again (br $again))";
+pub const LOOP: &str = "(loop $again (br $again))";
 
 /// Accepts in its first call and traps in the second, if it still is the same instance.
-pub(crate) const ACCEPT_ONCE: &str = r"
+pub const ACCEPT_ONCE: &str = r"
     (if (global.get $called) (then unreachable))
     (global.set $called (i32.const 1))
     (call $respond (i32.const 1000) (i32.const 17))";
 
 /// Hands its payload to `oci` `v2/verify`, answers with what the host says and
 /// fails with the host's error.
-pub(crate) const CALL_HOST: &str = r"
+pub const CALL_HOST: &str = r"
     (if (call $host_call
           (i32.const 1600) (i32.const 10) (i32.const 1610) (i32.const 3)
           (i32.const 1613) (i32.const 9) (i32.const 65536) (local.get $length))
@@ -62,12 +61,12 @@ pub(crate) const CALL_HOST: &str = r"
         (return (i32.const 0))))";
 
 /// The module of a guest whose `validate` is one of the bodies above.
-pub(crate) fn module(validate: &str) -> Vec<u8> {
+pub fn module(validate: &str) -> Vec<u8> {
     wat::parse_str(text(validate)).unwrap()
 }
 
 /// The same module as text.
-pub(crate) fn text(validate: &str) -> String {
+pub fn text(validate: &str) -> String {
     TEMPLATE
         .replace("$VALIDATE", validate)
         .replace("$VIOLATIONS_LENGTH", &VIOLATIONS.len().to_string())

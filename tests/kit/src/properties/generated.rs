@@ -3,11 +3,6 @@
 //! Where the bytes are used up, the first or least of everything follows, so every input, however
 //! short, is complete.
 
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test file, and each fuzz target, uses some of it"
-)]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
@@ -20,13 +15,15 @@ use std::collections::BTreeMap;
 use arbitrary::Unstructured;
 use serde_json::{Map, Value, json};
 
-use super::{BASE_DIGEST, BASE_NAME, DIGEST, HostAnswers, requests};
+use super::{BASE_DIGEST, BASE_NAME, DIGEST, HostAnswers};
+use crate::requests;
 
 /// Bytes, read as choices.
-pub(crate) struct Choices<'b>(Unstructured<'b>);
+pub struct Choices<'b>(Unstructured<'b>);
 
 impl<'b> Choices<'b> {
-    pub(crate) fn new(bytes: &'b [u8]) -> Self {
+    /// The choices that these bytes make.
+    pub fn new(bytes: &'b [u8]) -> Self {
         Self(Unstructured::new(bytes))
     }
 
@@ -43,7 +40,8 @@ impl<'b> Choices<'b> {
         self.number(1) == 1
     }
 
-    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+    /// One of these.
+    pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         let last = u32::try_from(of.len().saturating_sub(1)).unwrap();
         of[usize::try_from(self.number(last)).unwrap()]
     }
@@ -57,7 +55,8 @@ impl<'b> Choices<'b> {
         }
     }
 
-    pub(crate) fn text(&mut self) -> String {
+    /// Any text.
+    pub fn text(&mut self) -> String {
         self.0.arbitrary::<String>().unwrap_or_default()
     }
 
@@ -67,7 +66,7 @@ impl<'b> Choices<'b> {
     }
 
     /// Any JSON, not deep.
-    pub(crate) fn json(&mut self, depth: u32) -> Value {
+    pub fn json(&mut self, depth: u32) -> Value {
         match self.number(if depth == 0 { 4 } else { 6 }) {
             0 => Value::Null,
             1 => self.flag().into(),
@@ -89,7 +88,7 @@ impl<'b> Choices<'b> {
     // ---- pods
 
     /// A pod that is nearly always one, and often breaks a rule or two.
-    pub(crate) fn pod(&mut self) -> Value {
+    pub fn pod(&mut self) -> Value {
         let mut pod = requests::valid_pod();
         for (list, least) in [
             ("initContainers", 0),
@@ -130,7 +129,8 @@ impl<'b> Choices<'b> {
         pod
     }
 
-    pub(crate) fn container(&mut self, name: &str) -> Value {
+    /// A container of this name.
+    pub fn container(&mut self, name: &str) -> Value {
         let mut container = requests::valid_container(name);
         while self.once_in(3) {
             match self.number(4) {
@@ -220,12 +220,13 @@ impl<'b> Choices<'b> {
         Value::Object(entries.collect())
     }
 
-    pub(crate) fn list(&mut self) -> &'static str {
+    /// One of the lists of containers.
+    pub fn list(&mut self) -> &'static str {
         self.pick(&["containers", "initContainers", "ephemeralContainers"])
     }
 
     /// A place for a value that no control reads.
-    pub(crate) fn unread(&mut self) -> String {
+    pub fn unread(&mut self) -> String {
         let parent = self.pick(&[
             "/metadata/labels",
             "/metadata/annotations",
@@ -252,7 +253,7 @@ impl<'b> Choices<'b> {
     // ---- settings
 
     /// Settings that are nearly always valid.
-    pub(crate) fn settings(&mut self) -> Value {
+    pub fn settings(&mut self) -> Value {
         let mut settings = json!({});
         while self.flag() {
             let (section, mut written) = match self.number(14) {
@@ -362,7 +363,7 @@ impl<'b> Choices<'b> {
     }
 
     /// The place of a list of what is allowed, and values that widen it.
-    pub(crate) fn wider(&mut self) -> (&'static str, Vec<Value>) {
+    pub fn wider(&mut self) -> (&'static str, Vec<Value>) {
         match self.number(5) {
             0 => ("/registries/allow", self.words(ALLOWED, 3)),
             1 => ("/appArmor/allowed", self.words(PROFILES, 3)),
@@ -379,7 +380,7 @@ impl<'b> Choices<'b> {
     // ---- references and patterns
 
     /// Text that looks like an image reference, often one that is.
-    pub(crate) fn image(&mut self) -> String {
+    pub fn image(&mut self) -> String {
         match self.number(3) {
             0 => self.pick(IMAGES).to_owned(),
             1 => self.text(),
@@ -391,7 +392,7 @@ impl<'b> Choices<'b> {
     }
 
     /// Text that looks like a pattern, often one that is.
-    pub(crate) fn pattern(&mut self) -> String {
+    pub fn pattern(&mut self) -> String {
         match self.number(3) {
             0 => self.pick(ALLOWED).to_owned(),
             1 => self.text(),
@@ -404,7 +405,7 @@ impl<'b> Choices<'b> {
     }
 
     /// An image, and a pattern that is made of its beginning.
-    pub(crate) fn image_and_pattern(&mut self) -> (String, String) {
+    pub fn image_and_pattern(&mut self) -> (String, String) {
         if self.flag() {
             return (self.image(), self.pattern());
         }
@@ -465,7 +466,7 @@ impl<'b> Choices<'b> {
     // ---- what the host answers
 
     /// A control that asks the host, its settings, and what the host answers.
-    pub(crate) fn asked(&mut self) -> (&'static str, Value, HostAnswers) {
+    pub fn asked(&mut self) -> (&'static str, Value, HostAnswers) {
         let (control, settings, operations): (_, _, &[&str]) = match self.number(2) {
             0 => ("signatures", self.signatures(), &["v2/verify"]),
             1 => (

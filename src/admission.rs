@@ -4,9 +4,8 @@
 //! payload -> request + settings            neither can hide what is wrong with the other
 //!   out of scope (DELETE, CONNECT, status) -> accept
 //!   a kind that carries no pod             -> accept, with a warning
-//!   UPDATE of anything but the pod         -> accept, where all violations count
 //!   workload -> controls -> findings
-//!   UPDATE: minus what the stored object has already, where only new ones do
+//!   UPDATE, CREATE by a controller: minus what was there before
 //!   images left -> host calls -> findings
 //! -> verdict -> response
 //! ```
@@ -23,8 +22,9 @@ use self::request::{Object, Operation, Payload, Request, Title};
 use self::response::Response;
 use crate::host_calls::Host;
 use crate::json::{self, Text};
+use crate::review::legacy::{Before, Change};
 use crate::review::review;
-use crate::settings::{OnUpdate, Settings};
+use crate::settings::Settings;
 use crate::text::Quoted;
 
 /// Judges one request. The answer is always a response that Kubewarden can decode.
@@ -77,13 +77,6 @@ fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn H
             return Response::undecodable(&format!("the {}", kind.name()), &problem);
         }
     };
-    if request.operation == Operation::Update
-        && settings.on_update == OnUpdate::AllViolations
-        && request::leaves_pod_alone(payload, kind, &workload.pod)
-    {
-        // Not even with all violations: a finalizer must come off, and a Job finish.
-        return Response::accept();
-    }
     let namespace = request
         .namespace
         .as_ref()
@@ -94,12 +87,23 @@ fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn H
     let stored = LazyCell::new(|| {
         request
             .old_object
-            .filter(|_| request.operation == Operation::Update)
-            .filter(|_| settings.on_update == OnUpdate::NewViolations)
             .and_then(|raw| Object::Raw(raw).into_workload(kind).ok())
     });
     let stored_pod = || stored.as_ref().map(|stored| &stored.pod);
-    let outcome = review(&workload.pod, namespace, settings, stored_pod, host);
+    let is_untouched = || request::leaves_pod_alone(payload, kind, &workload.pod);
+    let maker = || request::maker(payload);
+    let before = Before {
+        kind,
+        namespace,
+        change: match request.operation {
+            Operation::Update => Change::Update {
+                stored: &stored_pod,
+                is_untouched: &is_untouched,
+            },
+            _ => Change::Create { maker: &maker },
+        },
+    };
+    let outcome = review(&workload.pod, &before, settings, host);
     let name = request
         .name
         .as_ref()
@@ -110,7 +114,7 @@ fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn H
         name: name.or(workload.metadata.name()),
         namespace,
     };
-    Response::of_outcome(&title, &outcome, settings)
+    Response::of_outcome(&title, &outcome)
 }
 
 #[cfg(test)]

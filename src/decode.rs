@@ -112,14 +112,16 @@ impl Problems {
         }
     }
 
-    /// The values of a map that may hold these keys only, in the order of `keys`.
+    /// The values of a map that may hold these keys only, in the order of `keys`. `moved` are keys
+    /// that it held in an earlier version, each with its path in this one.
     pub(crate) fn values<'n, const N: usize>(
         &mut self,
         node: Node<'n>,
         keys: &[&'static str; N],
+        moved: &[(&'static str, &'static str)],
     ) -> Option<[Option<Node<'n>>; N]> {
         let mut values = [None; N];
-        self.fill(node, keys, &mut values).then_some(values)
+        self.fill(node, keys, moved, &mut values).then_some(values)
     }
 
     // Not generic, so that it is in the module once. Whether this is a map.
@@ -128,6 +130,7 @@ impl Problems {
         &mut self,
         node: Node<'n>,
         keys: &[&'static str],
+        moved: &[(&'static str, &'static str)],
         values: &mut [Option<Node<'n>>],
     ) -> bool {
         let Node::Map(entries) = node else {
@@ -137,7 +140,7 @@ impl Problems {
         for (key, node) in entries.iter() {
             let position = keys.iter().position(|known| *known == key);
             match position.and_then(|position| values.get_mut(position)) {
-                None => self.unknown_key(key, keys),
+                None => self.unknown_key(key, keys, moved),
                 Some(value @ None) => *value = Some(node),
                 Some(Some(_)) => {
                     self.report(format_args!("the key {} is written twice", Quoted(key)));
@@ -162,7 +165,16 @@ impl Problems {
 
     #[cold]
     #[inline(never)]
-    fn unknown_key(&mut self, key: &str, known: &[&'static str]) {
+    fn unknown_key(
+        &mut self,
+        key: &str,
+        known: &[&'static str],
+        moved: &[(&'static str, &'static str)],
+    ) {
+        if let Some((_, now)) = moved.iter().find(|(before, _)| *before == key) {
+            self.report(format_args!("unknown key {}: it is {now} now", Quoted(key)));
+            return;
+        }
         match nearest(key, known) {
             Some(near) => {
                 self.report(format_args!(
@@ -197,9 +209,9 @@ impl Problems {
     }
 }
 
-/// Declares a map of the settings: its keys, their types and their defaults, once; what it asks of its
-/// values taken together, if anything; and how much of that a schema can say. Doc comments are for
-/// whoever writes settings.
+/// Declares a map of the settings: its keys, their types and their defaults, once; where keys of an
+/// earlier version have gone; what it asks of its values taken together, if anything; and how much of
+/// that a schema can say. Doc comments are for whoever writes settings.
 macro_rules! section {
     (
         $(#[doc = $doc:literal])*
@@ -210,6 +222,7 @@ macro_rules! section {
                 $key:literal $field:ident : $type:ty = $default:expr
             ),* $(,)?
         }
+        $(moved: [ $( $before:literal => $now:literal ),* $(,)? ])?
         $(check: $check:path $(, schema: $schema:path)?)?
     ) => {
         $(#[doc = $doc])*
@@ -230,7 +243,8 @@ macro_rules! section {
                 problems: &mut $crate::decode::Problems,
             ) -> Option<Self> {
                 let _known = problems.count();
-                let values = problems.values(node, &[$( $key ),*])?;
+                let values =
+                    problems.values(node, &[$( $key ),*], &[$($( ($before, $now) ),*)?])?;
                 let [$( $field ),*] = values;
                 // Each default is made only where it is needed.
                 let section = Self {
@@ -369,7 +383,81 @@ macro_rules! describe {
     };
 }
 
-pub(crate) use {describe, section, words};
+/// Declares which keys of a section an exemption can loosen: lists, to which it adds entries, and keys
+/// with the one value that asks for less.
+///
+/// Anything else an exemption cannot write, so it never makes a section stricter.
+macro_rules! loosens {
+    ( $section:ident { $( $key:literal $field:ident : $type:ty $(= $loosest:expr)? ),* $(,)? } ) => {
+        $crate::decode::section! {
+            /// What an exemption allows beside the section.
+            pub(crate) struct Loosening {
+                $( $key $field: Option<$type> = None, )*
+            }
+            check: Loosening::check,
+            schema: Loosening::check_in_schema
+        }
+
+        impl Loosening {
+            fn check(
+                &self,
+                written: &$crate::decode::Written<'_>,
+                problems: &mut $crate::decode::Problems,
+            ) {
+                $( if let Some(value) = &self.$field {
+                    problems.within($key, |problems| {
+                        $crate::decode::loosens!(@check value, problems $(, $loosest)?);
+                    });
+                } )*
+                if written.is_sound && ![$( $key ),*].iter().any(|key| written.has(key)) {
+                    problems.report("allows nothing more");
+                }
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl Loosening {
+            fn check_in_schema(schema: &mut $crate::schema::Schema) {
+                $crate::schema::need_some(schema, &[$(
+                    ($key, $crate::decode::loosens!(@schema $($loosest)?))
+                ),*]);
+            }
+        }
+
+        impl $section {
+            /// Allows beside what it allows what `more` does.
+            pub(crate) fn loosen(&mut self, more: &Loosening) {
+                $( if let Some(value) = &more.$field {
+                    $crate::decode::loosens!(@apply self.$field, value $(, $loosest)?);
+                } )*
+            }
+        }
+    };
+    (@check $value:ident, $problems:ident) => {
+        if $value.is_empty() {
+            $problems.report("is empty; leave it out where it does not matter");
+        }
+    };
+    (@check $value:ident, $problems:ident, $loosest:expr) => {
+        if *$value != $loosest {
+            $problems.report(format_args!("allows nothing more; only {} does", $loosest));
+        }
+    };
+    (@schema) => {
+        $crate::schema::json!({"minItems": 1})
+    };
+    (@schema $loosest:expr) => {
+        $crate::schema::json!({"enum": [$crate::schema::Describe::written(&$loosest)]})
+    };
+    (@apply $own:expr, $value:ident) => {
+        $own.extend($value.iter().cloned());
+    };
+    (@apply $own:expr, $value:ident, $loosest:expr) => {
+        $own = *$value;
+    };
+}
+
+pub(crate) use {describe, loosens, section, words};
 
 words! {
     /// What happens to the violations of a control.
@@ -448,6 +536,12 @@ impl<T> Deref for Choices<T> {
 
     fn deref(&self) -> &[T] {
         &self.0
+    }
+}
+
+impl<T> Extend<T> for Choices<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, more: I) {
+        self.0.extend(more);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Formatter};
 use std::iter;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -107,6 +107,12 @@ impl<T> Deref for Sequence<T> {
 
     fn deref(&self) -> &[T] {
         &self.0
+    }
+}
+
+impl<T> DerefMut for Sequence<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.0
     }
 }
 

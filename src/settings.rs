@@ -4,14 +4,16 @@
 //! list of the controls, and adds what holds for all of them.
 
 pub(crate) mod exemption;
+pub(crate) mod legacy;
 
 use self::exemption::Exemption;
+use self::legacy::Legacy;
 use crate::controls::controls;
-use crate::decode::{Decode, Node, Problems, Written, section, words};
+use crate::decode::{Decode, Node, Problems, Written, section};
 use crate::json::{self, Document};
 
 macro_rules! settings {
-    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $module:ident $section:ident $key:literal; )*) => {
+    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $loosens:ident $module:ident $section:ident $key:literal; )*) => {
         section! {
             /// Everything that can be configured. The default asks of a pod what the *restricted* Pod
             /// Security Standard asks.
@@ -22,8 +24,10 @@ macro_rules! settings {
                 )*
                 /// Workloads and images that a control does not judge.
                 "exemptions" exemptions: Vec<Exemption> = Vec::new(),
-                "onUpdate" on_update: OnUpdate = OnUpdate::NewViolations,
+                /// What was there before the policy.
+                "legacy" legacy: Legacy = Legacy::default(),
             }
+            moved: ["onUpdate" => "legacy.onUpdate"]
             check: Settings::check
         }
     };
@@ -93,16 +97,6 @@ impl Settings {
     }
 }
 
-words! {
-    /// Which violations count against an UPDATE.
-    pub(crate) enum OnUpdate {
-        /// Those that the stored object does not have already.
-        NewViolations = "newViolations",
-        /// All.
-        AllViolations = "allViolations",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,13 +112,14 @@ mod tests {
     fn every_problem_is_reported_with_its_path() {
         let problems = Settings::from_json(
             br#"{"apArmor":{},"seccomp":{"mode":"off","allowed":["runtimeDefault",1]},
-                "registries":{"allow":["nginx"],"alow":[]},"onUpdate":false}"#,
+                "registries":{"allow":["nginx"],"alow":[]},"legacy":{"onUpdate":false},"onUpdate":"allViolations"}"#,
         )
         .unwrap_err();
         assert_eq!(
             problems,
             [
                 "settings: unknown key \"apArmor\"; did you mean appArmor?",
+                "settings: unknown key \"onUpdate\": it is legacy.onUpdate now",
                 "seccomp.mode: \"off\" is none of: enforce, warn, disabled",
                 "seccomp.allowed[0]: \"runtimeDefault\" is none of: RuntimeDefault, \
                  Localhost/<name>, Localhost/*, Unconfined; did you mean RuntimeDefault?",
@@ -132,7 +127,7 @@ mod tests {
                 "registries: unknown key \"alow\"; did you mean allow?",
                 "registries.allow[0]: \"nginx\" has no registry; did you mean \
                  \"docker.io/library/nginx\"?",
-                "onUpdate: expected a string, found a boolean",
+                "legacy.onUpdate: expected a string, found a boolean",
             ]
         );
     }

@@ -4,16 +4,38 @@ use std::fmt::{self, Display, Formatter};
 use std::mem;
 
 use crate::controls::Control;
-use crate::finding::{Finding, Findings};
+use crate::decode::Mode;
+use crate::finding::Finding;
 
 /// What is found, and by which control.
 #[derive(Debug)]
 pub(crate) struct Violation<'p> {
     pub(crate) control: Control,
+    /// The mode of the control, or what an exemption makes of it.
+    pub(crate) mode: Mode,
     pub(crate) finding: Finding<'p>,
+    /// What else is to be said about it, as words behind the finding.
+    pub(crate) notes: Vec<String>,
 }
 
-impl Violation<'_> {
+impl<'p> Violation<'p> {
+    pub(crate) fn new(control: Control, mode: Mode, finding: Finding<'p>) -> Self {
+        Self {
+            control,
+            mode,
+            finding,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Says a thing once.
+    #[cold]
+    pub(crate) fn note(&mut self, note: impl Into<String>) {
+        let note = note.into();
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
     fn sort_key(&self) -> impl Ord {
         (self.control, self.finding.sort_key())
     }
@@ -28,27 +50,61 @@ pub(crate) struct Outcome<'p> {
     pub(crate) notices: Vec<String>,
     /// Whether a control that enforces has found more than is kept.
     pub(crate) is_cut: bool,
+    /// Why nothing is excused that somebody may think is, as words behind the title of the message.
+    pub(crate) aside: Option<String>,
+    /// The controls whose violations were there before, and do not count.
+    pub(crate) excused: Vec<Control>,
+    /// Whose template excuses them, where it is not the stored object that does.
+    pub(crate) excused_by: Option<String>,
 }
 
 impl Display for Violation<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.control, self.finding)
+        write!(f, "{}: {}", self.control, self.finding)?;
+        self.notes.iter().try_for_each(|note| write!(f, "; {note}"))
     }
 }
 
 impl<'p> Outcome<'p> {
-    /// Takes over what a control has found.
-    pub(crate) fn stamp(&mut self, control: Control, findings: &mut Findings<'p>) {
-        let found = findings.found.drain(..);
-        self.violations
-            .extend(found.map(|finding| Violation { control, finding }));
-    }
-
     /// Puts in the place of each violation what `count` leaves of it.
-    pub(crate) fn replace(&mut self, count: impl Fn(Violation<'p>) -> Vec<Violation<'p>>) {
+    pub(crate) fn replace(&mut self, count: impl FnMut(Violation<'p>) -> Vec<Violation<'p>>) {
         let violations = mem::take(&mut self.violations);
         self.violations = violations.into_iter().flat_map(count).collect();
         self.sort();
+    }
+
+    /// Takes off the violations that are excused.
+    pub(crate) fn excuse(&mut self, is_excused: impl Fn(&Violation<'p>) -> bool) {
+        let excused = &mut self.excused;
+        self.violations.retain(|violation| {
+            let is_excused = is_excused(violation);
+            excused.extend(is_excused.then_some(violation.control));
+            !is_excused
+        });
+    }
+
+    /// Takes over what others have found.
+    pub(crate) fn take(&mut self, other: Self) {
+        self.violations.extend(other.violations);
+        self.excused.extend(other.excused);
+        self.aside = self.aside.take().or(other.aside);
+    }
+
+    /// Whether this was found, for whatever reason. The violations are sorted, and of one control.
+    pub(crate) fn has(&self, finding: &Finding<'p>) -> bool {
+        let is_at = |other: &Violation<'p>| {
+            let other = &other.finding;
+            let places = (other.subject(), &other.place).cmp(&(finding.subject(), &finding.place));
+            places.then_with(|| other.found.cmp(&finding.found))
+        };
+        self.violations.binary_search_by(is_at).is_ok()
+    }
+
+    /// Whether something is left that rejects the request.
+    pub(crate) fn rejects(&self) -> bool {
+        self.violations
+            .iter()
+            .any(|violation| violation.mode == Mode::Enforce)
     }
 
     pub(crate) fn sort(&mut self) {

@@ -348,7 +348,7 @@ const SECTIONS: &[&str] = &[
     "registries",
     "imagePinning",
     "exemptions",
-    "onUpdate",
+    "legacy",
 ];
 
 /// What the choices of these tests and of the fuzz targets make, from as many bytes as they use up.

@@ -1737,10 +1737,10 @@ fn an_update_looks_up_what_the_stored_object_does_not_have() {
         asked
     };
     assert_eq!(asked(&request, &settings), ["ghcr.io/org/new:1"]);
-    settings["onUpdate"] = "allViolations".into();
+    settings["legacy"]["onUpdate"] = "allViolations".into();
     assert_eq!(asked(&request, &settings), [APP, "ghcr.io/org/new:1"]);
     // The same text in another place runs where it did not run before.
-    settings["onUpdate"] = "newViolations".into();
+    settings["legacy"]["onUpdate"] = "newViolations".into();
     request["oldObject"] = pod(&["ghcr.io/org/new:1", APP]);
     assert_eq!(asked(&request, &settings), [APP, "ghcr.io/org/new:1"]);
     request["oldObject"] = request["object"].clone();

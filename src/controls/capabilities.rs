@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use crate::decode::{Decode, Mode, Node, Problems, Written, describe, section};
+use crate::decode::{Decode, Mode, Node, Problems, Written, describe, loosens, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
 use crate::pod::container::Container;
@@ -70,6 +70,12 @@ impl Capabilities {
             {"not": {"type": "object", "allOf": net_bind_service}},
         ]);
         schema.insert("allOf".to_owned(), rules);
+    }
+}
+
+loosens! {
+    Capabilities {
+        "allowedAdd" allowed_add: Vec<Capability>,
     }
 }
 

@@ -14,7 +14,7 @@
 //! - **Source** `check_seccompProfile_restricted.go` of pod-security-admission. Kubernetes 1.27
 //!   and later do not act on the annotations: with `annotations: ignore` one is a warning
 
-use crate::decode::{AnnotationUse, Choices, Mode, section};
+use crate::decode::{AnnotationUse, Choices, Mode, loosens, section};
 use crate::finding::profile::{ProfileKind, ProfileRules};
 use crate::finding::{Findings, Taken, Takes};
 use crate::pod::container::Container;
@@ -35,6 +35,13 @@ section! {
             = Choices(vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost]),
         /// `honor`: the annotations of Kubernetes before 1.27 count.
         "annotations" annotations: AnnotationUse = AnnotationUse::Ignore,
+    }
+}
+
+loosens! {
+    Seccomp {
+        "required" required: bool = false,
+        "allowed" allowed: Choices<AllowedProfile>,
     }
 }
 

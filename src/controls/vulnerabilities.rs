@@ -22,7 +22,7 @@ use std::fmt::{self, Write as _};
 
 use self::cvss::Cvss;
 use self::report::{Report, Score, Severity, Source, Vulnerability};
-use crate::decode::{Decode, Mode, Node, Problems, Written, describe, section, words};
+use crate::decode::{Decode, Mode, Node, Problems, Written, describe, loosens, section, words};
 use crate::finding::Findings;
 use crate::host_calls::Answer;
 use crate::lookups::{Lookups, Refusal, Uses};
@@ -129,6 +129,14 @@ impl Vulnerabilities {
             "maximumReportAge": none,
         });
         refuse_idle(schema, &finders, &harmless);
+    }
+}
+
+loosens! {
+    Vulnerabilities {
+        "onlyFixable" only_fixable: bool = true,
+        "ignore" ignore: Vec<FindingId>,
+        "missingReport" missing_report: MissingReport = MissingReport::Accept,
     }
 }
 

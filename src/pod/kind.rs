@@ -88,13 +88,61 @@ impl Kind {
 }
 
 impl Kind {
-    /// The pod's spec in a whole object of this kind.
-    pub(crate) fn pod_spec(self, object: Node<'_>) -> Option<Node<'_>> {
+    /// Group and version in which controllers know the kind.
+    pub(crate) fn api_version(self) -> &'static str {
+        match self {
+            Self::Pod => PodResource::API_VERSION,
+            Self::PodTemplate => PodTemplateResource::API_VERSION,
+            Self::ReplicationController => ReplicationController::API_VERSION,
+            Self::ReplicaSet => ReplicaSet::API_VERSION,
+            Self::Deployment => Deployment::API_VERSION,
+            Self::StatefulSet => StatefulSet::API_VERSION,
+            Self::DaemonSet => DaemonSet::API_VERSION,
+            Self::Job => Job::API_VERSION,
+            Self::CronJob => CronJob::API_VERSION,
+        }
+    }
+
+    /// Whether a controller makes Pods from what the object carries.
+    pub(crate) fn makes_pods(self) -> bool {
+        !matches!(self, Self::Pod | Self::PodTemplate)
+    }
+
+    /// The pod template in a whole object of this kind; a Pod is one itself.
+    pub(crate) fn pod_template(self, object: Node<'_>) -> Option<Node<'_>> {
         let mut found = object;
         for key in self.template_path() {
             found = found.get(key)?;
         }
-        found.get("spec")
+        Some(found)
+    }
+
+    /// The fields of an object of this kind that are judged, as field masks: all that [`PodSpec`] and
+    /// what is in it read.
+    pub(crate) fn judged_fields(self) -> Vec<String> {
+        let of_container = ["name", "image", "ports", "securityContext"];
+        let of_containers = ["containers", "initContainers"]
+            .iter()
+            .flat_map(|list| of_container.map(|field| format!("spec.{list}.{field}")));
+        let of_pod = [
+            "metadata.annotations",
+            "spec.hostIPC",
+            "spec.hostNetwork",
+            "spec.hostPID",
+            "spec.hostUsers",
+            "spec.os",
+            "spec.securityContext",
+            "spec.shareProcessNamespace",
+            "spec.volumes.image",
+            "spec.volumes.name",
+        ];
+        let path = self.template_path().join(".");
+        of_pod
+            .iter()
+            .map(|field| (*field).to_owned())
+            .chain(of_containers)
+            .map(|field| format!("{path}.{field}"))
+            .collect()
     }
 }
 

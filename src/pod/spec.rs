@@ -34,7 +34,7 @@ object! {
         "shareProcessNamespace" pub(crate) share_process_namespace: Option<bool>,
         "automountServiceAccountToken" pub(crate) automount_service_account_token: Option<bool>,
         "os" os: Option<PodOs<'a>>,
-        "securityContext" security_context: Option<SecurityContext<'a>>,
+        "securityContext" pub(super) security_context: Option<SecurityContext<'a>>,
     }
 }
 

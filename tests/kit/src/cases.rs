@@ -12,14 +12,15 @@
 //!   add: {containers: [proxy]}          # more valid containers, by name
 //!   set: {/spec/hostNetwork: true}      # JSON pointers into the pod, parents are made
 //!   remove: [/spec/securityContext]
+//!   object: {/spec/replicas: 2}         # JSON pointers into the object that carries the pod
 //!   stored: {set: {}, remove: []}       # makes it an UPDATE of the valid workload, so changed
 //!   request: {operation: DELETE}        # fields of the AdmissionRequest, null removes one
 //!   rejects: ["hostNamespaces: hostNetwork is true; set {spec}.hostNetwork to false"]
 //!   warns: []
 //! ```
 //!
-//! `rejects` are the lines of the message below its title; without it the request must be
-//! accepted. `message` and `code` are for answers of another form. Everything is compared whole.
+//! `rejects` are the lines of the message below its title, and `aside` what the title says in
+//! parentheses; without `rejects` the request must be accepted. `message` and `code` are for answers of another form. Everything is compared whole.
 //!
 //! With `values`, `{value}` anywhere in the case stands for each of them in turn, and `{quoted}` for
 //! how messages quote it. A case of `tests/settings/` can have `values` and a `why`, too.
@@ -76,6 +77,7 @@ struct Written {
     request: Map<String, Value>,
     #[serde(default)]
     rejects: Vec<String>,
+    aside: Option<String>,
     #[serde(default)]
     warns: Vec<String>,
     message: Option<String>,
@@ -90,6 +92,8 @@ struct Difference {
     set: BTreeMap<String, Value>,
     #[serde(default)]
     remove: Vec<String>,
+    #[serde(default)]
+    object: BTreeMap<String, Value>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -237,7 +241,10 @@ fn case(label: &Path, written: &Written, kind: &str, member: Option<Member>) -> 
                 .message
                 .as_ref()
                 .map(|message| in_message(message, kind, member))
-                .or_else(|| is_rejected.then(|| rejection(&named(&request, kind), &rejects))),
+                .or_else(|| {
+                    let aside = written.aside.as_deref();
+                    is_rejected.then(|| rejection(&named(&request, kind), aside, &rejects))
+                }),
             code: written.code.or(is_rejected.then_some(403)),
             warnings: written
                 .warns
@@ -249,14 +256,15 @@ fn case(label: &Path, written: &Written, kind: &str, member: Option<Member>) -> 
 }
 
 /// The message of a rejection; `workload` as the message names it: `Pod "web" in namespace "shop"`.
-fn rejection(workload: &str, lines: &[String]) -> String {
+fn rejection(workload: &str, aside: Option<&str>, lines: &[String]) -> String {
     let controls: BTreeSet<&str> = lines
         .iter()
         .filter_map(|line| line.split(": ").next())
         .collect();
     let count = controls.len();
     let rules = if count == 1 { "rule" } else { "rules" };
-    let title = format!("{workload} breaks {count} {rules} of container security:");
+    let aside = aside.map(|aside| format!(" ({aside})")).unwrap_or_default();
+    let title = format!("{workload} breaks {count} {rules} of container security{aside}:");
     self::lines(&title, lines)
 }
 
@@ -311,7 +319,11 @@ fn changed(kind: &str, difference: &Difference, member: Option<Member>) -> Value
         let place = pointer(place).replace("{name}", member.map_or("{name}", |member| member.name));
         set(&mut pod, &place, value);
     }
-    workload(kind, pod)
+    let mut object = workload(kind, pod);
+    for (place, value) in &difference.object {
+        set(&mut object, place, value.clone());
+    }
+    object
 }
 
 fn in_message(line: &str, kind: &str, member: Option<Member>) -> String {

@@ -303,7 +303,8 @@ impl<'b> Choices<'b> {
                     }),
                 ),
                 13 => {
-                    settings["onUpdate"] = self.pick(&["newViolations", "allViolations"]).into();
+                    settings["legacy"]["onUpdate"] =
+                        self.pick(&["newViolations", "allViolations"]).into();
                     continue;
                 }
                 _ => {

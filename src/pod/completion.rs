@@ -1,0 +1,46 @@
+//! A pod template as the API server completes the Pods that are made from it.
+//!
+//! Of what it adds to a Pod, and not to a template, two things are judged: the host ports of a pod on
+//! its node's network, and the AppArmor field that an annotation stands for.
+//!
+//! Sources: `SetDefaults_Pod` (`pkg/apis/core/v1/defaults.go`) and `applyAppArmorVersionSkew`
+//! (`pkg/registry/core/pod/strategy.go`), as of Kubernetes 1.32 and later.
+
+use super::profile::{Target, WrittenProfile};
+use super::spec::Pod;
+
+impl Pod<'_> {
+    /// Completes a template to what a Pod of it is when it is admitted.
+    pub(crate) fn complete(&mut self) {
+        let (on_host_network, is_windows) =
+            (self.spec.host_network == Some(true), self.is_windows());
+        let of_pod = self
+            .spec
+            .security_context
+            .as_ref()
+            .and_then(|context| context.app_armor_profile.as_ref())
+            .and_then(|profile| profile.parse().ok());
+        let annotations = &self.annotations;
+        let lists = [
+            &mut self.spec.init_containers,
+            &mut self.spec.containers,
+            &mut self.spec.ephemeral_containers,
+        ];
+        for container in lists.into_iter().flat_map(|list| list.iter_mut()) {
+            for port in container.ports.iter_mut().filter(|_| on_host_network) {
+                if port.host_port.unwrap_or_default() == 0 {
+                    port.host_port = Some(port.number);
+                }
+            }
+            let profile = annotations
+                .get(Target::AppArmorOfContainer(container.name.as_str()))
+                .and_then(|annotation| annotation.app_armor().ok()?);
+            if let Some(profile) = profile.filter(|profile| !is_windows && Some(*profile) != of_pod)
+            {
+                let own = container.security_context.get_or_insert_default();
+                own.app_armor_profile
+                    .get_or_insert(WrittenProfile::of(profile));
+            }
+        }
+    }
+}

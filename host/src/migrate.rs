@@ -74,7 +74,10 @@ impl Source {
             Translate::Settings(translate) => {
                 let nothing = Value::Object(Map::new());
                 let sections = translate(settings.unwrap_or(&nothing))?;
-                (sections, Some(("onUpdate", json!("allViolations"))))
+                (
+                    sections,
+                    Some(("legacy", json!({"onUpdate": "allViolations"}))),
+                )
             }
             Translate::Level(_) if settings.is_some() => {
                 return Err(failed(format!(

@@ -59,7 +59,7 @@ fn each_case_becomes_the_settings_that_say_the_same() {
             let disabled = || json!({"mode": "disabled"});
             expected.entry(control.to_owned()).or_insert_with(disabled);
         }
-        expected.insert("onUpdate".to_owned(), json!("allViolations"));
+        expected.insert("legacy".to_owned(), json!({"onUpdate": "allViolations"}));
         let settings: Value = yaml_serde::from_str(yaml).unwrap();
         assert_eq!(settings, json!(expected), "{name}");
 
@@ -129,7 +129,7 @@ fn the_command_prints_settings_or_says_why_it_cannot() {
         .code(0)
         .stderr("")
         .stdout(format!(
-            "shareProcessNamespace:\n  mode: enforce\n{nothing_else}onUpdate: allViolations\n"
+            "shareProcessNamespace:\n  mode: enforce\n{nothing_else}legacy:\n  onUpdate: allViolations\n"
         ));
     migrate(
         &["--from", "pod-privileged", "-"],

@@ -929,8 +929,8 @@ mod tests {
 
     #[test]
     fn members_of_more_than_a_conjunction_must_judge_every_update_in_full() {
-        const WHY: &str = "settings.onUpdate must be allViolations, because spec.expression is more than members joined by &&: what another member lets in on CREATE, this one takes for legacy on UPDATE";
-        let all = json!({"onUpdate": "allViolations"});
+        const WHY: &str = "settings.legacy.onUpdate must be allViolations, because spec.expression is more than members joined by &&: what another member lets in on CREATE, this one takes for legacy on UPDATE";
+        let all = json!({"legacy": {"onUpdate": "allViolations"}});
         let either = |expression: &str, a: &Value, b: &Value| {
             let members = json!({
                 "a": {"module": "m", "settings": a},
@@ -942,7 +942,7 @@ mod tests {
                 json!({"expression": expression, "policies": members}),
             )
         };
-        let new = json!({"onUpdate": "newViolations"});
+        let new = json!({"legacy": {"onUpdate": "newViolations"}});
         let own = &["a", "b", "idle"];
         for expression in [
             "a() || b()",
@@ -954,7 +954,11 @@ mod tests {
                 (&all, &all, &[][..]),
                 (&json!({}), &all, &["a"]),
                 (&all, &new, &["b"]),
-                (&Value::Null, &json!({"onUpdate": null}), &["a", "b"]),
+                (
+                    &Value::Null,
+                    &json!({"legacy": {"onUpdate": null}}),
+                    &["a", "b"],
+                ),
             ] {
                 let problems: Vec<_> = excusing
                     .iter()
@@ -981,7 +985,7 @@ mod tests {
     #[test]
     fn what_another_module_excuses_is_not_known() {
         let members = json!({
-            "a": {"module": "m", "settings": {"onUpdate": "allViolations"}},
+            "a": {"module": "m", "settings": {"legacy": {"onUpdate": "allViolations"}}},
             "b": {"module": "other"},
         });
         let manifest = |expression: &str| {

@@ -757,7 +757,7 @@ fn a_group_that_is_more_than_a_conjunction_must_not_excuse_anything() {
     let excusing = group.replace("onUpdate: allViolations", "onUpdate: newViolations");
     let problem = |name: &str| {
         format!(
-            "error: group.yaml, document 1: ClusterAdmissionPolicyGroup container-security-either: spec.policies.{name}: settings.onUpdate must be allViolations, because spec.expression is more than members joined by &&: what another member lets in on CREATE, this one takes for legacy on UPDATE\n"
+            "error: group.yaml, document 1: ClusterAdmissionPolicyGroup container-security-either: spec.policies.{name}: settings.legacy.onUpdate must be allViolations, because spec.expression is more than members joined by &&: what another member lets in on CREATE, this one takes for legacy on UPDATE\n"
         )
     };
     folder
@@ -803,7 +803,7 @@ fn another_module_in_a_group_cannot_be_asked_what_it_excuses() {
     };
     folder
         .file("pod.yaml", GOOD)
-        .file("group.yaml", &group("onUpdate: allViolations"))
+        .file("group.yaml", &group("legacy: {onUpdate: allViolations}"))
         .evaluate("group.yaml -r pod.yaml")
         .code(0)
         .stdout(
@@ -817,7 +817,7 @@ fn another_module_in_a_group_cannot_be_asked_what_it_excuses() {
         .code(2)
         .stdout("")
         .stderr(predicates::str::contains(
-            "spec.policies.ours: settings.onUpdate must be allViolations",
+            "spec.policies.ours: settings.legacy.onUpdate must be allViolations",
         ));
     // A module that takes every word for the key does not have it.
     folder

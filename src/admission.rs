@@ -23,7 +23,7 @@ use self::response::Response;
 use crate::host_calls::Host;
 use crate::json::{self, Text};
 use crate::review::legacy::{Before, Change};
-use crate::review::review;
+use crate::review::{Terms, review};
 use crate::settings::Settings;
 use crate::text::Quoted;
 
@@ -48,19 +48,23 @@ fn respond(payload: &[u8], host: &dyn Host) -> Response {
             return Response::undecodable("the admission request", &json::describe_error(&error));
         }
     };
-    let settings = match &decoded.settings {
+    let settings = || match &decoded.settings {
         None => Ok(Settings::default()),
         Some(Ok(document)) => Settings::from_node(document.root()),
         Some(Err(problem)) => Err(vec![format!("settings: {problem}")]),
     };
-    let settings = match settings {
-        Ok(settings) => settings,
-        Err(problems) => return Response::invalid_settings(&problems),
+    let terms = Terms {
+        settings: &match settings() {
+            Ok(settings) => settings,
+            Err(problems) => return Response::invalid_settings(&problems),
+        },
+        settings_again: &|| settings().ok(),
+        host,
     };
-    judge(decoded.request, &settings, payload, host)
+    judge(decoded.request, &terms, payload)
 }
 
-fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn Host) -> Response {
+fn judge(request: Request<'_>, terms: &Terms<'_>, payload: &[u8]) -> Response {
     if request.is_out_of_scope() {
         return Response::accept();
     }
@@ -103,7 +107,7 @@ fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn H
             _ => Change::Create { maker: &maker },
         },
     };
-    let outcome = review(&workload.pod, &before, settings, host);
+    let outcome = review(&workload.pod, &before, terms);
     let name = request
         .name
         .as_ref()

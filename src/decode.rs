@@ -163,6 +163,60 @@ impl Problems {
         self.within(key, |problems| T::decode(node, problems))
     }
 
+    /// The values of keys that loosen a section, as [`Problems::values`] has them: what is left out is
+    /// `None`. A key that is no list has the one value that asks for less, its `loosest`.
+    pub(crate) fn loosening<'n, const N: usize>(
+        &mut self,
+        node: Node<'n>,
+        keys: &[&'static str; N],
+        loosest: [Option<Node<'static>>; N],
+    ) -> Option<[Option<Node<'n>>; N]> {
+        let mut values = [None; N];
+        self.fill_loosening(node, keys, &loosest, &mut values)
+            .then_some(values)
+    }
+
+    // Not generic, as above.
+    #[inline(never)]
+    fn fill_loosening<'n>(
+        &mut self,
+        node: Node<'n>,
+        keys: &[&'static str],
+        loosest: &[Option<Node<'static>>],
+        values: &mut [Option<Node<'n>>],
+    ) -> bool {
+        let known = self.count();
+        if !self.fill(node, keys, &[], values) {
+            return false;
+        }
+        for ((key, loosest), value) in keys.iter().zip(loosest).zip(values.iter_mut()) {
+            let loosest = match (*value, *loosest) {
+                (None | Some(Node::Null), _) => {
+                    *value = None;
+                    continue;
+                }
+                (Some(Node::List(items)), None) if items.is_empty() => None,
+                (Some(Node::Bool(flag)), Some(Node::Bool(loosest))) if flag == loosest => continue,
+                (Some(Node::Text(word)), Some(Node::Text(loosest))) if word == loosest => continue,
+                (_, Some(Node::Bool(false))) => Some("false"),
+                (_, Some(Node::Bool(true))) => Some("true"),
+                (_, Some(Node::Text(word))) => Some(word),
+                (Some(_), _) => continue,
+            };
+            *value = None;
+            self.within(key, |problems| match loosest {
+                None => problems.report("is empty; leave it out where it does not matter"),
+                Some(loosest) => {
+                    problems.report(format_args!("allows nothing more; only {loosest} does"));
+                }
+            });
+        }
+        if self.count() == known && values.iter().all(Option::is_none) {
+            self.report("allows nothing more");
+        }
+        true
+    }
+
     #[cold]
     #[inline(never)]
     fn unknown_key(
@@ -325,6 +379,12 @@ macro_rules! words {
             }
         }
 
+        impl From<$name> for $crate::decode::Node<'static> {
+            fn from(word: $name) -> Self {
+                Self::Text(word.name())
+            }
+        }
+
         impl $crate::decode::Decode for $name {
             fn decode(
                 node: $crate::decode::Node<'_>,
@@ -389,59 +449,80 @@ macro_rules! describe {
 /// Anything else an exemption cannot write, so it never makes a section stricter.
 macro_rules! loosens {
     ( $section:ident { $( $key:literal $field:ident : $type:ty $(= $loosest:expr)? ),* $(,)? } ) => {
-        $crate::decode::section! {
-            /// What an exemption allows beside the section.
-            pub(crate) struct Loosening {
-                $( $key $field: Option<$type> = None, )*
-            }
-            check: Loosening::check,
-            schema: Loosening::check_in_schema
+        /// What an exemption allows beside the section.
+        #[derive(Debug, Clone)]
+        pub(crate) struct Loosening {
+            $( $field: $crate::decode::loosens!(@type $type $(, $loosest)?), )*
         }
 
-        impl Loosening {
-            fn check(
-                &self,
-                written: &$crate::decode::Written<'_>,
+        impl $crate::decode::Decode for Loosening {
+            fn decode(
+                node: $crate::decode::Node<'_>,
                 problems: &mut $crate::decode::Problems,
-            ) {
-                $( if let Some(value) = &self.$field {
-                    problems.within($key, |problems| {
-                        $crate::decode::loosens!(@check value, problems $(, $loosest)?);
-                    });
-                } )*
-                if written.is_sound && ![$( $key ),*].iter().any(|key| written.has(key)) {
-                    problems.report("allows nothing more");
-                }
+            ) -> Option<Self> {
+                let loosest = [$( $crate::decode::loosens!(@loosest $($loosest)?) ),*];
+                let [$( $field ),*] = problems.loosening(node, &[$( $key ),*], loosest)?;
+                Some(Self {
+                    $( $field: $crate::decode::loosens!(
+                        @read problems, $key, $field $(, $loosest)?
+                    ), )*
+                })
             }
         }
 
         #[cfg(feature = "schema")]
-        impl Loosening {
-            fn check_in_schema(schema: &mut $crate::schema::Schema) {
-                $crate::schema::need_some(schema, &[$(
+        impl $crate::schema::Describe for Loosening {
+            fn schema() -> $crate::schema::Schema {
+                let keys = [$( (
+                    $key,
+                    $crate::schema::key(&None::<$type>, true, &[]),
+                ) ),*];
+                let doc = "What an exemption allows beside the section.";
+                let mut schema = $crate::schema::section(&[doc], keys);
+                $crate::schema::need_some(&mut schema, &[$(
                     ($key, $crate::decode::loosens!(@schema $($loosest)?))
                 ),*]);
+                schema
+            }
+
+            fn written(&self) -> $crate::schema::Value {
+                // No exemption is there by default.
+                $crate::schema::Value::Null
+            }
+
+            fn keys() -> Vec<$crate::schema::Key> {
+                vec![$( $crate::schema::Key {
+                    name: $key,
+                    keys: <$type as $crate::schema::Describe>::keys(),
+                } ),*]
             }
         }
 
         impl $section {
-            /// Allows beside what it allows what `more` does.
-            pub(crate) fn loosen(&mut self, more: &Loosening) {
-                $( if let Some(value) = &more.$field {
-                    $crate::decode::loosens!(@apply self.$field, value $(, $loosest)?);
-                } )*
+            /// Allows what `more` does beside what it allows.
+            pub(crate) fn loosen(&mut self, more: Loosening) {
+                $( $crate::decode::loosens!(@apply self.$field, more.$field $(, $loosest)?); )*
             }
         }
     };
-    (@check $value:ident, $problems:ident) => {
-        if $value.is_empty() {
-            $problems.report("is empty; leave it out where it does not matter");
-        }
+    (@type $type:ty) => {
+        Option<$type>
     };
-    (@check $value:ident, $problems:ident, $loosest:expr) => {
-        if *$value != $loosest {
-            $problems.report(format_args!("allows nothing more; only {} does", $loosest));
-        }
+    // Whether it is written: there is one value that it can have.
+    (@type $type:ty, $loosest:expr) => {
+        bool
+    };
+    (@loosest) => {
+        None
+    };
+    (@loosest $loosest:expr) => {
+        Some($loosest.into())
+    };
+    (@read $problems:ident, $key:literal, $value:ident) => {
+        $problems.read($key, $value)
+    };
+    (@read $problems:ident, $key:literal, $value:ident, $loosest:expr) => {
+        $value.is_some()
     };
     (@schema) => {
         $crate::schema::json!({"minItems": 1})
@@ -449,11 +530,15 @@ macro_rules! loosens {
     (@schema $loosest:expr) => {
         $crate::schema::json!({"enum": [$crate::schema::Describe::written(&$loosest)]})
     };
-    (@apply $own:expr, $value:ident) => {
-        $own.extend($value.iter().cloned());
+    (@apply $own:expr, $more:expr) => {
+        if let Some(more) = $more {
+            $own.extend(more);
+        }
     };
-    (@apply $own:expr, $value:ident, $loosest:expr) => {
-        $own = *$value;
+    (@apply $own:expr, $more:expr, $loosest:expr) => {
+        if $more {
+            $own = $loosest;
+        }
     };
 }
 
@@ -542,6 +627,15 @@ impl<T> Deref for Choices<T> {
 impl<T> Extend<T> for Choices<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, more: I) {
         self.0.extend(more);
+    }
+}
+
+impl<T> IntoIterator for Choices<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

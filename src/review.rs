@@ -19,7 +19,7 @@ use crate::pod::image::{Image, Images};
 use crate::pod::place::Subject;
 use crate::pod::spec::Pod;
 use crate::settings::Settings;
-use crate::settings::exemption::{Allow, Exemption};
+use crate::settings::exemption::Exemption;
 use crate::settings::legacy::Counted;
 use crate::violation::{Outcome, Violation};
 
@@ -30,19 +30,18 @@ struct Row {
     judge: Judge,
 }
 
-/// How a control judges: what it needs to see, its own settings, and what an exemption allows beside
-/// them.
+/// How a control judges: what it needs to see, apart from its own settings.
 enum Judge {
     /// The pod alone.
-    Pod(for<'p> fn(&'p Pod<'p>, &Settings, &[&Allow], &mut Findings<'p>)),
+    Pod(for<'p> fn(&'p Pod<'p>, &Settings, &mut Findings<'p>)),
     /// The image references.
-    Images(for<'p> fn(&Images<'p>, &Settings, &[&Allow], &mut Findings<'p>)),
+    Images(for<'p> fn(&Images<'p>, &Settings, &mut Findings<'p>)),
     /// What the host knows of the images.
-    SupplyChain(for<'l, 'p> fn(&Lookups<'l, 'p>, &Settings, &[&Allow], &mut Findings<'p>)),
+    SupplyChain(for<'l, 'p> fn(&Lookups<'l, 'p>, &Settings, &mut Findings<'p>)),
 }
 
-/// A control with what exemptions allow, at least as far as it is about some subjects.
-type JudgeAgain<'f, 'p> = &'f dyn Fn(&[&Allow], &dyn Fn(Subject<'p>) -> bool, &mut Findings<'p>);
+/// A control with other settings, at least as far as it is about some subjects.
+type JudgeAgain<'f, 'p> = &'f dyn Fn(&Settings, &dyn Fn(Subject<'p>) -> bool, &mut Findings<'p>);
 
 macro_rules! judge {
     (pod) => {
@@ -56,32 +55,14 @@ macro_rules! judge {
     };
 }
 
-macro_rules! run {
-    (looser $module:ident $judged:ident $settings:ident $allow:ident $findings:ident) => {
-        if $allow.is_empty() {
-            crate::controls::$module::judge($judged, &$settings.$module, $findings);
-        } else {
-            let mut section = $settings.$module.clone();
-            for more in $allow.iter().filter_map(|allow| allow.$module.as_ref()) {
-                section.loosen(more);
-            }
-            crate::controls::$module::judge($judged, &section, $findings);
-        }
-    };
-    (fixed $module:ident $judged:ident $settings:ident $allow:ident $findings:ident) => {
-        let _: &[&Allow] = $allow;
-        crate::controls::$module::judge($judged, &$settings.$module, $findings);
-    };
-}
-
 macro_rules! table {
     ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $loosens:ident $module:ident $section:ident $key:literal; )*) => {
         const TABLE: &[Row] = &[$(
             Row {
                 control: Control::$section,
                 mode: |settings| settings.$module.mode,
-                judge: judge!($judge)(|judged, settings, allow, findings| {
-                    run!($loosens $module judged settings allow findings);
+                judge: judge!($judge)(|judged, settings, findings| {
+                    crate::controls::$module::judge(judged, &settings.$module, findings);
                 }),
             },
         )*];
@@ -90,14 +71,22 @@ macro_rules! table {
 
 controls!(table);
 
+/// What a pod is judged by.
+pub(crate) struct Terms<'p> {
+    pub(crate) settings: &'p Settings,
+    /// The settings once more, for whoever wants to change them.
+    pub(crate) settings_again: &'p dyn Fn() -> Option<Settings>,
+    pub(crate) host: &'p dyn Host,
+}
+
 /// Judges a pod by all controls.
 pub(crate) fn review<'p>(
     pod: &'p Pod<'p>,
     before: &Before<'p>,
-    settings: &'p Settings,
-    host: &'p dyn Host,
+    terms: &'p Terms<'p>,
 ) -> Outcome<'p> {
-    let review = Review::new(pod, before.namespace, settings, host);
+    let Terms { settings, host, .. } = *terms;
+    let review = Review::new(pod, before.namespace, terms);
     let mut outcome = review.judge();
     let owner_json = OwnerJson::new();
     let legacy = OnceCell::new();
@@ -114,12 +103,12 @@ pub(crate) fn review<'p>(
     if past.matters(&outcome) {
         let legacy = past.get();
         let found = legacy.stored().map(|stored| {
-            let stored = Review::new(stored, before.namespace, settings, host);
+            let stored = Review::new(stored, before.namespace, terms);
             stored.judge().violations
         });
         legacy.excuse(pod, found.as_deref().unwrap_or_default(), &mut outcome);
         // What the pod says may have become what a container takes, and that may be exempt.
-        outcome.violations.retain(|violation| {
+        outcome.keep(&mut |violation| {
             !review.is_exempt(violation.control, Some(violation.finding.subject()))
         });
     }
@@ -171,23 +160,18 @@ struct Review<'p> {
     /// The namespace that the request names.
     namespace: Option<&'p str>,
     settings: &'p Settings,
-    host: &'p dyn Host,
+    terms: &'p Terms<'p>,
     images: Images<'p>,
     now: OnceCell<i64>,
 }
 
 impl<'p> Review<'p> {
-    fn new(
-        pod: &'p Pod<'p>,
-        namespace: Option<&'p str>,
-        settings: &'p Settings,
-        host: &'p dyn Host,
-    ) -> Self {
+    fn new(pod: &'p Pod<'p>, namespace: Option<&'p str>, terms: &'p Terms<'p>) -> Self {
         Self {
             pod,
             namespace,
-            settings,
-            host,
+            settings: terms.settings,
+            terms,
             images: Images::new(pod),
             now: OnceCell::new(),
         }
@@ -195,7 +179,7 @@ impl<'p> Review<'p> {
 
     /// The time, which is asked for once.
     fn now(&self) -> i64 {
-        *self.now.get_or_init(|| self.host.now())
+        *self.now.get_or_init(|| self.terms.host.now())
     }
 
     /// Runs the controls that need nothing but the request.
@@ -204,20 +188,25 @@ impl<'p> Review<'p> {
         let mut findings = Findings::default();
         for row in self.rows() {
             findings.limit = Some(MAX_FINDINGS);
-            self.run(row, &[], &mut findings);
+            self.run(row, self.settings, &mut findings);
             if findings.found.len() == MAX_FINDINGS && self.exemptions(row.control).next().is_some()
             {
                 // Behind those that an exemption covers there may be one that none does.
                 findings.limit = None;
                 findings.found.clear();
-                self.run(row, &[], &mut findings);
+                self.run(row, self.settings, &mut findings);
             }
             if !findings.found.is_empty() {
                 outcome.is_cut |= findings.limit == Some(findings.found.len())
                     && (row.mode)(self.settings) == Mode::Enforce;
-                self.stamp(row, &mut findings, &mut outcome, &|allow, _, findings| {
-                    self.run(row, allow, findings);
-                });
+                self.stamp(
+                    row,
+                    &mut findings,
+                    &mut outcome,
+                    &|settings, _, findings| {
+                        self.run(row, settings, findings);
+                    },
+                );
             }
         }
         outcome.notices = findings.notices;
@@ -225,10 +214,10 @@ impl<'p> Review<'p> {
         outcome
     }
 
-    fn run(&self, row: &Row, allow: &[&Allow], findings: &mut Findings<'p>) {
+    fn run(&self, row: &Row, settings: &Settings, findings: &mut Findings<'p>) {
         match row.judge {
-            Judge::Pod(judge) => judge(self.pod, self.settings, allow, findings),
-            Judge::Images(judge) => judge(&self.images, self.settings, allow, findings),
+            Judge::Pod(judge) => judge(self.pod, settings, findings),
+            Judge::Images(judge) => judge(&self.images, settings, findings),
             Judge::SupplyChain(_) => {}
         }
     }
@@ -269,18 +258,18 @@ impl<'p> Review<'p> {
                 continue;
             }
             let ask = |is_asked_about: &dyn Fn(&Image<'p>) -> bool,
-                       allow: &[&Allow],
+                       settings: &Settings,
                        findings: &mut Findings<'p>| {
                 let lookups = Lookups {
                     images: &self.images,
-                    host: self.host,
+                    host: self.terms.host,
                     namespace: self.namespace,
                     is_asked_about,
                     is_from_allowed_registry: &|reference| {
                         self.settings.registries.allows(reference)
                     },
                 };
-                judge(&lookups, self.settings, allow, findings);
+                judge(&lookups, settings, findings);
             };
             let is_asked_about = |image: &Image<'p>| {
                 !refused.contains(&image.subject)
@@ -288,17 +277,17 @@ impl<'p> Review<'p> {
                     // Last, because the stored object has to be decoded for it.
                     && !past.of_images().is_some_and(|legacy| was_there(legacy, image))
             };
-            ask(&is_asked_about, &[], &mut findings);
+            ask(&is_asked_about, self.settings, &mut findings);
             let found: Vec<Subject<'p>> = findings.found.iter().map(Finding::subject).collect();
             self.stamp(
                 row,
                 &mut findings,
                 &mut of_images,
-                &|allow, is_concerned, findings| {
+                &|settings, is_concerned, findings| {
                     let is_asked_again = |image: &Image<'p>| {
                         found.contains(&image.subject) && is_concerned(image.subject)
                     };
-                    ask(&is_asked_again, allow, findings);
+                    ask(&is_asked_again, settings, findings);
                 },
             );
         }
@@ -329,7 +318,7 @@ impl<'p> Review<'p> {
         self.loosen(row, &mut found, judge_again);
         for exemption in self.exemptions(row.control) {
             if exemption.allow.is_none() {
-                found.violations.retain_mut(|violation| {
+                found.keep(&mut |violation| {
                     let is_exempt = self.covers(exemption, violation);
                     if is_exempt && exemption.warns() {
                         violation.mode = Mode::Warn;
@@ -338,7 +327,7 @@ impl<'p> Review<'p> {
                 });
             }
         }
-        outcome.violations.extend(found.violations);
+        outcome.take(found);
     }
 
     /// What a control has found, as its violations, in their order.
@@ -358,57 +347,65 @@ impl<'p> Review<'p> {
     /// Puts in the place of what was found of a subject what the control finds of it when it allows what
     /// the exemptions that cover the subject allow together.
     fn loosen(&self, row: &Row, found: &mut Outcome<'p>, judge_again: JudgeAgain<'_, 'p>) {
-        let judge = |allow: &[&Allow], is_concerned: &dyn Fn(Subject<'p>) -> bool| {
+        let all = &self.settings.exemptions;
+        let judge = |is_used: &dyn Fn(usize) -> bool,
+                     is_concerned: &dyn Fn(Subject<'p>) -> bool| {
             let mut findings = Findings::default();
-            judge_again(allow, is_concerned, &mut findings);
-            findings.found.retain(|found| is_concerned(found.subject()));
-            self.stamped(row, &mut findings)
+            let mut settings = (self.terms.settings_again)()?;
+            settings.loosen(is_used);
+            judge_again(&settings, is_concerned, &mut findings);
+            let mut looser = self.stamped(row, &mut findings);
+            looser.keep(&mut |violation| is_concerned(violation.finding.subject()));
+            Some(looser)
         };
-        let mut allowing: Vec<(&Exemption, &Allow)> = Vec::new();
-        for exemption in self.exemptions(row.control) {
-            let Some(allow) = &exemption.allow else {
+        let mut allowing: Vec<(usize, &Exemption)> = Vec::new();
+        for (place, exemption) in all.iter().enumerate() {
+            if exemption.allow.is_none() || !exemption.is_about(row.control, self.namespace) {
                 continue;
-            };
-            if !self.has_ended(exemption) {
-                allowing.push((exemption, allow));
             }
-            if self.has_ended(exemption) || exemption.covers_each_container(&self.images) {
+            let has_ended = self.has_ended(exemption);
+            if has_ended || exemption.covers_each_container(&self.images) {
                 // It may not do what somebody thinks it does, and what it would do is left alone.
-                let looser = judge(&[allow], &|_| true);
-                for violation in &mut found.violations {
-                    if !looser.has(&violation.finding) {
-                        self.covers(exemption, violation);
+                if let Some(looser) = judge(&|used| used == place, &|_| true) {
+                    for violation in &mut found.violations {
+                        if !looser.has(&violation.finding) {
+                            self.covers(exemption, violation);
+                        }
                     }
                 }
             }
-        }
-        let covering = |subject: Subject<'p>| -> Vec<usize> {
-            let mut all: Vec<usize> = (0..allowing.len()).collect();
-            all.retain(|position| {
-                let exemption = allowing.get(*position);
-                exemption.is_some_and(|(exemption, _)| exemption.covers(subject, &self.images))
-            });
-            all
-        };
-        let mut groups: Vec<Vec<usize>> = Vec::new();
-        let of_images = self.images.all().iter().map(|image| image.subject);
-        for subject in iter::once(Subject::Pod).chain(of_images) {
-            let group = covering(subject);
-            if !group.is_empty() && !groups.contains(&group) {
-                groups.push(group);
+            if !has_ended {
+                allowing.push((place, exemption));
             }
         }
-        if groups.is_empty() {
+        if allowing.is_empty() {
             return;
         }
-        found
-            .violations
-            .retain(|violation| covering(violation.finding.subject()).is_empty());
+        let covers = |exemption: &Exemption, subject| exemption.covers(subject, &self.images);
+        let are_alike = |one, other| {
+            let mut all = allowing.iter();
+            all.all(|(_, exemption)| covers(exemption, one) == covers(exemption, other))
+        };
+        // One of each that the same exemptions cover.
+        let mut groups: Vec<Subject<'p>> = Vec::new();
+        let of_images = self.images.all().iter().map(|image| image.subject);
+        for subject in iter::once(Subject::Pod).chain(of_images) {
+            if !groups.iter().any(|group| are_alike(*group, subject)) {
+                groups.push(subject);
+            }
+        }
         for group in groups {
-            let allow = group.iter().filter_map(|position| allowing.get(*position));
-            let allow: Vec<&Allow> = allow.map(|(_, allow)| *allow).collect();
-            let looser = judge(&allow, &|subject| covering(subject) == group);
-            found.violations.extend(looser.violations);
+            let is_used = |place| {
+                let mut all = allowing.iter();
+                all.any(|(used, exemption)| *used == place && covers(exemption, group))
+            };
+            let is_its = |subject| are_alike(group, subject);
+            if (0..all.len()).any(is_used)
+                && let Some(looser) = judge(&is_used, &is_its)
+            {
+                found.keep(&mut |violation| !is_its(violation.finding.subject()));
+                found.take(looser);
+            }
         }
     }
 

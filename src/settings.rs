@@ -35,6 +35,34 @@ macro_rules! settings {
 
 controls!(settings);
 
+macro_rules! allow {
+    (looser $settings:ident $allow:ident $module:ident) => {
+        if let Some(more) = $allow.$module {
+            $settings.$module.loosen(more);
+        }
+    };
+    (fixed $settings:ident $allow:ident $module:ident) => {};
+}
+
+macro_rules! loosen {
+    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $loosens:ident $module:ident $section:ident $key:literal; )*) => {
+        impl Settings {
+            /// Allows what the exemptions at some places allow.
+            pub(crate) fn loosen(&mut self, is_used: &dyn Fn(usize) -> bool) {
+                for (place, exemption) in self.exemptions.iter_mut().enumerate() {
+                    if is_used(place)
+                        && let Some(allow) = exemption.allow.take()
+                    {
+                        $( allow!($loosens self allow $module); )*
+                    }
+                }
+            }
+        }
+    };
+}
+
+controls!(loosen);
+
 /// The JSON Schema of the settings.
 #[cfg(feature = "schema")]
 #[must_use]

@@ -1,5 +1,6 @@
 //! What the controls have found, each with the control that did.
 
+use std::cmp::Ordering;
 use std::fmt::{self, Display, Formatter};
 use std::mem;
 
@@ -36,8 +37,12 @@ impl<'p> Violation<'p> {
             self.notes.push(note);
         }
     }
-    fn sort_key(&self) -> impl Ord {
-        (self.control, self.finding.sort_key())
+
+    /// The order in which they are listed.
+    #[inline(never)]
+    fn compare(&self, other: &Violation<'_>) -> Ordering {
+        let controls = self.control.cmp(&other.control);
+        controls.then_with(|| self.finding.compare(&other.finding))
     }
 }
 
@@ -66,37 +71,36 @@ impl Display for Violation<'_> {
 }
 
 impl<'p> Outcome<'p> {
-    /// Puts in the place of each violation what `count` leaves of it.
-    pub(crate) fn replace(&mut self, count: impl FnMut(Violation<'p>) -> Vec<Violation<'p>>) {
-        let violations = mem::take(&mut self.violations);
-        self.violations = violations.into_iter().flat_map(count).collect();
-        self.sort();
+    /// Keeps some of the violations, which may be changed.
+    // Not generic, so that it is in the module once.
+    #[inline(never)]
+    pub(crate) fn keep(&mut self, is_kept: &mut dyn FnMut(&mut Violation<'p>) -> bool) {
+        self.violations.retain_mut(is_kept);
     }
 
     /// Takes off the violations that are excused.
-    pub(crate) fn excuse(&mut self, is_excused: impl Fn(&Violation<'p>) -> bool) {
-        let excused = &mut self.excused;
-        self.violations.retain(|violation| {
+    pub(crate) fn excuse(&mut self, is_excused: &dyn Fn(&Violation<'p>) -> bool) {
+        let mut excused = mem::take(&mut self.excused);
+        self.keep(&mut |violation| {
             let is_excused = is_excused(violation);
-            excused.extend(is_excused.then_some(violation.control));
+            if is_excused {
+                excused.push(violation.control);
+            }
             !is_excused
         });
+        self.excused = excused;
     }
 
     /// Takes over what others have found.
-    pub(crate) fn take(&mut self, other: Self) {
-        self.violations.extend(other.violations);
-        self.excused.extend(other.excused);
+    pub(crate) fn take(&mut self, mut other: Self) {
+        self.violations.append(&mut other.violations);
+        self.excused.append(&mut other.excused);
         self.aside = self.aside.take().or(other.aside);
     }
 
     /// Whether this was found, for whatever reason. The violations are sorted, and of one control.
     pub(crate) fn has(&self, finding: &Finding<'p>) -> bool {
-        let is_at = |other: &Violation<'p>| {
-            let other = &other.finding;
-            let places = (other.subject(), &other.place).cmp(&(finding.subject(), &finding.place));
-            places.then_with(|| other.found.cmp(&finding.found))
-        };
+        let is_at = |other: &Violation<'p>| other.finding.compare_place(finding);
         self.violations.binary_search_by(is_at).is_ok()
     }
 
@@ -109,8 +113,8 @@ impl<'p> Outcome<'p> {
 
     pub(crate) fn sort(&mut self) {
         self.violations
-            .sort_unstable_by(|left, right| left.sort_key().cmp(&right.sort_key()));
+            .sort_unstable_by(|left, right| left.compare(right));
         self.violations
-            .dedup_by(|left, right| left.sort_key() == right.sort_key());
+            .dedup_by(|left, right| left.compare(right).is_eq());
     }
 }

@@ -104,11 +104,9 @@ impl<'a> Object<'a> {
         match self {
             Self::Absent => Err("the request has no object".to_owned()),
             Self::Workload(workload) => Ok(*workload),
-            Self::Raw(raw) => {
-                let mut deserializer = serde_json::Deserializer::from_slice(raw.get().as_bytes());
-                kind.deserialize(&mut deserializer)
-                    .map_err(|error| json::describe_error(&error))
-            }
+            Self::Raw(raw) => kind
+                .read(raw.get().as_bytes())
+                .map_err(|error| json::describe_error(&error)),
         }
     }
 }
@@ -165,7 +163,6 @@ pub(super) fn leaves_pod_alone(payload: &[u8], kind: Kind, pod: &Pod<'_>) -> boo
             return None;
         };
         let (new, old) = (object.get(), request.old_object?.get());
-        let stored = Object::Raw(request.old_object?).into_workload(kind).ok()?;
         let new = Document::from_slice(new.as_bytes()).ok()?;
         let old = Document::from_slice(old.as_bytes()).ok()?;
         let new = kind.pod_template(new.root())?;
@@ -173,6 +170,7 @@ pub(super) fn leaves_pod_alone(payload: &[u8], kind: Kind, pod: &Pod<'_>) -> boo
         Some(if kind.makes_pods() {
             new.is_same_as(old)
         } else {
+            let stored = kind.read(request.old_object?.get().as_bytes()).ok()?;
             new.get("spec")?.is_same_as(old.get("spec")?)
                 && pod.annotations.are_same_as(&stored.pod.annotations)
         })

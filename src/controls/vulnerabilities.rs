@@ -18,6 +18,7 @@
 mod cvss;
 mod report;
 
+use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 
 use self::cvss::Cvss;
@@ -358,7 +359,7 @@ impl Vulnerabilities {
 
     /// Whether a report is too old, and another one of the same image is not. Without a limit of age
     /// all of them count.
-    fn is_superseded(&self, report: &Report, all: &[Report], now: i64) -> bool {
+    fn is_superseded(&self, report: &Report, all: &[&Report], now: i64) -> bool {
         self.is_stale(report, now).is_some()
             && all
                 .iter()
@@ -457,13 +458,7 @@ struct Worst<'r>(Vec<&'r Vulnerability>);
 impl fmt::Display for Worst<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut findings = self.0.clone();
-        findings.sort_unstable_by(|left, right| {
-            left.severity
-                .cmp(&right.severity)
-                .then(right.score().cmp(&left.score()))
-                .then(left.id.cmp(&right.id))
-                .then(left.package.cmp(&right.package))
-        });
+        findings.sort_unstable_by(|left, right| compare(left, right));
         findings.dedup();
         for (position, found) in findings.iter().take(SHOWN).enumerate() {
             if position > 0 {
@@ -487,6 +482,16 @@ impl fmt::Display for Worst<'_> {
             _ => Ok(()),
         }
     }
+}
+
+// Not in each place where sorting compares.
+#[inline(never)]
+fn compare(left: &Vulnerability, right: &Vulnerability) -> Ordering {
+    left.severity
+        .cmp(&right.severity)
+        .then(right.score().cmp(&left.score()))
+        .then(left.id.cmp(&right.id))
+        .then(left.package.cmp(&right.package))
 }
 
 #[inline(never)]

@@ -117,34 +117,47 @@ impl Kind {
         Some(found)
     }
 
+    /// Reads an object of this kind.
+    #[inline(never)]
+    pub(crate) fn read(self, json: &[u8]) -> Result<Workload<'_>, serde_json::Error> {
+        self.deserialize(&mut serde_json::Deserializer::from_slice(json))
+    }
+
     /// The fields of an object of this kind that are judged, as field masks: all that [`PodSpec`] and
     /// what is in it read.
     pub(crate) fn judged_fields(self) -> Vec<String> {
-        let of_container = ["name", "image", "ports", "securityContext"];
-        let of_containers = ["containers", "initContainers"]
-            .iter()
-            .flat_map(|list| of_container.map(|field| format!("spec.{list}.{field}")));
-        let of_pod = [
-            "metadata.annotations",
-            "spec.hostIPC",
-            "spec.hostNetwork",
-            "spec.hostPID",
-            "spec.hostUsers",
-            "spec.os",
-            "spec.securityContext",
-            "spec.shareProcessNamespace",
-            "spec.volumes.image",
-            "spec.volumes.name",
-        ];
-        let path = self.template_path().join(".");
+        let mut path = String::new();
+        for key in self.template_path() {
+            path.push_str(key);
+            path.push('.');
+        }
+        let of_pod = JUDGED_FIELDS.iter();
         of_pod
-            .iter()
-            .map(|field| (*field).to_owned())
-            .chain(of_containers)
-            .map(|field| format!("{path}.{field}"))
+            .map(|field| [path.as_str(), field].concat())
             .collect()
     }
 }
+
+const JUDGED_FIELDS: &[&str] = &[
+    "metadata.annotations",
+    "spec.hostIPC",
+    "spec.hostNetwork",
+    "spec.hostPID",
+    "spec.hostUsers",
+    "spec.os",
+    "spec.securityContext",
+    "spec.shareProcessNamespace",
+    "spec.volumes.image",
+    "spec.volumes.name",
+    "spec.containers.name",
+    "spec.containers.image",
+    "spec.containers.ports",
+    "spec.containers.securityContext",
+    "spec.initContainers.name",
+    "spec.initContainers.image",
+    "spec.initContainers.ports",
+    "spec.initContainers.securityContext",
+];
 
 /// The admitted object: a Pod, or what Pods will be made from.
 #[derive(Debug)]

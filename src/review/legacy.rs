@@ -85,112 +85,95 @@ impl<'l> Legacy<'l> {
         host: &dyn Host,
         json: &'l OwnerJson,
     ) -> Self {
-        let until = settings.until.as_ref();
-        let ended = until
+        let mut legacy = Self {
+            until: settings.until.as_ref(),
+            ..Self::default()
+        };
+        let ended = legacy
+            .until
             .filter(|until| until.is_over(now()))
             .map(|until| format!("what was there before was excused until {until}"));
-        let legacy = match &before.change {
+        match &before.change {
             Change::Update {
                 stored,
                 is_untouched,
             } => {
-                let legacy = Self::of_update(before.kind, settings, ended, is_untouched);
-                let is_compared = matches!(legacy.excuses, Excuses::Old | Excuses::NoLongerOld);
-                let stored = is_compared.then(stored).flatten();
-                Self {
-                    stored: stored.map(Stored::Object),
-                    ..legacy
+                legacy.update(before.kind, settings, ended, is_untouched);
+                if matches!(legacy.excuses, Excuses::Old | Excuses::NoLongerOld) {
+                    legacy.stored = stored().map(Stored::Object);
                 }
             }
             Change::Create { maker } => {
-                Self::of_creation(before, settings, ended, maker, host, json)
+                let is_excused = settings.on_create == Counted::NewViolations
+                    && owner::is_made_by_controllers(before.kind);
+                if let Some(maker) = is_excused.then(maker).flatten() {
+                    legacy.aside = ended;
+                    if legacy.aside.is_none() {
+                        legacy.create(before, &maker, &settings.controllers, host, json);
+                    }
+                }
             }
-        };
-        Self { until, ..legacy }
+        }
+        legacy
     }
 
-    fn of_update(
+    fn update(
+        &mut self,
         kind: Kind,
         settings: &Settings,
         ended: Option<String>,
         is_untouched: &dyn Fn() -> bool,
-    ) -> Self {
+    ) {
         let is_excused = settings.on_update == Counted::NewViolations;
         let are_pods_excused = settings.on_create == Counted::NewViolations;
         if is_excused && ended.is_none() && (are_pods_excused || !kind.makes_pods()) {
-            return Self {
-                excuses: Excuses::Old,
-                is_news: settings.until.is_some(),
-                ..Self::default()
-            };
-        }
-        // Not even all violations count then: a finalizer must come off, and a Job finish.
-        if is_untouched() {
-            return Self {
-                excuses: Excuses::Everything,
-                is_news: is_excused && ended.is_none() && settings.until.is_some(),
-                ..Self::default()
-            };
-        }
-        if !is_excused {
-            return Self::default();
-        }
-        let changes_template =
-            "its pod template changes, so new Pods are made, and they would be rejected";
-        Self {
-            excuses: Excuses::NoLongerOld,
-            aside: Some(ended.unwrap_or_else(|| changes_template.to_owned())),
-            ..Self::default()
+            self.excuses = Excuses::Old;
+            self.is_news = self.until.is_some() || (kind.makes_pods() && !is_untouched());
+        } else if is_untouched() {
+            // Not even all violations count then: a finalizer must come off, and a Job finish.
+            self.excuses = Excuses::Everything;
+            self.is_news = is_excused && ended.is_none() && self.until.is_some();
+        } else if is_excused {
+            let changes_template =
+                "its pod template changes, so new Pods are made, and they would be rejected";
+            self.excuses = Excuses::NoLongerOld;
+            self.aside = ended.or_else(|| Some(changes_template.to_owned()));
         }
     }
 
-    fn of_creation(
+    fn create(
+        &mut self,
         before: &Before<'_>,
-        settings: &Settings,
-        ended: Option<String>,
-        maker: &dyn Fn() -> Option<Maker>,
+        maker: &Maker,
+        others: &[String],
         host: &dyn Host,
         json: &'l OwnerJson,
-    ) -> Self {
-        let made = before.kind;
-        let is_excused =
-            settings.on_create == Counted::NewViolations && owner::is_made_by_controllers(made);
-        let Some(maker) = is_excused.then(maker).flatten() else {
-            return Self::default();
-        };
-        if ended.is_some() {
-            return Self {
-                aside: ended,
-                ..Self::default()
-            };
-        }
-        let reference = &maker.owner;
-        let owner = owner::ask(made, before.namespace, &maker, &settings.controllers, host)
-            .and_then(|(from, answer)| {
+    ) {
+        let (made, reference) = (before.kind, &maker.owner);
+        let owner =
+            owner::ask(made, before.namespace, maker, others, host).and_then(|(from, answer)| {
                 owner::read(made, from, reference, json.get_or_init(|| answer))
             });
-        match owner {
-            Err(why) => Self {
-                aside: Some(why),
-                ..Self::default()
-            },
-            Ok(owner) => Self {
-                excuses: Excuses::Old,
-                aside: owner.partition.map(|partition| {
-                    format!(
-                        "{reference} has partition {partition}, and a Pod of an older revision is \
-                         compared with its current template"
-                    )
-                }),
-                stored: Some(Stored::Owner(Box::new(owner))),
-                owner: Some([
-                    format!("{}/{}", reference.kind, reference.name),
-                    reference.to_string(),
-                ]),
-                is_news: true,
-                ..Self::default()
-            },
+        let owner = match owner {
+            Ok(owner) => owner,
+            Err(why) => {
+                self.aside = Some(format!("{reference} {why}"));
+                return;
+            }
+        };
+        self.excuses = Excuses::Old;
+        self.is_news = true;
+        if let Some(partition) = owner.partition {
+            self.aside = Some(format!(
+                "{reference} has partition {partition}, and a Pod of an older revision is compared \
+                 with its current template"
+            ));
         }
+        self.stored = Some(Stored::Owner(Box::new(owner)));
+        self.owner = Some([
+            format!("{}/{}", reference.kind, reference.name),
+            reference.to_string(),
+        ]);
     }
 
     /// The pod that is compared with.
@@ -228,16 +211,10 @@ impl<'l> Legacy<'l> {
             .map(|stored| Update::new(pod, stored, self.owner.is_some(), found));
         let mut is_aside_true = true;
         match (&self.excuses, update) {
-            (Excuses::Everything, _) => outcome.excuse(|_| true),
+            (Excuses::Everything, _) => outcome.excuse(&|_| true),
             (Excuses::Old, Some(update)) => {
-                let mut excused = Vec::new();
-                outcome.replace(|violation| {
-                    let control = violation.control;
-                    let left = update.count(violation);
-                    excused.extend(left.is_empty().then_some(control));
-                    left
-                });
-                outcome.excused.extend(excused);
+                outcome.excused = update.count(&mut outcome.violations);
+                outcome.sort();
             }
             (Excuses::NoLongerOld, Some(update)) => {
                 let violations = &outcome.violations;
@@ -268,7 +245,7 @@ impl<'l> Legacy<'l> {
             })
         };
         if self.excuses == Excuses::Old {
-            outcome.excuse(is_old);
+            outcome.excuse(&is_old);
         }
         if self.excuses != Excuses::NoLongerOld || outcome.violations.iter().any(is_old) {
             outcome.aside.clone_from(&self.aside);
@@ -277,7 +254,7 @@ impl<'l> Legacy<'l> {
 
     /// Says what has been excused, where somebody shall know.
     pub(crate) fn tell(&self, outcome: &mut Outcome<'_>) {
-        outcome.excused.sort_unstable();
+        // They come in their order.
         outcome.excused.dedup();
         if outcome.excused.is_empty() {
             return;

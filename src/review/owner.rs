@@ -8,8 +8,6 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use serde::de::DeserializeSeed;
-
 use crate::host_calls::{self, Answer, GetQuery, Host};
 use crate::json::{Document, Node};
 use crate::pod::kind::Kind;
@@ -88,7 +86,7 @@ pub(crate) struct Owner<'a> {
 ///
 /// # Errors
 ///
-/// Why it excuses nothing, as words for people.
+/// Why it excuses nothing, as words behind its name.
 pub(crate) fn ask(
     made: Kind,
     namespace: Option<&str>,
@@ -103,23 +101,23 @@ pub(crate) fn ask(
             && controller.from.api_version() == owner.api_version
     });
     let Some(Controller { account, from, .. }) = known else {
+        let made = made.name();
         return Err(format!(
-            "{owner} excuses nothing: no built-in controller makes a {} from it",
-            made.name()
+            "excuses nothing: no built-in controller makes a {made} from it"
         ));
     };
     let is_controller = user
         .strip_prefix(SERVICE_ACCOUNTS)
         .is_some_and(|name| name == *account);
     if !is_controller && !others.contains(user) {
+        let user = Quoted(user);
         return Err(format!(
-            "{owner} excuses nothing: {} made this, and is not its controller",
-            Quoted(user)
+            "excuses nothing: {user} made this, and is not its controller"
         ));
     }
     let mut fields = from.judged_fields();
     if *from == Kind::StatefulSet {
-        fields.push(PARTITION.join("."));
+        fields.push("spec.updateStrategy.rollingUpdate.partition".to_owned());
     }
     let query = GetQuery {
         api_version: from.api_version(),
@@ -131,11 +129,8 @@ pub(crate) fn ask(
     };
     match host_calls::get(host, &query) {
         Answer::Found(json) => Ok((*from, json)),
-        Answer::Absent => Err(format!("{owner} excuses nothing: it is not there")),
-        Answer::Failed(failure) => {
-            let why = failure.describe(&format!("{owner} could not be asked"));
-            Err(printable(&why))
-        }
+        Answer::Absent => Err("excuses nothing: it is not there".to_owned()),
+        Answer::Failed(failure) => Err(printable(&failure.describe("could not be asked"))),
     }
 }
 
@@ -143,29 +138,26 @@ pub(crate) fn ask(
 ///
 /// # Errors
 ///
-/// Why it excuses nothing, as words for people.
+/// Why it excuses nothing, as words behind its name.
 pub(crate) fn read<'a>(
     made: Kind,
     from: Kind,
     owner: &OwnerReference,
     json: &'a [u8],
 ) -> Result<Owner<'a>, String> {
-    let unreadable = |_| format!("{owner} could not be asked: the answer cannot be read");
+    let unreadable = |_| "could not be asked: the answer cannot be read".to_owned();
     let object = Document::from_slice(json).map_err(unreadable)?;
     let object = object.root();
     let uid = object
         .get("metadata")
         .and_then(|metadata| metadata.text("uid"));
     if owner.uid.is_empty() || uid != Some(owner.uid.as_str()) {
-        return Err(format!(
-            "{owner} excuses nothing: it is another one than this was made from"
-        ));
+        return Err("excuses nothing: it is another one than this was made from".to_owned());
     }
     let partition = PARTITION
         .iter()
         .try_fold(object, |found, key| found.get(key));
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let mut pod = from.deserialize(&mut deserializer).map_err(unreadable)?.pod;
+    let mut pod = from.read(json).map_err(unreadable)?.pod;
     if made == Kind::Pod {
         pod.complete();
     }

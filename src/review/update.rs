@@ -7,7 +7,9 @@
 //! What a controller creates is compared with the template that it is made from in the same way.
 
 use std::cell::{Cell, OnceCell};
+use std::mem;
 
+use crate::controls::Control;
 use crate::finding::{Inherited, Taken};
 use crate::pod::container::Container;
 use crate::pod::place::{ContainerKind, Subject};
@@ -46,20 +48,25 @@ impl<'u, 'p> Update<'u, 'p> {
         }
     }
 
-    /// What is left of a violation: nothing where the stored object had it already and nobody comes
-    /// under it now; else the violation, or what it is to the containers that do.
-    pub(crate) fn count(&self, violation: Violation<'p>) -> Vec<Violation<'p>> {
-        match self.left(&violation) {
-            Left::Nothing => Vec::new(),
-            Left::All => vec![violation],
-            Left::To(containers) => containers
-                .iter()
-                .map(|container| {
-                    let finding = violation.finding.of_container(container);
-                    Violation::new(violation.control, violation.mode, finding)
-                })
-                .collect(),
+    /// Leaves of violations what counts: nothing of those that the stored object had already and nobody
+    /// comes under now; of others the violation, or what it is to the containers that do. Says whose
+    /// controls have nothing left of a violation.
+    pub(crate) fn count(&self, violations: &mut Vec<Violation<'p>>) -> Vec<Control> {
+        let mut excused = Vec::new();
+        for violation in mem::take(violations) {
+            match self.left(&violation) {
+                Left::Nothing => excused.push(violation.control),
+                Left::All => violations.push(violation),
+                Left::To(containers) => {
+                    for container in &containers {
+                        let finding = violation.finding.of_container(container);
+                        let Violation { control, mode, .. } = violation;
+                        violations.push(Violation::new(control, mode, finding));
+                    }
+                }
+            }
         }
+        excused
     }
 
     /// Whether nothing is left of a violation.

@@ -17,6 +17,7 @@
 //!   request: {operation: DELETE}        # fields of the AdmissionRequest, null removes one
 //!   rejects: ["hostNamespaces: hostNetwork is true; set {spec}.hostNetwork to false"]
 //!   warns: []
+//!   excuses: [hostNamespaces]           # what is said to be excused, where controllers make Pods of the kind
 //! ```
 //!
 //! `rejects` are the lines of the message below its title, and `aside` what the title says in
@@ -80,6 +81,8 @@ struct Written {
     aside: Option<String>,
     #[serde(default)]
     warns: Vec<String>,
+    #[serde(default)]
+    excuses: Vec<String>,
     message: Option<String>,
     code: Option<u16>,
 }
@@ -229,6 +232,11 @@ fn case(label: &Path, written: &Written, kind: &str, member: Option<Member>) -> 
         .map(|line| in_message(line, kind, member))
         .collect();
     let is_rejected = !rejects.is_empty();
+    let is_template = !["Pod", "PodTemplate"].contains(&kind);
+    let excused = (is_template && !written.excuses.is_empty()).then(|| {
+        let controls = written.excuses.join(", ");
+        format!("legacy: what was there before is excused: {controls}")
+    });
     let suffix = member
         .map(|member| format!(", {}", member.noun))
         .unwrap_or_default();
@@ -250,6 +258,7 @@ fn case(label: &Path, written: &Written, kind: &str, member: Option<Member>) -> 
                 .warns
                 .iter()
                 .map(|line| in_message(line, kind, member))
+                .chain(excused)
                 .collect(),
         },
     }

@@ -68,7 +68,6 @@ fn what_a_controller_makes_is_excused_by_its_owners_template_and_that_is_told() 
 fn nobody_else_is_believed_to_make_it_and_the_message_quotes_who_did() {
     for user in [
         "alice",
-        "",
         "replicaset-controller",
         "system:serviceaccount:shop:replicaset-controller",
         "system:serviceaccount:kube-system:replicaset-controller2",
@@ -85,6 +84,21 @@ fn nobody_else_is_believed_to_make_it_and_the_message_quotes_who_did() {
         assert_eq!(answer.aside(), aside);
         assert_eq!(answer.excused_by, "");
         assert_eq!(cluster.calls(), Vec::<Value>::new(), "{user}");
+    }
+}
+
+#[test]
+fn who_says_no_user_as_audit_scanners_do_sees_the_whole_debt() {
+    for user in [json!({}), json!({"username": ""}), Value::Null] {
+        let cluster = Cluster::with(&owner("ReplicaSet", legacy_pod()));
+        let mut request = creation("Pod", legacy_pod(), "ReplicaSet", "");
+        request["userInfo"] = user;
+        let answer = cluster.judge(&request, &excusing());
+        assert_eq!(
+            answer.aside(),
+            "ReplicaSet \"web-1\" excuses nothing: the request does not say who made this"
+        );
+        assert_eq!(cluster.calls(), Vec::<Value>::new());
     }
 }
 
@@ -619,6 +633,31 @@ fn until_its_end_a_template_that_stays_names_it_too() {
 }
 
 #[test]
+fn without_a_clock_everything_that_has_an_end_is_over() {
+    // What should have ended must not go on because a clock stands still.
+    for now in [0, -1] {
+        let mut cluster = Cluster::with(&Value::Null);
+        cluster.now = now;
+        let mut changed = legacy_pod();
+        changed["spec"]["nodeName"] = "n".into();
+        let request = update("Pod", &legacy_pod(), &changed);
+        let answer = cluster.judge(&request, &json!({"legacy": {"until": "9999-12-31"}}));
+        assert_eq!(
+            answer.aside(),
+            "what was there before was excused until 9999-12-31"
+        );
+        let exemption = json!({"controls": ["hostNamespaces", "seccomp"], "namespaces": ["shop"], "until": "9999-12-31"});
+        let request = support::create_request("Pod", support::workload("Pod", legacy_pod()));
+        let answer = cluster.judge(&request, &json!({"exemptions": [exemption]}));
+        assert!(
+            answer
+                .message
+                .contains("; the exemption for it ended on 9999-12-31")
+        );
+    }
+}
+
+#[test]
 fn an_exemption_ends_with_its_day() {
     let mut pod = support::valid_pod();
     pod["spec"]["hostPID"] = true.into();
@@ -711,6 +750,7 @@ struct Cluster {
     is_trusting: bool,
     calls: RefCell<Vec<(String, Value)>>,
     has_been_asked_the_time: Cell<bool>,
+    now: i64,
 }
 
 impl Cluster {
@@ -724,6 +764,7 @@ impl Cluster {
             is_trusting: false,
             calls: RefCell::default(),
             has_been_asked_the_time: Cell::default(),
+            now: NOW,
         }
     }
 
@@ -786,7 +827,7 @@ impl Host for Cluster {
 
     fn now(&self) -> i64 {
         self.has_been_asked_the_time.set(true);
-        NOW
+        self.now
     }
 }
 

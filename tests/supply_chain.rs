@@ -609,6 +609,31 @@ fn findings_count_by_severity_score_fix_and_the_lists_of_the_settings() {
 }
 
 #[test]
+fn findings_that_an_exemption_ignores_leave_the_others_and_several_exemptions_add_up() {
+    let finding = |cve: &str| {
+        json!({"cve": cve, "severity": "HIGH", "packageName": "ssl", "installedVersion": "1",
+            "fixedVersions": ["2"]})
+    };
+    let ignoring = |cve: &str| json!({"allow": {"vulnerabilities": {"ignore": [cve]}}, "images": ["ghcr.io/org"]});
+    let one = Some("which has vulnerabilities: 1 high (0 allowed); CVE-2 in ssl 1 (fixed in 2)");
+    for (exemptions, reason) in [
+        (json!([ignoring("CVE-1")]), one),
+        (json!([ignoring("CVE-1"), ignoring("CVE-3")]), one),
+        (json!([ignoring("CVE-1"), ignoring("CVE-2")]), None),
+    ] {
+        let host = FakeHost::new().reports(&[of_app(&json!([finding("CVE-1"), finding("CVE-2")]))]);
+        let mut settings = scanned(&json!({}));
+        settings["exemptions"] = exemptions;
+        let expected: Vec<String> = reason.iter().map(|why| vulnerabilities(APP, why)).collect();
+        assert_eq!(
+            judge(&[APP], &settings, &host).lines,
+            expected,
+            "{settings}"
+        );
+    }
+}
+
+#[test]
 fn a_score_that_is_no_number_is_no_low_score() {
     let unreadable =
         Some("whose vulnerability report has a CVSS score that cannot be read, that of CVE-1");

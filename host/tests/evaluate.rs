@@ -848,6 +848,35 @@ fn a_policy_of_a_namespace_that_asks_for_reports_is_refused() {
 }
 
 #[test]
+fn a_policy_that_excuses_what_controllers_create_and_leaves_templates_unjudged_is_refused() {
+    let folder = folder_with_this_policy();
+    let policy = example("cluster/legacy.yaml");
+    folder
+        .file("pod.yaml", GOOD)
+        .file("policy.yaml", &policy)
+        .evaluate("policy.yaml --module policy.wasm -r pod.yaml")
+        .code(0)
+        .stderr("");
+    folder
+        .file("policy.yaml", &policy.replace("jobs, cronjobs", "jobs"))
+        .evaluate("policy.yaml --module policy.wasm -r pod.yaml")
+        .code(2)
+        .stdout("")
+        .stderr(
+            "error: policy.yaml, document 1: ClusterAdmissionPolicy container-security: settings.legacy.onCreate is newViolations, and spec.rules leaves out CREATE of cronjobs: what nobody has judged would excuse what is made from it; settings.legacy.onCreate is newViolations, and spec.rules leaves out UPDATE of cronjobs: what nobody has judged would excuse what is made from it\n",
+        );
+    // What mode monitor lets in counts as legacy later.
+    folder
+        .file("policy.yaml", &policy.replace("mode: protect", "mode: monitor"))
+        .evaluate("policy.yaml --module policy.wasm -r pod.yaml")
+        .code(0)
+        .stdout(
+            "ACCEPTED  Pod default/good  (pod.yaml)  by ClusterAdmissionPolicy container-security\n  \
+             note: settings.legacy.onCreate is newViolations, and mode monitor lets every template in: what is let in now is excused when the mode is protect\n",
+        );
+}
+
+#[test]
 fn a_member_that_fails_leaves_the_request_unjudged() {
     let folder = Folder::with_policy(guest::FAIL);
     folder

@@ -278,6 +278,7 @@ fn every_field_that_is_judged_is_asked_for() {
     for list in ["initContainers", "containers"] {
         pod["spec"][list][0]["securityContext"] = violations.clone();
         pod["spec"][list][0]["image"] = "evil.io/x".into();
+        pod["spec"][list][0]["volumeMounts"] = token();
         pod["spec"][list][0]["ports"] =
             json!([{"containerPort": 80, "hostPort": 80, "protocol": "UDP", "hostIP": "1.2.3.4"}]);
     }
@@ -287,6 +288,7 @@ fn every_field_that_is_judged_is_asked_for() {
         "hostNetwork",
         "hostUsers",
         "shareProcessNamespace",
+        "automountServiceAccountToken",
     ] {
         pod["spec"][flag] = true.into();
     }
@@ -304,7 +306,11 @@ fn every_field_that_is_judged_is_asked_for() {
     let mut settings = excusing();
     settings["hostNamespaces"] = json!({"forbidden": ["ipc", "pid", "network", "user"]});
     settings["registries"] = json!({"allow": ["ghcr.io"]});
-    for section in ["readOnlyRootFilesystem", "shareProcessNamespace"] {
+    for section in [
+        "readOnlyRootFilesystem",
+        "shareProcessNamespace",
+        "serviceAccountToken",
+    ] {
         settings[section] = json!({"mode": "enforce"});
     }
     for (controller, made, from) in CONTROLLERS {
@@ -437,6 +443,56 @@ fn the_template_is_completed_as_the_api_server_completes_its_pods() {
     let deployments = "system:serviceaccount:kube-system:deployment-controller";
     let answer = cluster.create("ReplicaSet", pod, "Deployment", deployments, &excusing());
     assert!(!answer.lines().is_empty());
+}
+
+#[test]
+fn the_token_that_the_api_server_mounts_is_the_templates_unless_that_refuses_it() {
+    let mut settings = excusing();
+    settings["serviceAccountToken"] = json!({"mode": "enforce"});
+    for (automount, is_excused) in [
+        (Value::Null, true),
+        (json!(true), true),
+        (json!(false), false),
+    ] {
+        let mut template = support::valid_pod();
+        template["spec"]["automountServiceAccountToken"] = automount;
+        let mut pod = template.clone();
+        for list in ["initContainers", "containers"] {
+            pod["spec"][list][0]["volumeMounts"] = token();
+        }
+        pod["spec"]
+            .as_object_mut()
+            .unwrap()
+            .remove("ephemeralContainers");
+        let cluster = Cluster::with(&owner("ReplicaSet", template));
+        let answer = cluster.create("Pod", pod.clone(), "ReplicaSet", REPLICA_SETS, &settings);
+        if is_excused {
+            assert_eq!(answer.message, "");
+            assert_eq!(answer.excused_by, "ReplicaSet/web-1: serviceAccountToken");
+        } else {
+            assert_eq!(answer.lines().len(), 2, "{}", answer.message);
+        }
+        // Not that of a container which the template has not.
+        pod["spec"]["containers"][0]["name"] = "injected".into();
+        let answer = cluster.create("Pod", pod, "ReplicaSet", REPLICA_SETS, &settings);
+        assert!(
+            answer
+                .message
+                .contains("container \"injected\": volumeMounts[0]")
+        );
+    }
+    // One that somebody has mounted himself is the template's as it is.
+    let mut template = support::valid_pod();
+    template["spec"]["automountServiceAccountToken"] = false.into();
+    template["spec"]["containers"][0]["volumeMounts"] = token();
+    let cluster = Cluster::with(&owner("ReplicaSet", template.clone()));
+    let answer = cluster.create("Pod", template, "ReplicaSet", REPLICA_SETS, &settings);
+    assert_eq!(answer.message, "");
+}
+
+/// The mount of a ServiceAccount's token.
+fn token() -> Value {
+    json!([{"name": "token", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}])
 }
 
 #[test]

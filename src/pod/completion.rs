@@ -1,10 +1,12 @@
 //! A pod template as the API server completes the Pods that are made from it.
 //!
-//! Of what it adds to a Pod, and not to a template, two things are judged: the host ports of a pod on
-//! its node's network, and the AppArmor field that an annotation stands for.
+//! Of what it adds to a Pod, and not to a template, three things are judged: the host ports of a pod on
+//! its node's network, the AppArmor field that an annotation stands for, and the token of the
+//! ServiceAccount, where the template does not refuse it.
 //!
 //! Sources: `SetDefaults_Pod` (`pkg/apis/core/v1/defaults.go`) and `applyAppArmorVersionSkew`
-//! (`pkg/registry/core/pod/strategy.go`), as of Kubernetes 1.32 and later.
+//! (`pkg/registry/core/pod/strategy.go`), as of Kubernetes 1.32 and later;
+//! `plugin/pkg/admission/serviceaccount/admission.go`.
 
 use super::profile::{Target, WrittenProfile};
 use super::spec::Pod;
@@ -21,6 +23,9 @@ impl Pod<'_> {
             .and_then(|context| context.app_armor_profile.as_ref())
             .and_then(|profile| profile.parse().ok());
         let annotations = &self.annotations;
+        let token = Some(&self.spec)
+            .filter(|spec| spec.automount_service_account_token != Some(false))
+            .and_then(|_| serde_json::from_str(MOUNT_OF_TOKEN).ok());
         let lists = [
             &mut self.spec.init_containers,
             &mut self.spec.containers,
@@ -32,6 +37,7 @@ impl Pod<'_> {
                     port.host_port = Some(port.number);
                 }
             }
+            container.volume_mounts = token.or(container.volume_mounts);
             let profile = annotations
                 .get(Target::AppArmorOfContainer(container.name.as_str()))
                 .and_then(|annotation| annotation.app_armor().ok()?);
@@ -44,3 +50,6 @@ impl Pod<'_> {
         }
     }
 }
+
+/// The one mount that a control looks for.
+const MOUNT_OF_TOKEN: &str = r#"[{"mountPath":"/var/run/secrets/kubernetes.io/serviceaccount"}]"#;

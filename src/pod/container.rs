@@ -13,7 +13,7 @@ object! {
         "name" pub(crate) name: Text<'a>,
         "image" pub(crate) image: Option<Text<'a>>,
         "ports" pub(crate) ports: Sequence<ContainerPort<'a>>,
-        "volumeMounts" volume_mounts: Option<&'a RawValue>,
+        "volumeMounts" pub(super) volume_mounts: Option<&'a RawValue>,
         "securityContext" pub(crate) security_context: Option<SecurityContext<'a>>,
     }
 }

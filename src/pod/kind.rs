@@ -140,6 +140,7 @@ impl Kind {
 
 const JUDGED_FIELDS: &[&str] = &[
     "metadata.annotations",
+    "spec.automountServiceAccountToken",
     "spec.hostIPC",
     "spec.hostNetwork",
     "spec.hostPID",
@@ -153,10 +154,12 @@ const JUDGED_FIELDS: &[&str] = &[
     "spec.containers.image",
     "spec.containers.ports",
     "spec.containers.securityContext",
+    "spec.containers.volumeMounts.mountPath",
     "spec.initContainers.name",
     "spec.initContainers.image",
     "spec.initContainers.ports",
     "spec.initContainers.securityContext",
+    "spec.initContainers.volumeMounts.mountPath",
 ];
 
 /// The admitted object: a Pod, or what Pods will be made from.

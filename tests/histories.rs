@@ -15,16 +15,11 @@
     reason = "a generator that is wrong must fail, and say where"
 )]
 
-#[expect(
-    dead_code,
-    reason = "these tests need the valid workloads, not the cases"
-)]
-mod support;
-
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use container_security::{Host, validate};
+use container_security_test_kit::requests;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest::{collection, sample};
@@ -177,7 +172,7 @@ fn apply(pod: &mut Value, edits: &[Edit]) {
         let containers = pod["spec"]["containers"].as_array_mut().unwrap();
         let count = containers.len();
         if edit.pointer == "more:" {
-            containers.push(support::valid_container(&format!("more{count}")));
+            containers.push(requests::valid_container(&format!("more{count}")));
         } else if let Some(pointer) = edit.pointer.strip_prefix("pod:") {
             write(&mut pod["spec"], pointer, &edit.value);
         } else {
@@ -197,7 +192,7 @@ fn write(target: &mut Value, pointer: &str, value: &Value) {
             map.remove(key);
         }
     } else {
-        support::set(target, pointer, value.clone());
+        requests::set(target, pointer, value.clone());
     }
 }
 
@@ -287,7 +282,7 @@ fn controller(kind: &str) -> (&'static str, &'static str) {
 
 impl Cluster {
     fn new(kind: &str, edits: &[Edit], on_create: &str) -> Self {
-        let mut pod = support::valid_pod();
+        let mut pod = requests::valid_pod();
         pod["spec"]
             .as_object_mut()
             .unwrap()
@@ -297,7 +292,7 @@ impl Cluster {
             settings: json!({"legacy": {"onCreate": on_create}}),
             first: pod.clone(),
             initial: complete(pod.clone()),
-            workload: support::workload(kind, pod),
+            workload: requests::workload(kind, pod),
             below: Vec::new(),
             made: 0,
         };
@@ -333,7 +328,7 @@ impl Cluster {
             Step::Drain => return self.pods(&[]),
             Step::DrainWithSidecar(edits) => {
                 let mut sidecar =
-                    json!({"spec": {"containers": [support::valid_container("sidecar")]}});
+                    json!({"spec": {"containers": [requests::valid_container("sidecar")]}});
                 apply(&mut sidecar, edits);
                 return self.pods(sidecar["spec"]["containers"].as_array().unwrap());
             }
@@ -362,7 +357,7 @@ impl Cluster {
                 let mut debugged = Vec::new();
                 for stored in self.pods(&[]) {
                     let mut container =
-                        json!({"spec": {"containers": [support::valid_container("debug")]}});
+                        json!({"spec": {"containers": [requests::valid_container("debug")]}});
                     apply(&mut container, edits);
                     let mut pod = stored.clone();
                     pod["spec"]["ephemeralContainers"] = container["spec"]["containers"].clone();
@@ -403,7 +398,7 @@ impl Cluster {
             return None;
         }
         self.made += 1;
-        let mut below = support::workload(made, pod_of(&self.workload));
+        let mut below = requests::workload(made, pod_of(&self.workload));
         below["metadata"]["name"] = format!("web-{}", self.made).into();
         below["metadata"]["uid"] = format!("u{}", self.made).into();
         Some(below)
@@ -440,21 +435,21 @@ impl Cluster {
             "apiVersion": owner["apiVersion"], "kind": owner["kind"], "controller": true,
             "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"],
         }]);
-        let mut request = support::create_request(made, object.clone());
+        let mut request = requests::create_request(made, object.clone());
         request["userInfo"]["username"] = user.unwrap_or(&account).into();
         self.accepts(&request).then_some(object)
     }
 
     fn updates(&self, stored: &Value, object: &Value) -> bool {
         let kind = object["kind"].as_str().unwrap_or("Pod");
-        let mut request = support::create_request(kind, object.clone());
+        let mut request = requests::create_request(kind, object.clone());
         request["operation"] = "UPDATE".into();
         request["oldObject"] = stored.clone();
         self.accepts(&request)
     }
 
     fn accepts(&self, request: &Value) -> bool {
-        let answer = validate(&support::payload(request, &self.settings), self);
+        let answer = validate(&requests::payload(request, &self.settings), self);
         let answer: Value = serde_json::from_slice(&answer).unwrap();
         assert!(
             answer["accepted"] == true || answer["code"] == 403,
@@ -510,14 +505,14 @@ fn pod_of(object: &Value) -> Value {
 }
 
 fn set_template(object: &mut Value, pod: Value) {
-    let made = support::workload(kind(object), pod);
+    let made = requests::workload(kind(object), pod);
     let template = template(&made).clone();
     let pointer = if kind(object) == "CronJob" {
         "/spec/jobTemplate/spec/template"
     } else {
         "/spec/template"
     };
-    support::set(object, pointer, template);
+    requests::set(object, pointer, template);
 }
 
 /// What the API server adds to a Pod.

@@ -7,15 +7,10 @@
     reason = "a test that is wrong must fail, and say where"
 )]
 
-#[expect(
-    dead_code,
-    reason = "these tests need the valid workloads, not the cases"
-)]
-mod support;
-
 use std::cell::{Cell, RefCell};
 
 use container_security::{Host, validate};
+use container_security_test_kit::requests;
 use serde_json::{Value, json};
 
 /// 2026-01-31T00:00:00Z.
@@ -250,9 +245,9 @@ fn an_owner_that_cannot_be_asked_or_is_another_excuses_nothing_and_the_message_s
 
 #[test]
 fn nobody_is_asked_about_a_good_pod_nor_about_one_that_is_only_warned_of() {
-    let cluster = Cluster::with(&owner("ReplicaSet", support::valid_pod()));
+    let cluster = Cluster::with(&owner("ReplicaSet", requests::valid_pod()));
     let settings = excusing();
-    let pod = support::valid_pod();
+    let pod = requests::valid_pod();
     let answer = cluster.create("Pod", pod, "ReplicaSet", REPLICA_SETS, &settings);
     assert_eq!(answer.message, "");
     let mut warning = excusing();
@@ -268,7 +263,7 @@ fn nobody_is_asked_about_a_good_pod_nor_about_one_that_is_only_warned_of() {
 #[test]
 fn every_field_that_is_judged_is_asked_for() {
     // The cluster leaves out what is not asked for: a violation of it would count.
-    let mut pod = support::valid_pod();
+    let mut pod = requests::valid_pod();
     let violations = json!({
         "privileged": true, "procMount": "Unmasked", "runAsUser": 0, "runAsNonRoot": false,
         "readOnlyRootFilesystem": false, "capabilities": {"add": ["X"]},
@@ -336,7 +331,7 @@ fn every_field_that_is_judged_is_asked_for() {
 fn an_injected_container_is_judged_and_leaves_the_others_alone() {
     let cluster = Cluster::with(&owner("ReplicaSet", legacy_pod()));
     let mut pod = legacy_pod();
-    let mut sidecar = support::valid_container("sidecar");
+    let mut sidecar = requests::valid_container("sidecar");
     sidecar["securityContext"]["privileged"] = true.into();
     sidecar["securityContext"]["seccompProfile"] = json!({"type": "RuntimeDefault"});
     pod["spec"]["containers"]
@@ -364,7 +359,7 @@ fn an_injected_container_is_told_to_write_what_it_would_take_from_a_legacy_pod()
     let cluster = Cluster::with(&owner("ReplicaSet", legacy_pod()));
     for list in ["containers", "initContainers"] {
         let mut pod = legacy_pod();
-        let sidecar = support::valid_container("sidecar");
+        let sidecar = requests::valid_container("sidecar");
         pod["spec"][list].as_array_mut().unwrap().push(sidecar);
         let answer = cluster.create("Pod", pod, "ReplicaSet", REPLICA_SETS, &excusing());
         let noun = if list == "containers" {
@@ -404,7 +399,7 @@ fn what_the_template_has_not_is_judged() {
         ["hostNamespaces: hostIPC is true; set spec.hostIPC to false"]
     );
     // A good template excuses nothing.
-    let cluster = Cluster::with(&owner("ReplicaSet", support::valid_pod()));
+    let cluster = Cluster::with(&owner("ReplicaSet", requests::valid_pod()));
     let answer = cluster.create("Pod", legacy_pod(), "ReplicaSet", REPLICA_SETS, &excusing());
     assert_eq!(answer.lines().len(), 2);
     assert_eq!(answer.aside(), "");
@@ -413,7 +408,7 @@ fn what_the_template_has_not_is_judged() {
 #[test]
 fn the_template_is_completed_as_the_api_server_completes_its_pods() {
     let annotation = "container.apparmor.security.beta.kubernetes.io/app";
-    let mut template = support::valid_pod();
+    let mut template = requests::valid_pod();
     template["metadata"]["annotations"] = json!({annotation: "unconfined"});
     template["spec"]["hostNetwork"] = true.into();
     template["spec"]["containers"][0]["ports"] =
@@ -454,7 +449,7 @@ fn the_token_that_the_api_server_mounts_is_the_templates_unless_that_refuses_it(
         (json!(true), true),
         (json!(false), false),
     ] {
-        let mut template = support::valid_pod();
+        let mut template = requests::valid_pod();
         template["spec"]["automountServiceAccountToken"] = automount;
         let mut pod = template.clone();
         for list in ["initContainers", "containers"] {
@@ -482,7 +477,7 @@ fn the_token_that_the_api_server_mounts_is_the_templates_unless_that_refuses_it(
         );
     }
     // One that somebody has mounted himself is the template's as it is.
-    let mut template = support::valid_pod();
+    let mut template = requests::valid_pod();
     template["spec"]["automountServiceAccountToken"] = false.into();
     template["spec"]["containers"][0]["volumeMounts"] = token();
     let cluster = Cluster::with(&owner("ReplicaSet", template.clone()));
@@ -505,7 +500,7 @@ fn an_annotation_that_says_nothing_completes_nothing() {
         ("nonsense", json!({})),
         ("unconfined", json!({"os": {"name": "windows"}})),
     ] {
-        let mut template = support::valid_pod();
+        let mut template = requests::valid_pod();
         template["metadata"]["annotations"] = json!({annotation: value});
         for (key, value) in change.as_object().unwrap() {
             template["spec"][key] = value.clone();
@@ -526,7 +521,7 @@ fn an_annotation_that_says_nothing_completes_nothing() {
 
 #[test]
 fn a_pod_of_an_older_revision_is_told_of_the_partition() {
-    let mut owner = owner("StatefulSet", support::valid_pod());
+    let mut owner = owner("StatefulSet", requests::valid_pod());
     let user = "system:serviceaccount:kube-system:statefulset-controller";
     for (strategy, aside) in [
         (
@@ -550,8 +545,8 @@ fn a_pod_of_an_older_revision_is_told_of_the_partition() {
 fn an_image_that_the_template_has_is_legacy_and_the_owner_is_asked_only_where_one_is_refused() {
     let settings = signed();
     // Nothing else violates: the host is asked about the images, and then for the owner.
-    let cluster = Cluster::with(&owner("ReplicaSet", support::valid_pod()));
-    let mut pod = support::valid_pod();
+    let cluster = Cluster::with(&owner("ReplicaSet", requests::valid_pod()));
+    let mut pod = requests::valid_pod();
     pod["spec"]
         .as_object_mut()
         .unwrap()
@@ -564,7 +559,7 @@ fn an_image_that_the_template_has_is_legacy_and_the_owner_is_asked_only_where_on
         ["v2/verify", "v2/verify", "get_resource"]
     );
     // Where they are signed, nobody asks for it.
-    let cluster = Cluster::with(&owner("ReplicaSet", support::valid_pod())).trusting();
+    let cluster = Cluster::with(&owner("ReplicaSet", requests::valid_pod())).trusting();
     let answer = cluster.create("Pod", pod, "ReplicaSet", REPLICA_SETS, &settings);
     assert_eq!(
         (answer.message.as_str(), answer.excused_by.as_str()),
@@ -587,8 +582,8 @@ fn an_image_that_the_template_has_is_legacy_and_the_owner_is_asked_only_where_on
 
 #[test]
 fn an_image_that_is_refused_is_no_legacy_elsewhere() {
-    let cluster = Cluster::with(&owner("ReplicaSet", support::valid_pod()));
-    let mut pod = support::valid_pod();
+    let cluster = Cluster::with(&owner("ReplicaSet", requests::valid_pod()));
+    let mut pod = requests::valid_pod();
     pod["spec"]["containers"][0]["name"] = "other".into();
     pod["spec"]
         .as_object_mut()
@@ -609,7 +604,7 @@ fn an_image_that_is_refused_is_no_legacy_elsewhere() {
 #[test]
 fn a_template_that_changes_its_pods_only_has_unsigned_images_as_before() {
     let mut settings = signed();
-    let mut request = update("Deployment", &support::valid_pod(), &support::valid_pod());
+    let mut request = update("Deployment", &requests::valid_pod(), &requests::valid_pod());
     // Unchanged, nobody is asked.
     settings["legacy"] = json!({});
     let cluster = Cluster::answering(Err(String::new()));
@@ -668,7 +663,7 @@ fn before_its_end_every_excuse_names_it_and_after_it_nothing_is_excused() {
     }
     // The time is asked only where something would be excused.
     let cluster = Cluster::with(&owner("ReplicaSet", legacy_pod()));
-    let good = support::valid_pod();
+    let good = requests::valid_pod();
     cluster.judge(&update("Pod", &good, &good), &settings);
     cluster.create("Pod", good, "ReplicaSet", REPLICA_SETS, &settings);
     assert!(!cluster.has_been_asked_the_time.get());
@@ -703,7 +698,7 @@ fn without_a_clock_everything_that_has_an_end_is_over() {
             "what was there before was excused until 9999-12-31"
         );
         let exemption = json!({"controls": ["hostNamespaces", "seccomp"], "namespaces": ["shop"], "until": "9999-12-31"});
-        let request = support::create_request("Pod", support::workload("Pod", legacy_pod()));
+        let request = requests::create_request("Pod", requests::workload("Pod", legacy_pod()));
         let answer = cluster.judge(&request, &json!({"exemptions": [exemption]}));
         assert!(
             answer
@@ -715,9 +710,9 @@ fn without_a_clock_everything_that_has_an_end_is_over() {
 
 #[test]
 fn an_exemption_ends_with_its_day() {
-    let mut pod = support::valid_pod();
+    let mut pod = requests::valid_pod();
     pod["spec"]["hostPID"] = true.into();
-    let request = support::create_request("Pod", support::workload("Pod", pod));
+    let request = requests::create_request("Pod", requests::workload("Pod", pod));
     for (until, line) in [
         ("2026-01-31", None),
         ("2026-01-31T00:00:01Z", None),
@@ -741,7 +736,8 @@ fn an_exemption_ends_with_its_day() {
         assert!(cluster.has_been_asked_the_time.get());
         // Nobody asks the time for what is good.
         let cluster = Cluster::with(&Value::Null);
-        let good = support::create_request("Pod", support::workload("Pod", support::valid_pod()));
+        let good =
+            requests::create_request("Pod", requests::workload("Pod", requests::valid_pod()));
         cluster.judge(&good, &json!({"exemptions": [exemption]}));
         assert!(!cluster.has_been_asked_the_time.get());
     }
@@ -749,11 +745,11 @@ fn an_exemption_ends_with_its_day() {
 
 #[test]
 fn exemptions_from_what_the_host_is_asked_end_warn_and_allow_like_the_others() {
-    let mut pod = support::valid_pod();
+    let mut pod = requests::valid_pod();
     for list in ["initContainers", "ephemeralContainers"] {
         pod["spec"].as_object_mut().unwrap().remove(list);
     }
-    let request = support::create_request("Pod", support::workload("Pod", pod));
+    let request = requests::create_request("Pod", requests::workload("Pod", pod));
     let judge = |exemption: &Value| {
         let mut settings = signed();
         settings["exemptions"] = json!([exemption]);
@@ -847,7 +843,7 @@ impl Cluster {
     }
 
     fn judge(&self, request: &Value, settings: &Value) -> Answer {
-        let answer = validate(&support::payload(request, settings), self);
+        let answer = validate(&requests::payload(request, settings), self);
         let answer: Value = serde_json::from_slice(&answer).unwrap();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let warnings = answer["warnings"].as_array();
@@ -945,7 +941,7 @@ fn signed() -> Value {
 
 /// A pod with a violation that no container can overrule, and one that containers take.
 fn legacy_pod() -> Value {
-    let mut pod = support::valid_pod();
+    let mut pod = requests::valid_pod();
     pod["spec"]["hostPID"] = true.into();
     pod["spec"]["securityContext"]["seccompProfile"] = json!({"type": "Unconfined"});
     pod["spec"]
@@ -956,7 +952,7 @@ fn legacy_pod() -> Value {
 }
 
 fn owner(kind: &str, pod: Value) -> Value {
-    let mut owner = support::workload(kind, pod);
+    let mut owner = requests::workload(kind, pod);
     owner["metadata"]["name"] = "web-1".into();
     owner["metadata"]["uid"] = "u1".into();
     owner["spec"]["replicas"] = 3.into();
@@ -964,7 +960,7 @@ fn owner(kind: &str, pod: Value) -> Value {
 }
 
 fn owner_reference(kind: &str) -> Value {
-    let owner = owner(kind, support::valid_pod());
+    let owner = owner(kind, requests::valid_pod());
     json!({
         "apiVersion": owner["apiVersion"], "kind": kind, "name": "web-1", "uid": "u1",
         "controller": true, "blockOwnerDeletion": true,
@@ -972,15 +968,15 @@ fn owner_reference(kind: &str) -> Value {
 }
 
 fn creation(made: &str, pod: Value, from: &str, user: &str) -> Value {
-    let mut request = support::create_request(made, support::workload(made, pod));
+    let mut request = requests::create_request(made, requests::workload(made, pod));
     request["userInfo"] = json!({"username": user, "groups": ["system:authenticated"]});
     request["object"]["metadata"]["ownerReferences"] = json!([owner_reference(from)]);
     request
 }
 
 fn update(kind: &str, stored: &Value, pod: &Value) -> Value {
-    let mut request = support::create_request(kind, support::workload(kind, pod.clone()));
+    let mut request = requests::create_request(kind, requests::workload(kind, pod.clone()));
     request["operation"] = "UPDATE".into();
-    request["oldObject"] = support::workload(kind, stored.clone());
+    request["oldObject"] = requests::workload(kind, stored.clone());
     request
 }

@@ -65,9 +65,13 @@ fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn H
         return Response::accept();
     }
     let Some(kind) = request.kind.recognise() else {
+        let what_then = if request.kind.is_of_kubernetes() {
+            "; it judges nothing in it"
+        } else {
+            "; if Pods are made from it, they are judged when they are created"
+        };
         return Response::accept_with_warning(format!(
-            "container-security does not know the kind {}; its Pods are judged when they are \
-             created",
+            "container-security does not know the kind {}{what_then}",
             Quoted(&request.kind.to_string())
         ));
     };

@@ -7,15 +7,15 @@
 pub(crate) mod profile;
 
 use std::borrow::Cow;
-use std::fmt::{self, Display, Formatter};
+use std::fmt::{self, Display, Formatter, Write as _};
 
 use serde::Serialize;
 
 use crate::pod::container::Container;
-use crate::pod::place::{Place, Subject};
+use crate::pod::place::{Place, Subject, Subjects};
 use crate::pod::profile::ProfileField;
 use crate::pod::spec::Pod;
-use crate::text::{Joined, Quoted};
+use crate::text::{Joined, Quoted, cut};
 
 /// What the controls have found.
 #[derive(Debug, Default)]
@@ -53,10 +53,19 @@ pub(crate) struct Finding<'p> {
     /// Why `found` is not accepted, where the control and the field do not say it by themselves.
     because: Option<Cow<'static, str>>,
     pub(crate) remedy: Remedy,
+    /// A field below the place that must go when the remedy's value is written.
+    without: Option<&'static str>,
+    /// What whoever follows the remedy has to know besides.
+    note: Option<&'static str>,
     /// What keeps the harm small, and nobody reads: with less of it this is another finding.
     bounds: Vec<&'p str>,
     /// For a value that is written for several containers: who takes it.
     pub(crate) inherited: Option<Inherited>,
+    /// For a field that a container lacks: how it would take the pod's field of the same name.
+    pub(crate) from_pod: Option<Takes>,
+    /// Whether the pod's field of the same name is the better place for the remedy: it mends all
+    /// who say the same, and changes nobody else.
+    pub(crate) is_mended_in_pod: bool,
 }
 
 /// A value that containers take which have none of their own.
@@ -93,14 +102,40 @@ impl<'p> Finding<'p> {
             found,
             because: None,
             remedy,
+            without: None,
+            note: None,
             bounds: Vec::new(),
             inherited: None,
+            from_pod: None,
+            is_mended_in_pod: false,
         }
     }
 
     pub(crate) fn because(self, reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             because: Some(reason.into()),
+            ..self
+        }
+    }
+
+    /// Names the field below the place that the remedy's value does not go with.
+    pub(crate) fn without(self, field: &'static str) -> Self {
+        Self {
+            without: Some(field),
+            ..self
+        }
+    }
+
+    /// Adds what has to be known besides.
+    #[cold]
+    pub(crate) fn note(&mut self, note: &'static str) {
+        self.note = Some(note);
+    }
+
+    /// Says how the container would take the field from its pod.
+    pub(crate) fn or_from_pod(self, takes: Takes) -> Self {
+        Self {
+            from_pod: Some(takes),
             ..self
         }
     }
@@ -169,32 +204,122 @@ impl<'p> Finding<'p> {
     pub(crate) fn sort_key(&self) -> impl Ord {
         (self.subject(), &self.place, &self.found, &self.because)
     }
+
+    /// Whether both say the same of two containers, or of two volumes.
+    pub(crate) fn says_the_same_as(&self, other: &Finding<'_>) -> bool {
+        self.found == other.found
+            && self.place.is_same_below_subject(&other.place)
+            && self.because == other.because
+            && self.remedy == other.remedy
+            && self.is_mended_in_pod == other.is_mended_in_pod
+            && (self.without, self.note) == (other.without, other.note)
+    }
 }
 
-impl Display for Finding<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.subject() != Subject::Pod {
-            write!(f, "{}: ", self.subject())?;
+/// Findings of one control that say the same, as one sentence: what is wrong, and what to do.
+pub(crate) struct Sentence<'s, 'p> {
+    findings: &'s [&'s Finding<'p>],
+    first: &'s Finding<'p>,
+}
+
+impl<'s, 'p> Sentence<'s, 'p> {
+    pub(crate) fn new(findings: &'s [&'s Finding<'p>]) -> Option<Self> {
+        let first = findings.first()?;
+        Some(Self { findings, first })
+    }
+
+    /// The sentence in at most `limit` bytes. Where it is longer, what is wrong is cut before what to
+    /// do: the field is named in both.
+    pub(crate) fn fit(&self, start: &str, limit: usize) -> String {
+        let mut wrong = format!("{start}{}", self.wrong());
+        let mut advice = self.advice();
+        if let Some(note) = self.first.note {
+            let _ = write!(advice, "; {note}");
         }
-        let place = &self.place;
-        write!(f, "{} {}", place.within_subject(), self.found)?;
-        if let Some(reason) = &self.because {
-            write!(f, ", {reason}")?;
+        let room = limit.saturating_sub(advice.len()).saturating_sub(2);
+        if wrong.len() > room {
+            let room = room.max(limit / 3);
+            wrong = cut(wrong, room);
+            advice = cut(advice, limit.saturating_sub(2).saturating_sub(wrong.len()));
         }
-        f.write_str("; ")?;
-        match &self.remedy {
-            Remedy::Set(value) => write!(f, "set {place}{value}"),
-            Remedy::Remove => write!(f, "remove {place}"),
-            Remedy::Append(name) => write!(f, "add {name} to {place}"),
+        wrong.push_str("; ");
+        wrong.push_str(&advice);
+        wrong
+    }
+
+    fn wrong(&self) -> String {
+        let Finding {
+            place,
+            found,
+            because,
+            ..
+        } = self.first;
+        let mut text = String::new();
+        if self.first.subject() != Subject::Pod {
+            let subjects = self.findings.iter().map(|finding| finding.subject());
+            let _ = write!(text, "{}: ", Subjects(subjects));
+        }
+        // Writing to a String cannot fail, here and below.
+        let _ = write!(text, "{} {found}", place.within_subject());
+        if let Some(reason) = because {
+            let _ = write!(text, ", {reason}");
+        }
+        text
+    }
+
+    fn advice(&self) -> String {
+        let Finding {
+            place,
+            found,
+            remedy,
+            without,
+            ..
+        } = self.first;
+        let are_several = self.findings.len() > 1;
+        // For several, the field has just been named.
+        let (field, of_field, in_each) = if self.first.is_mended_in_pod && are_several {
+            let of_pod = place.of_other(Subject::Pod).to_string();
+            (of_pod.clone(), format!("{of_pod}."), "")
+        } else if are_several {
+            ("it".to_owned(), "its ".to_owned(), " in each")
+        } else {
+            let own = place.to_string();
+            (own.clone(), format!("{own}."), "")
+        };
+        let set = |value: &Value| {
+            let mut text = match value {
+                Value::Profile(ProfileField {
+                    localhost_profile: None,
+                    type_,
+                }) => match without {
+                    // All but that is as it should be.
+                    Some(other) if *found == Found::Text(type_) => {
+                        return format!("remove {of_field}{other}{in_each}");
+                    }
+                    _ => format!("set {of_field}type to {type_}"),
+                },
+                value => format!("set {field} to {value}"),
+            };
+            if let Some(other) = without {
+                let _ = write!(text, " and remove {of_field}{other}");
+            }
+            text.push_str(in_each);
+            text
+        };
+        match remedy {
+            Remedy::Set(value) => set(value),
+            Remedy::Remove => format!("remove {field}{in_each}"),
+            Remedy::Append(name) => format!("add {name} to {field}{in_each}"),
             Remedy::OneOf {
                 allowed,
                 suggestion,
             } => match suggestion.as_ref().filter(|value| value.is_short()) {
-                Some(value) => write!(f, "set {place}{value} (allowed: {})", Joined(allowed)),
-                None => write!(f, "{place} must be one of: {}", Joined(allowed)),
+                Some(value) => format!("{} (allowed: {})", set(value), Joined(allowed)),
+                None => format!("{field} must be one of: {}", Joined(allowed)),
             },
-            Remedy::Must(predicate) => write!(f, "{place} must {predicate}"),
-            Remedy::Ask => f.write_str("try again, or ask whoever runs the policy server"),
+            Remedy::Must(predicate) => format!("{field} must {predicate}"),
+            Remedy::Never(reason) => format!("no value can mend it: {reason}"),
+            Remedy::Ask => "try again, or ask whoever runs the policy server".to_owned(),
         }
     }
 }
@@ -242,7 +367,7 @@ impl Display for Found<'_> {
 }
 
 /// What mends a finding.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Remedy {
     /// Write this value.
     Set(Value),
@@ -257,12 +382,14 @@ pub(crate) enum Remedy {
     },
     /// No value can be named: what the field must do, as words after "must".
     Must(Cow<'static, str>),
+    /// No value would do, for this reason.
+    Never(Cow<'static, str>),
     /// Nothing in the manifest: what could not be told may be told another time.
     Ask,
 }
 
 /// A value to be written.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Value {
     Flag(bool),
@@ -278,18 +405,12 @@ impl Value {
 }
 
 impl Display for Value {
-    /// What stands behind the place: `.type to RuntimeDefault`.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(flag) => write!(f, " to {flag}"),
-            Self::Text(text) => write!(f, " to {text}"),
-            Self::Profile(ProfileField {
-                localhost_profile: None,
-                type_,
-            }) => write!(f, ".type to {type_}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Text(text) => f.write_str(text),
             Self::Profile(profile) => {
-                let json = serde_json::to_string(profile).map_err(|_| fmt::Error)?;
-                write!(f, " to {json}")
+                f.write_str(&serde_json::to_string(profile).map_err(|_| fmt::Error)?)
             }
         }
     }

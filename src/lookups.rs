@@ -114,7 +114,7 @@ impl<'p> Findings<'p> {
         match &image.reference {
             Ok(reference) => return Some((image, reference)),
             Err(ReferenceError::Empty) if of_template => self.notice(format!(
-                "{}: has no image yet; it is judged when its Pods are created",
+                "{} has no image yet; it is judged when its Pods are created",
                 image.subject
             )),
             Err(error) => self.report(unreadable(image, *error)),

@@ -1,6 +1,7 @@
 //! From a pod to what the controls find in it: the list of the controls is run, exemptions and the update
 //! rule are applied, and it is decided about which images the host is asked.
 
+mod mend;
 pub(crate) mod update;
 
 use std::cell::LazyCell;
@@ -113,6 +114,8 @@ pub(crate) fn review<'p, 's>(
             .retain(|violation| !review.is_exempt(violation.control, violation.finding.subject()));
     }
     review.judge_supply_chain(stored, host, &mut outcome);
+    review.note_exemptions(&mut outcome);
+    mend::reconcile(pod, &mut outcome);
     outcome
 }
 
@@ -211,6 +214,23 @@ impl<'p> Review<'p> {
         }
         outcome.notices = findings.notices;
         outcome.sort();
+    }
+
+    /// Says of values of the pod that an exemption by image does not cover them, where it covers every
+    /// container: whoever wrote it thinks that it does.
+    fn note_exemptions(&self, outcome: &mut Outcome<'p>) {
+        for violation in &mut outcome.violations {
+            let finding = &mut violation.finding;
+            let covers_all = |exemption: &Exemption| {
+                let mut containers = self.pod.containers();
+                containers.all(|container| exemption.covers(container.subject(), &self.images))
+            };
+            if finding.subject() == Subject::Pod
+                && self.exemptions(violation.control).any(covers_all)
+            {
+                finding.note("an exemption by image does not cover what is written for the pod");
+            }
+        }
     }
 
     fn rows(&self) -> impl Iterator<Item = &'static Row> {

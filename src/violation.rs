@@ -1,10 +1,9 @@
 //! What the controls have found, each with the control that did.
 
-use std::fmt::{self, Display, Formatter};
 use std::mem;
 
 use crate::controls::Control;
-use crate::finding::{Finding, Findings};
+use crate::finding::{Finding, Findings, Sentence};
 
 /// What is found, and by which control.
 #[derive(Debug)]
@@ -30,9 +29,44 @@ pub(crate) struct Outcome<'p> {
     pub(crate) is_cut: bool,
 }
 
-impl Display for Violation<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.control, self.finding)
+/// Violations that say the same of several containers, or of several volumes.
+pub(crate) struct Group<'v, 'p> {
+    pub(crate) control: Control,
+    findings: Vec<&'v Finding<'p>>,
+}
+
+impl<'v, 'p> Group<'v, 'p> {
+    /// The violations, which are sorted, each in a group, in the order of the first of each.
+    pub(crate) fn of(violations: &[&'v Violation<'p>]) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        let mut first_of_control = 0;
+        for Violation { control, finding } in violations {
+            if groups.last().is_some_and(|last| last.control != *control) {
+                first_of_control = groups.len();
+            }
+            // Of a control that says a hundred different things nobody reads the rest.
+            let mut same = groups.iter_mut().skip(first_of_control).take(MAX_GROUPS);
+            match same.find(|group| group.says(finding)) {
+                Some(group) => group.findings.push(finding),
+                None => groups.push(Self {
+                    control: *control,
+                    findings: vec![finding],
+                }),
+            }
+        }
+        groups
+    }
+
+    fn says(&self, finding: &Finding<'_>) -> bool {
+        let first = self.findings.first();
+        first.is_some_and(|first| first.says_the_same_as(finding))
+    }
+
+    /// What is wrong and what to do, in at most `limit` bytes.
+    pub(crate) fn text(&self, limit: usize) -> String {
+        Sentence::new(&self.findings)
+            .map(|sentence| sentence.fit(&format!("{}: ", self.control), limit))
+            .unwrap_or_default()
     }
 }
 
@@ -51,6 +85,12 @@ impl<'p> Outcome<'p> {
         self.sort();
     }
 
+    pub(crate) fn notice(&mut self, notice: String) {
+        if let Err(place) = self.notices.binary_search(&notice) {
+            self.notices.insert(place, notice);
+        }
+    }
+
     pub(crate) fn sort(&mut self) {
         self.violations
             .sort_unstable_by(|left, right| left.sort_key().cmp(&right.sort_key()));
@@ -58,3 +98,5 @@ impl<'p> Outcome<'p> {
             .dedup_by(|left, right| left.sort_key() == right.sort_key());
     }
 }
+
+const MAX_GROUPS: usize = 64;

@@ -39,7 +39,7 @@ const POLICY: &[&[&str]] = &[
     &["controls"],
     &["violation", "settings/exemption"],
     &["settings"],
-    &["review/update"],
+    &["review/mend", "review/update"],
     &["review"],
     // 5: the request and the answer.
     &["admission/request"],

@@ -51,6 +51,16 @@ impl GroupKind<'_> {
     pub(super) fn recognise(&self) -> Option<Kind> {
         Kind::recognise(self.group.as_str(), self.kind.as_str())
     }
+
+    /// Whether the kind is in a group of Kubernetes' own. All kinds there from which Pods are made
+    /// are recognised. Of the groups in `k8s.io` some are others' (`sparkoperator.k8s.io`).
+    pub(super) fn is_of_kubernetes(&self) -> bool {
+        let group = self.group.as_str();
+        match group.strip_suffix(".k8s.io") {
+            Some(name) => GROUPS_OF_K8S_IO.contains(&name),
+            None => GROUPS.contains(&group),
+        }
+    }
 }
 
 impl Display for GroupKind<'_> {
@@ -131,6 +141,28 @@ fn decode(payload: &[u8], objects: Objects) -> Result<Payload<'_>, serde_json::E
     deserializer.end()?;
     Ok(payload)
 }
+
+const GROUPS: [&str; 6] = ["", "apps", "autoscaling", "batch", "extensions", "policy"];
+const GROUPS_OF_K8S_IO: [&str; 18] = [
+    "admissionregistration",
+    "apiextensions",
+    "apiregistration",
+    "authentication",
+    "authorization",
+    "certificates",
+    "coordination",
+    "discovery",
+    "events",
+    "flowcontrol.apiserver",
+    "internal.apiserver",
+    "networking",
+    "node",
+    "rbac.authorization",
+    "resource",
+    "scheduling",
+    "storage",
+    "storagemigration",
+];
 
 /// How a message names the workload.
 pub(super) struct Title<'t> {

@@ -15,7 +15,7 @@ use crate::finding::{Remedy, Value};
 use crate::pod::place::Subject;
 use crate::settings::Settings;
 use crate::text::{Joined, cut};
-use crate::violation::{Outcome, Violation};
+use crate::violation::{Group, Outcome, Violation};
 
 /// The answer to `validate`.
 #[derive(Debug, Default, Serialize)]
@@ -101,6 +101,7 @@ impl<'v> MachineViolation<'v> {
                     suggestion: None, ..
                 }
                 | Remedy::Must(_)
+                | Remedy::Never(_)
                 | Remedy::Ask => None,
             },
         }
@@ -247,9 +248,10 @@ fn rejection(title: &Title<'_>, violations: &[&Violation<'_>]) -> String {
     let count = controls_of(violations).len();
     let noun = if count == 1 { "rule" } else { "rules" };
     let title = format!("{title} breaks {count} {noun} of container security:");
+    let groups = Group::of(violations);
     lines(
         title,
-        violations.iter().map(ToString::to_string),
+        groups.iter().map(|group| group.text(MAX_LINE_BYTES)),
         "violation",
         MAX_MESSAGE_BYTES,
     )
@@ -285,13 +287,14 @@ fn warnings<'n>(
     violations: &[&Violation<'_>],
     notices: impl ExactSizeIterator<Item = &'n String>,
 ) -> Vec<String> {
-    let count = violations.len().saturating_add(notices.len());
-    let mut warnings: Vec<String> = violations
+    let groups = Group::of(violations);
+    let count = groups.len().saturating_add(notices.len());
+    let notices = notices.map(|notice| cut(notice.clone(), MAX_WARNING_BYTES));
+    let mut warnings: Vec<String> = groups
         .iter()
-        .map(ToString::to_string)
-        .chain(notices.cloned())
+        .map(|group| group.text(MAX_WARNING_BYTES))
+        .chain(notices)
         .take(MAX_WARNINGS)
-        .map(|warning| cut(warning, MAX_WARNING_BYTES))
         .collect();
     if count > MAX_WARNINGS {
         warnings.push(format!(

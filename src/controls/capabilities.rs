@@ -2,8 +2,8 @@
 //!
 //! - **Reads** `securityContext.capabilities` of each container
 //! - **Unset** means the runtime's default set
-//! - **Allowed** `drop` with every entry of `capabilities.requiredDrop`, and `add` with no entry
-//!   outside `capabilities.allowedAdd`; both compare exactly, `*` in `allowedAdd` is any
+//! - **Allowed** `drop` with every entry of `capabilities.requiredDrop`, or with `ALL`, and `add` with
+//!   no entry outside `capabilities.allowedAdd`; both compare exactly, `*` in `allowedAdd` is any
 //! - **Not applicable** on Windows, where the field may not be set
 //! - **Differs from the Pod Security Standard** in nothing at its default
 //! - **Source** `check_capabilities_restricted.go` of pod-security-admission; that runtimes fold
@@ -129,7 +129,8 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Capabilities, findings: &mu
             }
         }
         for required in &settings.required_drop {
-            if drop.iter().all(|dropped| dropped.as_str() != required.0) {
+            let drops = |dropped: &Text<'_>| dropped.as_str() == required.0 || dropped.as_str() == ALL;
+            if !drop.iter().any(drops) {
                 let is_sole = settings.required_drop.len() == 1;
                 findings.report(not_dropped(&container, drop, required, is_sole));
             }

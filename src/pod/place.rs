@@ -1,7 +1,7 @@
 //! Where a field stands: in which object, whose it is, and the way down to it.
 
 use std::fmt::{self, Display, Formatter};
-use std::iter;
+use std::{iter, mem};
 
 use crate::text::{Quoted, Step, Steps};
 
@@ -73,18 +73,56 @@ impl Subject<'_> {
     }
 }
 
+impl<'a> Subject<'a> {
+    fn noun(&self) -> &'static str {
+        match self {
+            Self::Pod => "workload",
+            Self::Container { kind, .. } => match kind {
+                ContainerKind::Init => "init container",
+                ContainerKind::Regular => "container",
+                ContainerKind::Ephemeral => "ephemeral container",
+            },
+            Self::Volume { .. } => "volume",
+        }
+    }
+
+    fn name(&self) -> &'a str {
+        match self {
+            Self::Pod => "",
+            Self::Container { name, .. } | Self::Volume { name, .. } => name,
+        }
+    }
+}
+
 impl Display for Subject<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (what, name) = match self {
-            Self::Pod => return f.write_str("workload"),
-            Self::Container { kind, name, .. } => match kind {
-                ContainerKind::Init => ("init container", name),
-                ContainerKind::Regular => ("container", name),
-                ContainerKind::Ephemeral => ("ephemeral container", name),
-            },
-            Self::Volume { name, .. } => ("volume", name),
-        };
-        write!(f, "{what} {}", Quoted(name))
+        write!(f, "{} {}", self.noun(), Quoted(self.name()))
+    }
+}
+
+/// Subjects in one phrase: `init container "a", containers "b", "c"`.
+pub(crate) struct Subjects<I>(pub(crate) I);
+
+impl<'a, I: Iterator<Item = Subject<'a>> + Clone> Display for Subjects<I> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut last = None;
+        for (position, subject) in self.0.clone().enumerate() {
+            if position == MAX_SUBJECTS {
+                let more = self.0.clone().skip(MAX_SUBJECTS).count();
+                return write!(f, " and {more} more");
+            }
+            if position > 0 {
+                f.write_str(", ")?;
+            }
+            if last != Some(subject.noun()) {
+                last = Some(subject.noun());
+                let same = self.0.clone().filter(|other| other.noun() == subject.noun());
+                let plural = if same.count() > 1 { "s" } else { "" };
+                write!(f, "{}{plural} ", subject.noun())?;
+            }
+            write!(f, "{}", Quoted(subject.name()))?;
+        }
+        Ok(())
     }
 }
 
@@ -158,6 +196,28 @@ impl<'a> Place<'a> {
             && self.names().eq(other.names())
     }
 
+    /// Whether both are the same way down, from two containers or from two volumes.
+    pub(crate) fn is_same_below_subject(&self, other: &Place<'_>) -> bool {
+        self.part == Part::Spec
+            && other.part == Part::Spec
+            && mem::discriminant(&self.subject) == mem::discriminant(&other.subject)
+            && self.subject != Subject::Pod
+            && self.keys == other.keys
+    }
+
+    /// The name of the field itself.
+    pub(crate) fn last(&self) -> Option<&'a str> {
+        self.names().last()
+    }
+
+    /// The position in the list at the end of the way.
+    pub(crate) fn last_index(&self) -> Option<usize> {
+        match self.keys.last() {
+            Some(Step::Index(index)) => Some(*index),
+            _ => None,
+        }
+    }
+
     fn names(&self) -> impl Iterator<Item = &'a str> {
         self.keys.iter().filter_map(|step| match step {
             Step::Key(key) => Some(*key),
@@ -199,9 +259,32 @@ impl Display for Place<'_> {
     }
 }
 
+/// Who has more containers with one fault reads the manifest, not the names.
+const MAX_SUBJECTS: usize = 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_subjects_are_one_phrase() {
+        let of = |kind, index, name| Subject::Container { kind, index, name };
+        let (init, app) = (
+            of(ContainerKind::Init, 0, "a"),
+            of(ContainerKind::Regular, 0, "b"),
+        );
+        let other = of(ContainerKind::Regular, 1, "c");
+        let phrase = |subjects: &[Subject<'_>]| Subjects(subjects.iter().copied()).to_string();
+        assert_eq!(phrase(&[app]), r#"container "b""#);
+        assert_eq!(
+            phrase(&[init, app, other]),
+            r#"init container "a", containers "b", "c""#
+        );
+        let many: Vec<_> = (0..12)
+            .map(|index| of(ContainerKind::Regular, index, "x"))
+            .collect();
+        assert!(phrase(&many).ends_with(r#""x", "x" and 2 more"#));
+    }
 
     #[test]
     fn a_place_is_written_as_kubectl_writes_it_and_as_a_json_pointer() {

@@ -37,7 +37,7 @@ impl<'u, 'p> Update<'u, 'p> {
 
     /// What is left of a violation: nothing where the stored object had it already and nobody comes
     /// under it now; else the violation, or what it is to the containers that do.
-    pub(crate) fn count(&self, violation: Violation<'p>) -> Vec<Violation<'p>> {
+    pub(crate) fn count(&self, mut violation: Violation<'p>) -> Vec<Violation<'p>> {
         let Violation { control, finding } = &violation;
         let own = match finding.subject() {
             Subject::Container { kind, index, .. } => self.pod.container_at(kind, index),
@@ -73,11 +73,17 @@ impl<'u, 'p> Update<'u, 'p> {
             }
             (Some(value), _) => own.is_some_and(|container| self.newly_takes(value, &container)),
         };
-        if is_counted {
-            vec![violation]
-        } else {
-            Vec::new()
+        if !is_counted {
+            return Vec::new();
         }
+        violation.finding.note(
+            if own.is_some_and(|container| self.runs_another_image(&container)) {
+                "it was there before, and counts because the image changes"
+            } else {
+                "it was there before, and counts because another image or container comes under it"
+            },
+        );
+        vec![violation]
     }
 
     fn is_legacy(&self, violation: &Violation<'p>) -> bool {

@@ -16,7 +16,9 @@
     reason = "a property that does not hold must fail, and say where"
 )]
 
+mod advice;
 pub(crate) mod generated;
+mod kubernetes;
 mod reference_grammar;
 #[path = "../requests.rs"]
 pub(crate) mod requests;
@@ -29,6 +31,8 @@ use container_security::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use self::advice::Edits;
 
 /// An answer of the policy, all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -611,3 +615,65 @@ const CREATED: &str = "org.opencontainers.image.created";
 const BAD_REQUEST: u16 = 400;
 const FORBIDDEN: u16 = 403;
 const INTERNAL_ERROR: u16 = 500;
+
+// ---- suggestions
+
+/// All suggestions, followed at once, leave an object that Kubernetes takes as far as it took the one
+/// before, and in which the policy finds nothing but what no value was named for; whether the text is
+/// followed or the audit annotation. Says how many there were.
+pub(crate) fn suggestions_can_be_followed(
+    kind: &str,
+    pod: &Value,
+    stored: Option<&Value>,
+    settings: &Value,
+) -> usize {
+    let (.., root) = requests::shape(kind);
+    let object = requests::workload(kind, pod.clone());
+    let judge = |object: &Value| {
+        let mut request = requests::create_request(kind, object.clone());
+        if let Some(stored) = stored {
+            request["operation"] = "UPDATE".into();
+            request["oldObject"] = requests::workload(kind, stored.clone());
+        }
+        answer(&requests::payload(&request, settings))
+    };
+    let found = judge(&object);
+    assert!(matches!(found.code, None | Some(403)), "{found:#?}");
+    let place = |violation: &Map<String, Value>| (violation["control"].clone(), violation["path"].clone());
+    let violations = found.violations();
+    let without_value: BTreeSet<String> = violations
+        .iter()
+        .filter(|violation| !violation.contains_key("fix"))
+        .map(|violation| format!("{:?}", place(violation)))
+        .collect();
+    let is_pod = kind == "Pod";
+    let refused = kubernetes::refusals(is_pod, object.pointer(root).unwrap());
+    let is_cut = |warning: &String| warning.contains("...") || warning.starts_with("and ");
+    let is_whole = !found.warnings.iter().any(is_cut)
+        && !found.lines().iter().any(|line| line.starts_with("and "));
+    let mut ways = vec![("machine", Edits::of_machine(&found))];
+    if is_whole {
+        ways.push(("text", Edits::of_text(&found, &object, root)));
+    }
+    for (way, edits) in ways {
+        let mended = edits.apply(&object);
+        let refusals = kubernetes::refusals(is_pod, mended.pointer(root).unwrap());
+        let new: Vec<_> = refusals.difference(&refused).collect();
+        assert!(
+            new.is_empty(),
+            "{way}: Kubernetes refuses {new:?}\n{object}\n{mended}\n{settings}\n{found:#?}"
+        );
+        let left = judge(&mended);
+        let left: Vec<_> = left
+            .violations()
+            .iter()
+            .map(|violation| format!("{:?}", place(violation)))
+            .filter(|place| !without_value.contains(place))
+            .collect();
+        assert!(
+            left.is_empty(),
+            "{way}: left are {left:?}\n{object}\n{mended}\n{settings}\n{found:#?}"
+        );
+    }
+    violations.len() - without_value.len()
+}

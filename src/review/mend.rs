@@ -1,0 +1,229 @@
+//! What mends a pod as a whole: the remedies of all violations, applied together, leave a pod that
+//! Kubernetes takes.
+//!
+//! Each control knows its own field. Whether a value can be written depends on others too, and those
+//! may stay as they are, because they are exempt, allowed, or older than the policy. So this is
+//! decided last, when it is known which violations are left. On the way of an accepted pod it does
+//! nothing.
+//!
+//! Sources: `ValidateSecurityContext`, `validateHostUsers`, `validateWindowsHostProcessPod`,
+//! `validateWindows` and `validatePodHostNetworkDeps` of the API server's
+//! `pkg/apis/core/validation/validation.go`.
+
+use crate::controls::Control;
+use crate::controls::host_ports::NOT_DECLARED;
+use crate::finding::{Remedy, Taken};
+use crate::pod::container::Container;
+use crate::pod::place::{ContainerKind, Subject};
+use crate::pod::security_context::SecurityContext;
+use crate::pod::spec::Pod;
+use crate::violation::{Outcome, Violation};
+
+/// Makes the remedies of all violations fit each other and what stays in the pod.
+pub(super) fn reconcile<'p>(pod: &'p Pod<'p>, outcome: &mut Outcome<'p>) {
+    if outcome.violations.is_empty() {
+        return;
+    }
+    let violations = Violations(&outcome.violations);
+    let facts = Facts::new(pod, &violations);
+    let remedies: Vec<Option<Remedy>> = outcome
+        .violations
+        .iter()
+        .map(|violation| facts.remedy(pod, &violations, violation))
+        .collect();
+    for (violation, remedy) in outcome.violations.iter_mut().zip(remedies) {
+        if let Some(remedy) = remedy {
+            violation.finding.remedy = remedy;
+        }
+    }
+    mend_in_pod(pod, &mut outcome.violations);
+    let for_linux = outcome.violations.iter().any(|violation| {
+        matches!(
+            violation.control,
+            Control::Seccomp
+                | Control::PrivilegeEscalation
+                | Control::Capabilities
+                | Control::ReadOnlyRootFilesystem
+        )
+    });
+    if for_linux && facts.has_host_process && !pod.is_windows() {
+        outcome.notice(format!(
+            "the pod asks for Windows host processes and does not name its system: with {} set to \
+             windows, what only Linux has is not asked of it",
+            pod.field(&["os", "name"])
+        ));
+    }
+}
+
+/// The violations, sorted as an outcome has them.
+struct Violations<'v, 'p>(&'v [Violation<'p>]);
+
+impl<'v, 'p> Violations<'v, 'p> {
+    /// Those of one control about one subject.
+    fn of(&self, control: Control, subject: Subject<'p>) -> impl Iterator<Item = &'v Violation<'p>> {
+        let key = (control, subject);
+        let of = |violation: &Violation<'p>| (violation.control, violation.finding.subject());
+        let start = self.0.partition_point(|violation| of(violation) < key);
+        let rest = self.0.get(start..).unwrap_or_default();
+        rest.iter().take_while(move |violation| of(violation) == key)
+    }
+
+    /// Whether the field goes when its violation is mended.
+    fn mend(&self, control: Control, subject: Subject<'p>, field: &str) -> bool {
+        self.of(control, subject).any(|violation| {
+            let finding = &violation.finding;
+            finding.place.last() == Some(field) && finding.remedy == Remedy::Set(false.into())
+        })
+    }
+}
+
+/// What is known of the pod when its violations are mended.
+struct Facts {
+    is_windows: bool,
+    has_host_process: bool,
+    /// Whether nothing in the pod is a host process afterwards.
+    host_processes_go: bool,
+    host_network_goes: bool,
+    /// What stays that a user namespace of its own does not go with.
+    stays_beside_users: Option<&'static str>,
+}
+
+impl Facts {
+    fn new<'p>(pod: &'p Pod<'p>, violations: &Violations<'_, 'p>) -> Self {
+        let is_host_process = |context: Option<&SecurityContext<'_>>| {
+            context.is_some_and(SecurityContext::is_host_process)
+        };
+        let goes = |subject| violations.mend(Control::Privileged, subject, "hostProcess");
+        let of_pod = is_host_process(pod.security_context());
+        let mut has_host_process = of_pod;
+        let mut host_processes_go = !of_pod || goes(Subject::Pod);
+        for container in pod.containers() {
+            if is_host_process(container.security_context()) {
+                has_host_process = true;
+                host_processes_go &= goes(container.subject());
+            }
+        }
+        let goes = |field| violations.mend(Control::HostNamespaces, Subject::Pod, field);
+        let host_network_goes = host_processes_go && goes("hostNetwork");
+        let stays_beside_users = [
+            ("hostNetwork", pod.spec.host_network, host_network_goes),
+            ("hostPID", pod.spec.host_pid, goes("hostPID")),
+            ("hostIPC", pod.spec.host_ipc, goes("hostIPC")),
+        ]
+        .into_iter()
+        .find(|(_, value, goes)| *value == Some(true) && !goes)
+        .map(|(field, _, _)| field);
+        Self {
+            is_windows: pod.is_windows(),
+            has_host_process,
+            host_processes_go,
+            host_network_goes,
+            stays_beside_users,
+        }
+    }
+
+    /// Another remedy for a violation, where its own would not do.
+    fn remedy<'p>(
+        &self,
+        pod: &'p Pod<'p>,
+        violations: &Violations<'_, 'p>,
+        Violation { control, finding }: &Violation<'p>,
+    ) -> Option<Remedy> {
+        let field = finding.place.last()?;
+        match (&finding.remedy, field) {
+            (Remedy::Set(_), "hostProcess") if !self.host_processes_go => Some(Remedy::Never(
+                "in a pod all containers are Windows host processes or none, and one stays".into(),
+            )),
+            (Remedy::Set(_), "hostNetwork") if !self.host_processes_go => Some(Remedy::Never(
+                "Kubernetes asks a pod of Windows host processes for it".into(),
+            )),
+            (Remedy::Set(_), "hostUsers") => {
+                let other = self.stays_beside_users?;
+                Some(Remedy::Never(
+                    format!("Kubernetes refuses false beside {other}: true").into(),
+                ))
+            }
+            (Remedy::Set(_), "allowPrivilegeEscalation") => {
+                let container = container(pod, finding.subject())?;
+                let reason = implied_by(&container, violations)?;
+                Some(Remedy::Never(
+                    format!("Kubernetes refuses false beside {reason}").into(),
+                ))
+            }
+            (Remedy::Remove, "hostPort")
+                if *control == Control::HostPorts
+                    && pod.spec.host_network == Some(true)
+                    && !self.host_network_goes =>
+            {
+                Some(Remedy::Must(NOT_DECLARED.into()))
+            }
+            // There is no value for Windows to be set to.
+            (
+                Remedy::Set(_) | Remedy::OneOf { .. },
+                "appArmorProfile" | "privileged" | "procMount" | "shareProcessNamespace",
+            ) if self.is_windows => Some(Remedy::Remove),
+            _ => None,
+        }
+    }
+}
+
+fn container<'p>(pod: &'p Pod<'p>, subject: Subject<'_>) -> Option<Container<'p>> {
+    match subject {
+        Subject::Container { kind, index, .. } => pod.container_at(kind, index),
+        Subject::Pod | Subject::Volume { .. } => None,
+    }
+}
+
+/// What stays in the container that Kubernetes takes for `allowPrivilegeEscalation: true`.
+fn implied_by<'p>(
+    container: &Container<'p>,
+    violations: &Violations<'_, 'p>,
+) -> Option<&'static str> {
+    let own = container.security_context()?;
+    let subject = container.subject();
+    if own.privileged == Some(true) && !violations.mend(Control::Privileged, subject, "privileged")
+    {
+        return Some("privileged: true");
+    }
+    // Kubernetes compares with this very name.
+    let add = own.capabilities.as_ref().map(|own| &*own.add)?;
+    let added = add.iter().filter(|name| name.as_str() == "CAP_SYS_ADMIN");
+    let removed = violations
+        .of(Control::Capabilities, subject)
+        .filter_map(|violation| violation.finding.place.last_index())
+        .filter_map(|index| add.get(index))
+        .filter(|name| name.as_str() == "CAP_SYS_ADMIN");
+    (added.count() > removed.count()).then_some("CAP_SYS_ADMIN")
+}
+
+/// Where several containers lack the same field, and nobody else would take it from the pod, the pod is
+/// the place to write it once.
+fn mend_in_pod(pod: &Pod<'_>, violations: &mut [Violation<'_>]) {
+    for of_control in violations.chunk_by_mut(|left, right| left.control == right.control) {
+        let mut lacking = of_control
+            .iter_mut()
+            .filter(|violation| violation.finding.from_pod.is_some())
+            .peekable();
+        let Some(takes) = lacking.peek().and_then(|first| first.finding.from_pod) else {
+            continue;
+        };
+        let mut lacking: Vec<_> = lacking.collect();
+        let takers = pod
+            .containers()
+            .filter(|container| takes(pod, container) != Taken::Not);
+        let is_for_all = lacking.len() > 1 && takers.count() == lacking.len();
+        // The pod's fields do not change when a container is added for debugging.
+        let is_for_debugging = lacking.iter().all(|violation| {
+            matches!(
+                violation.finding.subject(),
+                Subject::Container {
+                    kind: ContainerKind::Ephemeral,
+                    ..
+                }
+            )
+        });
+        for violation in &mut lacking {
+            violation.finding.is_mended_in_pod = is_for_all && !is_for_debugging;
+        }
+    }
+}

@@ -8,6 +8,8 @@ use std::ops::Deref;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::text::{Step, Steps, pointer};
+
 /// Text that borrows from the payload wherever the payload has no escapes in it.
 ///
 /// `Option<Cow<str>>` would not: serde borrows a `Cow` only where it stands alone in a field.
@@ -412,29 +414,162 @@ impl<'de> Visitor<'de> for Append<'_, 'de> {
 /// Settings and answers of the host seldom have more.
 const USUAL_TOKENS: usize = 128;
 
-/// Says what is wrong with a JSON text without repeating any of it.
-///
-/// serde's own message quotes the offending value, and a payload may hold secrets. What stands
-/// after the last `expected` comes from the program, never from the input.
-pub(crate) fn describe_error(error: &serde_json::Error) -> String {
-    // What is missing is missing nowhere in particular.
-    let place = match error.column() {
-        0 => String::new(),
-        column => format!(" at column {column}"),
-    };
-    if !error.is_data() {
-        return format!("it is not valid JSON{place}");
+/// What is wrong with a JSON text.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    /// With the place, and without any value of the text.
+    pub(crate) text: String,
+    /// The place as a JSON pointer, where it is one.
+    pub(crate) pointer: Option<String>,
+}
+
+/// Says what is wrong with a JSON text, and where, without repeating any of its values.
+pub(crate) fn describe_error(error: &serde_json::Error, json: &[u8]) -> String {
+    Fault::new(error, json).text
+}
+
+impl Fault {
+    /// serde's own message quotes the offending value, and a payload may hold secrets. What stands
+    /// after the last `expected` comes from the program, never from the input.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn new(error: &serde_json::Error, json: &[u8]) -> Self {
+        let offending = Offending::find(json, error.line(), error.column());
+        if !error.is_data() {
+            let place = match offending.end {
+                0 => String::new(),
+                end => format!(" at byte {end}"),
+            };
+            return format!("it is not valid JSON{place}").into();
+        }
+        let text = error.to_string();
+        let text = text
+            .rsplit_once(" at line ")
+            .map_or(text.as_str(), |(text, _)| text);
+        if let Some((_, missing)) = text.split_once("missing field `") {
+            return format!("{} is missing", missing.trim_end_matches('`')).into();
+        }
+        let Some((_, expected)) = text.rsplit_once(", expected ") else {
+            return "a value of an unexpected type".to_owned().into();
+        };
+        let expected = match expected {
+            "i32" | "i64" => "a whole number",
+            other => other,
+        };
+        let found = match (expected, offending.found) {
+            ("a whole number", "a number") => "a number that is out of range",
+            (_, found) => found,
+        };
+        let problem = format!("expected {expected}, found {found}");
+        if offending.steps.is_empty() {
+            return problem.into();
+        }
+        let steps = offending.steps.iter().copied();
+        Self {
+            text: format!("{}: {problem}", Steps(steps.clone())),
+            pointer: Some(pointer(steps)),
+        }
     }
-    let text = error.to_string();
-    let text = text
-        .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(text, _)| text);
-    match text.rsplit_once(", expected ") {
-        Some((_, "i32" | "i64")) => format!("expected a whole number{place}"),
-        Some((_, expected)) => format!("expected {expected}{place}"),
-        None if text.starts_with("missing field") => format!("{text}{place}"),
-        None => format!("a value of an unexpected type{place}"),
+}
+
+impl From<String> for Fault {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            pointer: None,
+        }
     }
+}
+
+/// The value that an error is about.
+struct Offending<'j> {
+    /// The way to it.
+    steps: Vec<Step<'j>>,
+    found: &'static str,
+    /// How much has been read of the text.
+    end: usize,
+}
+
+impl<'j> Offending<'j> {
+    /// Looks for the value that ends, or begins, where the reader stopped: behind what it has read of
+    /// a scalar, before a list or a map, or behind the first byte of one.
+    fn find(json: &'j [u8], line: usize, column: usize) -> Self {
+        let lines = json.split_inclusive(|byte| *byte == b'\n');
+        let before: usize = lines.take(line.saturating_sub(1)).map(<[u8]>::len).sum();
+        let end = before.saturating_add(column);
+        let mut steps: Vec<Step<'j>> = Vec::new();
+        // The last text may be a key, which only the colon behind it tells.
+        let mut text: &'j str = "";
+        let mut rest = json;
+        while let Some((&byte, behind)) = rest.split_first() {
+            let start = json.len().saturating_sub(rest.len());
+            let (found, length) = match byte {
+                b'"' => ("a string", string_length(rest)),
+                b'{' => ("an object", 1),
+                b'[' => ("a list", 1),
+                b't' | b'f' => ("a boolean", scalar_length(rest)),
+                b'n' => ("null", scalar_length(rest)),
+                b'-' | b'0'..=b'9' => {
+                    let length = scalar_length(rest);
+                    let digits = rest.get(..length).unwrap_or_default();
+                    let is_whole = digits.iter().all(|byte| !b".eE".contains(byte));
+                    (if is_whole { "a number" } else { "a number with a fraction" }, length)
+                }
+                _ => ("", 1),
+            };
+            let behind_token = rest.get(length..).unwrap_or_default();
+            let is_key = byte == b'"'
+                && behind_token.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
+            if !found.is_empty() && !is_key && start.saturating_add(length) >= end {
+                return Self { steps, found, end };
+            }
+            match byte {
+                b'"' => {
+                    let inside = rest.get(1..length.saturating_sub(1)).unwrap_or_default();
+                    text = str::from_utf8(inside).unwrap_or_default();
+                }
+                b':' => {
+                    steps.pop();
+                    steps.push(Step::Key(text));
+                }
+                b'{' => steps.push(Step::Key("")),
+                b'[' => steps.push(Step::Index(0)),
+                b',' => {
+                    if let Some(Step::Index(index)) = steps.last_mut() {
+                        *index = index.saturating_add(1);
+                    }
+                }
+                b'}' | b']' => {
+                    steps.pop();
+                }
+                _ => {}
+            }
+            rest = if length > 1 { behind_token } else { behind };
+        }
+        Self {
+            steps,
+            found: "nothing",
+            end,
+        }
+    }
+}
+
+/// The bytes of the text in quotes at the beginning.
+fn string_length(json: &[u8]) -> usize {
+    let mut is_escaped = true;
+    let end = json.iter().position(|byte| {
+        let is_end = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        is_end
+    });
+    end.map_or(json.len(), |end| end.saturating_add(1))
+}
+
+/// The bytes of the number or the word at the beginning.
+fn scalar_length(json: &[u8]) -> usize {
+    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    let end = json.iter().position(|byte| !is_inside(byte));
+    end.unwrap_or(json.len())
 }
 
 #[cfg(test)]
@@ -502,6 +637,71 @@ mod tests {
     }
 
     #[test]
+    fn an_error_names_the_field_what_was_expected_and_what_was_found() {
+        #[derive(Debug, Default)]
+        struct Ignored;
+        impl<'de> Deserialize<'de> for Ignored {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self)
+            }
+        }
+        object! {
+            struct Outer<'a> {
+                "list" list: Sequence<Inner<'a>>,
+                "skipped" skipped: Ignored,
+            }
+        }
+        object! {
+            struct Inner<'a> {
+                "text" text: Option<Text<'a>>,
+                "number" number: Option<i32>,
+                "flag" flag: Option<bool>,
+                "inner" inner: Option<Flag>,
+            }
+        }
+        object! {
+            struct Flag {
+                "flag" flag: Option<bool>,
+            }
+        }
+        for (json, expected) in [
+            ("7", "expected an object, found a number"),
+            ("[]", "expected an object, found a list"),
+            (r#"{"list":{}}"#, "list: expected a list, found an object"),
+            (r#"{"list":[null]}"#, "list[0]: expected an object, found null"),
+            (r#"{"list":[{}, [1]]}"#, "list[1]: expected an object, found a list"),
+            (
+                r#"{"skipped":{"a\"b":[1,{"c":"}"}]},"list":[{},{"number":1,"text":"\\"},{"flag":"x"}]}"#,
+                "list[2].flag: expected a boolean, found a string",
+            ),
+            (
+                r#"{"list":[{"number":"1000"}]}"#,
+                "list[0].number: expected a whole number, found a string",
+            ),
+            (
+                r#"{"list":[{"number":1.5}]}"#,
+                "list[0].number: expected a whole number, found a number with a fraction",
+            ),
+            (
+                r#"{"list":[{"number":4294967296}]}"#,
+                "list[0].number: expected a whole number, found a number that is out of range",
+            ),
+            (r#"{"list":[{"text":true}]}"#, "list[0].text: expected a string, found a boolean"),
+            (r#"{"list":[{"text": {"x": 1}}]}"#, "list[0].text: expected a string, found an object"),
+            (r#"{"list":[{"text":[]}]}"#, "list[0].text: expected a string, found a list"),
+            (r#"{"list":[{"inner":"x"}]}"#, "list[0].inner: expected an object, found a string"),
+            (
+                "{\n  \"list\": [\n    {\"inner\": {\"flag\": 1}}\n  ]\n}",
+                "list[0].inner.flag: expected a boolean, found a number",
+            ),
+            (r#"{"list":[{"flag":tru}]}"#, "it is not valid JSON at byte 21"),
+        ] {
+            let error = serde_json::from_str::<Outer<'_>>(json).unwrap_err();
+            assert_eq!(describe_error(&error, json.as_bytes()), expected, "{json}");
+        }
+    }
+
+    #[test]
     fn an_error_never_repeats_the_input() {
         for input in [
             r#""s3cret, expected s3cret""#,
@@ -510,10 +710,10 @@ mod tests {
             "[s3cret]",
         ] {
             let error = serde_json::from_str::<bool>(input).unwrap_err();
-            let description = describe_error(&error);
+            let description = describe_error(&error, input.as_bytes());
             assert!(!description.contains("s3cret"), "{description}");
         }
         let error = <serde_json::Error as serde::de::Error>::custom("s3cret");
-        assert_eq!(describe_error(&error), "a value of an unexpected type");
+        assert_eq!(describe_error(&error, b""), "a value of an unexpected type");
     }
 }

@@ -40,6 +40,14 @@ fn all_suggestions_at_once_give_a_template_that_kubernetes_and_the_policy_take()
 
 #[test]
 fn suggestions_can_be_followed_in_an_update() {
+    // Not with annotations: whose container takes a value of the pod once its annotation is removed comes
+    // under what was there before, and is then told about that.
+    let pod = || {
+        pod().prop_map(|mut pod| {
+            requests::set(&mut pod, "/metadata/annotations", json!({}));
+            pod
+        })
+    };
     let stored = prop_oneof![3 => pod().prop_map(Some), 1 => Just(None)];
     let followed = check(
         3,
@@ -49,7 +57,7 @@ fn suggestions_can_be_followed_in_an_update() {
             suggestions_can_be_followed("Deployment", &pod, Some(&stored), &settings)
         },
     );
-    assert!(followed > 5_000, "{followed} suggestions prove little");
+    assert!(followed > 4_000, "{followed} suggestions prove little");
 }
 
 /// Runs a property on as many objects as it takes, and adds up what it says.

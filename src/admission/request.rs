@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-use crate::json::{self, Document, Text, object};
+use crate::json::{self, Document, Fault, Text, object};
 use crate::pod::kind::{Kind, Workload};
 use crate::pod::spec::Pod;
 use crate::text::Quoted;
@@ -108,15 +108,16 @@ pub(super) enum Object<'a> {
 impl<'a> Object<'a> {
     /// # Errors
     ///
-    /// What is wrong with the object, without any of its content.
-    pub(super) fn into_workload(self, kind: Kind) -> Result<Workload<'a>, String> {
+    /// What is wrong with the object, and where, without any of its content.
+    pub(super) fn into_workload(self, kind: Kind) -> Result<Workload<'a>, Fault> {
         match self {
-            Self::Absent => Err("the request has no object".to_owned()),
+            Self::Absent => Err("the request has no object".to_owned().into()),
             Self::Workload(workload) => Ok(*workload),
             Self::Raw(raw) => {
-                let mut deserializer = serde_json::Deserializer::from_slice(raw.get().as_bytes());
+                let json = raw.get().as_bytes();
+                let mut deserializer = serde_json::Deserializer::from_slice(json);
                 kind.deserialize(&mut deserializer)
-                    .map_err(|error| json::describe_error(&error))
+                    .map_err(|error| Fault::new(&error, json))
             }
         }
     }
@@ -277,8 +278,9 @@ impl<'de> Visitor<'de> for Seed<Payload<'de>> {
                         Objects::Decode => Ok(map.next_value()?),
                         Objects::Keep => {
                             let raw: &'de RawValue = map.next_value()?;
-                            Document::from_slice(raw.get().as_bytes())
-                                .map_err(|error| json::describe_error(&error))
+                            let json = raw.get().as_bytes();
+                            Document::from_slice(json)
+                                .map_err(|error| json::describe_error(&error, json))
                         }
                     });
                 }
@@ -330,7 +332,7 @@ impl<'de> Visitor<'de> for Seed<Request<'de>> {
         // An object of no kind is not one of an unknown kind: nothing is known to judge its Pods.
         request.kind = kind
             .filter(|kind| !kind.kind.as_str().is_empty())
-            .ok_or_else(|| de::Error::missing_field("kind"))?;
+            .ok_or_else(|| de::Error::missing_field("request.kind"))?;
         Ok(request)
     }
 }

@@ -12,6 +12,7 @@ use super::request::Title;
 use crate::controls::Control;
 use crate::decode::Mode;
 use crate::finding::{Remedy, Value};
+use crate::json::Fault;
 use crate::pod::place::Subject;
 use crate::settings::Settings;
 use crate::text::{Joined, cut};
@@ -45,11 +46,14 @@ struct AuditAnnotations {
     left_out: Option<String>,
     #[serde(rename = "warned-by", skip_serializing_if = "Option::is_none")]
     warned_by: Option<String>,
+    /// JSON pointer of the field that cannot be decoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undecodable: Option<String>,
 }
 
 impl AuditAnnotations {
     fn is_empty(&self) -> bool {
-        self.violations.is_none()
+        self.violations.is_none() && self.undecodable.is_none()
     }
 }
 
@@ -125,8 +129,11 @@ impl Response {
     }
 
     /// What cannot be read is not let in.
-    pub(super) fn undecodable(what: &str, problem: &str) -> Self {
-        Self::reject(BAD_REQUEST, format!("{what} cannot be decoded: {problem}"))
+    pub(super) fn undecodable(what: &str, fault: Fault) -> Self {
+        let message = format!("{what} cannot be decoded: {}", fault.text);
+        let mut response = Self::reject(BAD_REQUEST, message);
+        response.audit_annotations.undecodable = fault.pointer;
+        response
     }
 
     /// Settings are validated when the policy is loaded, but that is no reason to trust them.
@@ -186,6 +193,7 @@ impl Response {
             violations: Some(list),
             left_out: (left_out > 0).then(|| left_out.to_string()),
             warned_by: names(warned),
+            undecodable: None,
         };
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::{iter, mem};
 
-use crate::text::{Quoted, Step, Steps};
+use crate::text::{self, Quoted, Step, Steps};
 
 /// Whose field it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -240,15 +240,7 @@ impl<'a> Place<'a> {
 
     /// The whole way as a JSON pointer (RFC 6901) into the admitted object.
     pub(crate) fn pointer(&self) -> String {
-        let mut pointer = String::new();
-        for step in self.steps() {
-            pointer.push('/');
-            match step {
-                Step::Index(index) => pointer.push_str(&index.to_string()),
-                Step::Key(key) => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
-            }
-        }
-        pointer
+        text::pointer(self.steps())
     }
 }
 

@@ -301,7 +301,7 @@ impl<'s, 'p> Sentence<'s, 'p> {
                 value => format!("set {field} to {value}"),
             };
             if let Some(other) = without {
-                let _ = write!(text, " and remove {of_field}{other}");
+                let _ = write!(text, " and remove its {other}");
             }
             text.push_str(in_each);
             text

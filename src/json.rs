@@ -454,6 +454,7 @@ impl Fault {
         };
         let expected = match expected {
             "i32" | "i64" => "a whole number",
+            "a sequence" => "a list",
             other => other,
         };
         let found = match (expected, offending.found) {

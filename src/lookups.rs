@@ -144,6 +144,6 @@ fn unreadable<'p>(image: &Image<'p>, error: ReferenceError) -> Finding<'p> {
     )
     .because(match error {
         ReferenceError::Empty => "and no image can be judged".to_owned(),
-        error => format!("which is no image reference: {error}"),
+        error => format!("which is not an image reference: {error}"),
     })
 }

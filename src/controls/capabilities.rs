@@ -101,7 +101,7 @@ impl Decode for Capability {
         } else {
             // Compared exactly, it would never match what Kubernetes accepts.
             problems.report(format_args!(
-                "{} is no capability; did you mean {kubernetes}?",
+                "{} is not a capability; did you mean {kubernetes}?",
                 Quoted(word)
             ));
         }

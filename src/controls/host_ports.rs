@@ -78,7 +78,7 @@ fn decode_port(node: Node<'_>, problems: &mut Problems) -> Option<u16> {
     let number = i64::decode(node, problems)?;
     let port = u16::try_from(number).ok().filter(|port| *port > 0);
     if port.is_none() {
-        problems.report(format_args!("{number} is no port (1 to 65535)"));
+        problems.report(format_args!("{number} is not a port (1 to 65535)"));
     }
     port
 }

@@ -109,7 +109,7 @@ impl ProfileRules<'_> {
             Ok(Some(profile)) if allows(self.allowed, profile) => return None,
             Ok(Some(_)) => format!("and the allowed profiles are: {}", Joined(self.allowed)),
             Err(_) => {
-                "which is no profile (runtime/default, localhost/<name>, unconfined)".to_owned()
+                "which is not a profile (runtime/default, localhost/<name>, unconfined)".to_owned()
             }
         };
         let another = self.allowed.iter().find_map(AllowedProfile::as_annotation);

@@ -12,7 +12,7 @@ use std::fmt::{self, Display, Formatter, Write as _};
 use serde::Serialize;
 
 use crate::pod::container::Container;
-use crate::pod::place::{Place, Subject, Subjects};
+use crate::pod::place::{Place, Subject};
 use crate::pod::profile::ProfileField;
 use crate::pod::spec::Pod;
 use crate::text::{Joined, Quoted, cut};
@@ -36,12 +36,16 @@ impl<'p> Findings<'p> {
         }
     }
 
-    #[cold]
-    pub(crate) fn notice(&mut self, notice: impl Into<String>) {
-        let notice = notice.into();
-        if let Err(place) = self.notices.binary_search(&notice) {
-            self.notices.insert(place, notice);
-        }
+    pub(crate) fn notice(&mut self, notice: String) {
+        insert_notice(&mut self.notices, notice);
+    }
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn insert_notice(notices: &mut Vec<String>, notice: String) {
+    if let Err(place) = notices.binary_search(&notice) {
+        notices.insert(place, notice);
     }
 }
 
@@ -95,7 +99,10 @@ impl From<bool> for Taken {
     }
 }
 
+// What makes a finding is out of line: an accepted pod has none, and there are many places that make one.
 impl<'p> Finding<'p> {
+    #[cold]
+    #[inline(never)]
     pub(crate) fn new(place: Place<'p>, found: Found<'p>, remedy: Remedy) -> Self {
         Self {
             place,
@@ -111,61 +118,56 @@ impl<'p> Finding<'p> {
         }
     }
 
-    pub(crate) fn because(self, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            because: Some(reason.into()),
-            ..self
-        }
+    pub(crate) fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.set_reason(reason.into());
+        self
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn set_reason(&mut self, reason: Cow<'static, str>) {
+        self.because = Some(reason);
     }
 
     /// Names the field below the place that the remedy's value does not go with.
-    pub(crate) fn without(self, field: &'static str) -> Self {
-        Self {
-            without: Some(field),
-            ..self
-        }
+    pub(crate) fn without(mut self, field: &'static str) -> Self {
+        self.without = Some(field);
+        self
     }
 
     /// Adds what has to be known besides.
-    #[cold]
     pub(crate) fn note(&mut self, note: &'static str) {
         self.note = Some(note);
     }
 
     /// Says how the container would take the field from its pod.
-    pub(crate) fn or_from_pod(self, takes: Takes) -> Self {
-        Self {
-            from_pod: Some(takes),
-            ..self
-        }
+    pub(crate) fn or_from_pod(mut self, takes: Takes) -> Self {
+        self.from_pod = Some(takes);
+        self
     }
 
     /// Tells apart what is written alike and does not do the same: each of these keeps the harm
     /// small.
-    pub(crate) fn bounded_by(self, bounds: Vec<&'p str>) -> Self {
-        Self { bounds, ..self }
+    pub(crate) fn bounded_by(mut self, bounds: Vec<&'p str>) -> Self {
+        self.bounds = bounds;
+        self
     }
 
     /// Says which containers take the value.
     pub(crate) fn taken_by(self, taken_by: Takes) -> Self {
-        Self {
-            inherited: Some(Inherited {
-                taken_by,
-                own: None,
-            }),
-            ..self
-        }
+        self.inherited_by(taken_by, None)
     }
 
     /// The same, where a container mends it in another way.
     pub(crate) fn taken_by_unless(self, taken_by: Takes, own: Remedy) -> Self {
-        Self {
-            inherited: Some(Inherited {
-                taken_by,
-                own: Some(own),
-            }),
-            ..self
-        }
+        self.inherited_by(taken_by, Some(own))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn inherited_by(mut self, taken_by: Takes, own: Option<Remedy>) -> Self {
+        self.inherited = Some(Inherited { taken_by, own });
+        self
     }
 
     pub(crate) fn subject(&self) -> Subject<'p> {
@@ -216,109 +218,114 @@ impl<'p> Finding<'p> {
     }
 }
 
-/// Findings of one control that say the same, as one sentence: what is wrong, and what to do.
-pub(crate) struct Sentence<'s, 'p> {
-    findings: &'s [&'s Finding<'p>],
-    first: &'s Finding<'p>,
+/// What several findings of one control say, which is the same, in at most `limit` bytes behind `start`:
+/// what is wrong, and what to do. Where that is longer, what is wrong is cut first: what to do names
+/// the field as well.
+#[cold]
+#[inline(never)]
+pub(crate) fn sentence(start: &str, findings: &[&Finding<'_>], limit: usize) -> String {
+    let Some(first) = findings.first() else {
+        return String::new();
+    };
+    let mut advice = first.advice(findings.len() > 1);
+    if let Some(note) = first.note {
+        advice.push_str("; ");
+        advice.push_str(note);
+    }
+    let mut text = start.to_owned();
+    push_subjects(&mut text, findings);
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{} {}", first.place.within_subject(), first.found);
+    if let Some(reason) = &first.because {
+        text.push_str(", ");
+        text.push_str(reason);
+    }
+    let room = limit.saturating_sub(advice.len()).saturating_sub(2);
+    if text.len() > room {
+        text = cut(text, room.max(limit / 3));
+        advice = cut(advice, limit.saturating_sub(2).saturating_sub(text.len()));
+    }
+    text.push_str("; ");
+    text.push_str(&advice);
+    text
 }
 
-impl<'s, 'p> Sentence<'s, 'p> {
-    pub(crate) fn new(findings: &'s [&'s Finding<'p>]) -> Option<Self> {
-        let first = findings.first()?;
-        Some(Self { findings, first })
-    }
-
-    /// The sentence in at most `limit` bytes. Where it is longer, what is wrong is cut before what to
-    /// do: the field is named in both.
-    pub(crate) fn fit(&self, start: &str, limit: usize) -> String {
-        let mut wrong = format!("{start}{}", self.wrong());
-        let mut advice = self.advice();
-        if let Some(note) = self.first.note {
-            let _ = write!(advice, "; {note}");
-        }
-        let room = limit.saturating_sub(advice.len()).saturating_sub(2);
-        if wrong.len() > room {
-            let room = room.max(limit / 3);
-            wrong = cut(wrong, room);
-            advice = cut(advice, limit.saturating_sub(2).saturating_sub(wrong.len()));
-        }
-        wrong.push_str("; ");
-        wrong.push_str(&advice);
-        wrong
-    }
-
-    fn wrong(&self) -> String {
-        let Finding {
-            place,
-            found,
-            because,
-            ..
-        } = self.first;
-        let mut text = String::new();
-        if self.first.subject() != Subject::Pod {
-            let subjects = self.findings.iter().map(|finding| finding.subject());
-            let _ = write!(text, "{}: ", Subjects(subjects));
-        }
-        // Writing to a String cannot fail, here and below.
-        let _ = write!(text, "{} {found}", place.within_subject());
-        if let Some(reason) = because {
-            let _ = write!(text, ", {reason}");
-        }
-        text
-    }
-
-    fn advice(&self) -> String {
-        let Finding {
-            place,
-            found,
-            remedy,
-            without,
-            ..
-        } = self.first;
-        let are_several = self.findings.len() > 1;
-        // For several, the field has just been named.
-        let (field, of_field, in_each) = if self.first.is_mended_in_pod && are_several {
-            let of_pod = place.of_other(Subject::Pod).to_string();
-            (of_pod.clone(), format!("{of_pod}."), "")
-        } else if are_several {
-            ("it".to_owned(), "its ".to_owned(), " in each")
-        } else {
-            let own = place.to_string();
-            (own.clone(), format!("{own}."), "")
+/// Whose findings they are, sorted, in one phrase: `init container "a", containers "b", "c": `.
+fn push_subjects(text: &mut String, findings: &[&Finding<'_>]) {
+    let noun = |index: usize| findings.get(index).map(|finding| finding.subject().noun());
+    for (index, finding) in findings.iter().enumerate() {
+        let Some(name) = finding.subject().name() else {
+            return;
         };
-        let set = |value: &Value| {
-            let mut text = match value {
+        if index == MAX_SUBJECTS {
+            let more = findings.len().saturating_sub(index);
+            let _ = write!(text, " and {more} more");
+            break;
+        }
+        let (own, next) = (noun(index), noun(index.saturating_add(1)));
+        if index > 0 {
+            text.push_str(", ");
+        }
+        if index == 0 || noun(index.saturating_sub(1)) != own {
+            text.push_str(own.unwrap_or_default());
+            text.push_str(if next == own { "s " } else { " " });
+        }
+        let _ = write!(text, "{}", Quoted(name));
+    }
+    text.push_str(": ");
+}
+
+impl Finding<'_> {
+    /// What to do; for several that say the same, in each of them or for all.
+    fn advice(&self, are_several: bool) -> String {
+        let own = |subject| self.place.of_other(subject).to_string();
+        let (field, of_field, in_each) = if self.is_mended_in_pod && are_several {
+            (own(Subject::Pod), ".", "")
+        } else if are_several {
+            // The field has just been named.
+            ("it".to_owned(), "s ", " in each")
+        } else {
+            (own(self.subject()), ".", "")
+        };
+        let set = |value: &Value| match (value, self.without) {
+            (
                 Value::Profile(ProfileField {
                     localhost_profile: None,
                     type_,
-                }) => match without {
-                    // All but that is as it should be.
-                    Some(other) if *found == Found::Text(type_) => {
-                        return format!("remove {of_field}{other}{in_each}");
-                    }
-                    _ => format!("set {of_field}type to {type_}"),
-                },
-                value => format!("set {field} to {value}"),
-            };
-            if let Some(other) = without {
-                let _ = write!(text, " and remove its {other}");
-            }
-            text.push_str(in_each);
-            text
+                }),
+                without,
+            ) => match without {
+                // All but that is as it should be.
+                Some(other) if self.found == Found::Text(type_) => {
+                    ["remove ", &field, of_field, other, in_each].concat()
+                }
+                Some(other) => {
+                    let and = " and remove its ";
+                    [
+                        "set ", &field, of_field, "type to ", type_, and, other, in_each,
+                    ]
+                    .concat()
+                }
+                None => ["set ", &field, of_field, "type to ", type_, in_each].concat(),
+            },
+            (value, _) => ["set ", &field, " to ", &value.to_string(), in_each].concat(),
         };
-        match remedy {
+        match &self.remedy {
             Remedy::Set(value) => set(value),
-            Remedy::Remove => format!("remove {field}{in_each}"),
-            Remedy::Append(name) => format!("add {name} to {field}{in_each}"),
+            Remedy::Remove => ["remove ", &field, in_each].concat(),
+            Remedy::Append(name) => ["add ", name, " to ", &field, in_each].concat(),
             Remedy::OneOf {
                 allowed,
                 suggestion,
-            } => match suggestion.as_ref().filter(|value| value.is_short()) {
-                Some(value) => format!("{} (allowed: {})", set(value), Joined(allowed)),
-                None => format!("{field} must be one of: {}", Joined(allowed)),
-            },
-            Remedy::Must(predicate) => format!("{field} must {predicate}"),
-            Remedy::Never(reason) => format!("no value can mend it: {reason}"),
+            } => {
+                let allowed = Joined(allowed).to_string();
+                match suggestion.as_ref().filter(|value| value.is_short()) {
+                    Some(value) => [&set(value), " (allowed: ", &allowed, ")"].concat(),
+                    None => [&field, " must be one of: ", &allowed].concat(),
+                }
+            }
+            Remedy::Must(predicate) => [&field, " must ", predicate].concat(),
+            Remedy::Never(reason) => ["no value can mend it: ", reason].concat(),
             Remedy::Ask => "try again, or ask whoever runs the policy server".to_owned(),
         }
     }
@@ -440,5 +447,60 @@ impl From<ProfileField> for Value {
     }
 }
 
+/// Who has more containers with one fault reads the manifest, not the names.
+const MAX_SUBJECTS: usize = 10;
 /// There are some forty capabilities.
 const MAX_BOUNDS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pod::place::ContainerKind;
+
+    #[test]
+    fn several_subjects_are_one_phrase() {
+        let of = |kind, index, name| {
+            let subject = Subject::Container { kind, index, name };
+            Finding::new(Place::of_subject(&[], subject), Found::Unset, Remedy::Ask)
+        };
+        let phrase = |findings: &[Finding<'_>]| {
+            let mut text = String::new();
+            push_subjects(&mut text, &findings.iter().collect::<Vec<_>>());
+            text
+        };
+        let (init, app) = (
+            of(ContainerKind::Init, 0, "a"),
+            of(ContainerKind::Regular, 0, "b"),
+        );
+        let other = of(ContainerKind::Regular, 1, "c");
+        assert_eq!(phrase(std::slice::from_ref(&app)), r#"container "b": "#);
+        assert_eq!(
+            phrase(&[init, app, other]),
+            r#"init container "a", containers "b", "c": "#
+        );
+        let many: Vec<_> = (0..12)
+            .map(|index| of(ContainerKind::Regular, index, "x"))
+            .collect();
+        assert!(phrase(&many).ends_with(r#""x", "x" and 2 more: "#));
+        assert_eq!(phrase(&[]), ": ");
+    }
+
+    #[test]
+    fn of_a_long_sentence_what_is_wrong_is_cut_before_what_to_do() {
+        let place = Place::of_subject(&[], Subject::Pod).field(&["field"]);
+        let finding =
+            Finding::new(place, Found::Unset, Remedy::Set(true.into())).because("x".repeat(100));
+        let whole = format!(
+            "a: field is not set, {}; set spec.field to true",
+            "x".repeat(100)
+        );
+        let text = |limit| sentence("a: ", &[&finding], limit);
+        assert_eq!(text(whole.len()), whole);
+        assert_eq!(
+            text(60),
+            "a: field is not set, xxxxxxxxxx...; set spec.field to true"
+        );
+        // Where there is no room for both, each has its part.
+        assert_eq!(text(30), "a: f...; set spec.field to ...");
+    }
+}

@@ -446,8 +446,9 @@ impl Fault {
         let text = text
             .rsplit_once(" at line ")
             .map_or(text.as_str(), |(text, _)| text);
-        if let Some((_, missing)) = text.split_once("missing field `") {
-            return format!("{} is missing", missing.trim_end_matches('`')).into();
+        let missing = text.strip_prefix("missing field `");
+        if let Some(missing) = missing.and_then(|name| name.strip_suffix('`')) {
+            return [missing, " is missing"].concat().into();
         }
         let Some((_, expected)) = text.rsplit_once(", expected ") else {
             return "a value of an unexpected type".to_owned().into();
@@ -495,6 +496,7 @@ impl<'j> Offending<'j> {
     /// Looks for the value that ends, or begins, where the reader stopped: behind what it has read of
     /// a scalar, before a list or a map, or behind the first byte of one.
     fn find(json: &'j [u8], line: usize, column: usize) -> Self {
+        // Hosts write one line.
         let lines = json.split_inclusive(|byte| *byte == b'\n');
         let before: usize = lines.take(line.saturating_sub(1)).map(<[u8]>::len).sum();
         let end = before.saturating_add(column);
@@ -514,7 +516,14 @@ impl<'j> Offending<'j> {
                     let length = scalar_length(rest);
                     let digits = rest.get(..length).unwrap_or_default();
                     let is_whole = digits.iter().all(|byte| !b".eE".contains(byte));
-                    (if is_whole { "a number" } else { "a number with a fraction" }, length)
+                    (
+                        if is_whole {
+                            "a number"
+                        } else {
+                            "a number with a fraction"
+                        },
+                        length,
+                    )
                 }
                 _ => ("", 1),
             };
@@ -657,7 +666,7 @@ mod tests {
                 "text" text: Option<Text<'a>>,
                 "number" number: Option<i32>,
                 "flag" flag: Option<bool>,
-                "inner" inner: Option<Flag>,
+                "below" below: Option<Flag>,
             }
         }
         object! {
@@ -669,8 +678,14 @@ mod tests {
             ("7", "expected an object, found a number"),
             ("[]", "expected an object, found a list"),
             (r#"{"list":{}}"#, "list: expected a list, found an object"),
-            (r#"{"list":[null]}"#, "list[0]: expected an object, found null"),
-            (r#"{"list":[{}, [1]]}"#, "list[1]: expected an object, found a list"),
+            (
+                r#"{"list":[null]}"#,
+                "list[0]: expected an object, found null",
+            ),
+            (
+                r#"{"list":[{}, [1]]}"#,
+                "list[1]: expected an object, found a list",
+            ),
             (
                 r#"{"skipped":{"a\"b":[1,{"c":"}"}]},"list":[{},{"number":1,"text":"\\"},{"flag":"x"}]}"#,
                 "list[2].flag: expected a boolean, found a string",
@@ -687,15 +702,30 @@ mod tests {
                 r#"{"list":[{"number":4294967296}]}"#,
                 "list[0].number: expected a whole number, found a number that is out of range",
             ),
-            (r#"{"list":[{"text":true}]}"#, "list[0].text: expected a string, found a boolean"),
-            (r#"{"list":[{"text": {"x": 1}}]}"#, "list[0].text: expected a string, found an object"),
-            (r#"{"list":[{"text":[]}]}"#, "list[0].text: expected a string, found a list"),
-            (r#"{"list":[{"inner":"x"}]}"#, "list[0].inner: expected an object, found a string"),
             (
-                "{\n  \"list\": [\n    {\"inner\": {\"flag\": 1}}\n  ]\n}",
-                "list[0].inner.flag: expected a boolean, found a number",
+                r#"{"list":[{"text":true}]}"#,
+                "list[0].text: expected a string, found a boolean",
             ),
-            (r#"{"list":[{"flag":tru}]}"#, "it is not valid JSON at byte 21"),
+            (
+                r#"{"list":[{"text": {"x": 1}}]}"#,
+                "list[0].text: expected a string, found an object",
+            ),
+            (
+                r#"{"list":[{"text":[]}]}"#,
+                "list[0].text: expected a string, found a list",
+            ),
+            (
+                r#"{"list":[{"below":"x"}]}"#,
+                "list[0].below: expected an object, found a string",
+            ),
+            (
+                "{\n  \"list\": [\n    {\"below\": {\"flag\": 1}}\n  ]\n}",
+                "list[0].below.flag: expected a boolean, found a number",
+            ),
+            (
+                r#"{"list":[{"flag":tru}]}"#,
+                "it is not valid JSON at byte 21",
+            ),
         ] {
             let error = serde_json::from_str::<Outer<'_>>(json).unwrap_err();
             assert_eq!(describe_error(&error, json.as_bytes()), expected, "{json}");

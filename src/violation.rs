@@ -3,7 +3,7 @@
 use std::mem;
 
 use crate::controls::Control;
-use crate::finding::{Finding, Findings, Sentence};
+use crate::finding::{Finding, Findings, insert_notice, sentence};
 
 /// What is found, and by which control.
 #[derive(Debug)]
@@ -64,9 +64,8 @@ impl<'v, 'p> Group<'v, 'p> {
 
     /// What is wrong and what to do, in at most `limit` bytes.
     pub(crate) fn text(&self, limit: usize) -> String {
-        Sentence::new(&self.findings)
-            .map(|sentence| sentence.fit(&format!("{}: ", self.control), limit))
-            .unwrap_or_default()
+        let start = [self.control.name(), ": "].concat();
+        sentence(&start, &self.findings, limit)
     }
 }
 
@@ -86,9 +85,7 @@ impl<'p> Outcome<'p> {
     }
 
     pub(crate) fn notice(&mut self, notice: String) {
-        if let Err(place) = self.notices.binary_search(&notice) {
-            self.notices.insert(place, notice);
-        }
+        insert_notice(&mut self.notices, notice);
     }
 
     pub(crate) fn sort(&mut self) {

@@ -49,14 +49,10 @@ fn suggestions_can_be_followed_in_an_update() {
         })
     };
     let stored = prop_oneof![3 => pod().prop_map(Some), 1 => Just(None)];
-    let followed = check(
-        3,
-        (pod(), stored, settings()),
-        |(pod, stored, settings)| {
-            let stored = stored.unwrap_or_else(|| pod.clone());
-            suggestions_can_be_followed("Deployment", &pod, Some(&stored), &settings)
-        },
-    );
+    let followed = check(3, (pod(), stored, settings()), |(pod, stored, settings)| {
+        let stored = stored.unwrap_or_else(|| pod.clone());
+        suggestions_can_be_followed("Deployment", &pod, Some(&stored), &settings)
+    });
     assert!(followed > 4_000, "{followed} suggestions prove little");
 }
 
@@ -97,7 +93,13 @@ fn pod() -> impl Strategy<Value = Value> {
         })
     };
     let flags = collection::btree_map(
-        sample::select(&["hostPID", "hostIPC", "hostNetwork", "hostUsers", "shareProcessNamespace"]),
+        sample::select(&[
+            "hostPID",
+            "hostIPC",
+            "hostNetwork",
+            "hostUsers",
+            "shareProcessNamespace",
+        ]),
         prop_oneof![2 => Just(true), 1 => Just(false)],
         0..3,
     );
@@ -178,8 +180,7 @@ fn context(fields: &'static [&'static str]) -> impl Strategy<Value = Value> {
         };
         value.prop_map(move |value| (field.to_owned(), value))
     });
-    collection::vec(field, 0..4)
-        .prop_map(|fields| fields.into_iter().collect::<Map<_, _>>().into())
+    collection::vec(field, 0..4).prop_map(|fields| fields.into_iter().collect::<Map<_, _>>().into())
 }
 
 fn profile() -> impl Strategy<Value = Value> {
@@ -219,8 +220,14 @@ fn settings() -> impl Strategy<Value = Value> {
             let list = |name: Option<&str>| name.map(|name| vec![name.to_owned()]);
             json!({"allowedAdd": list(add), "requiredDrop": list(drop)})
         });
-    let namespaces = option::of(sample::subsequence(&["ipc", "pid", "network", "user"], 0..4));
-    let user = (option::of(sample::select(&["runAsNonRoot", "nonRootUser"])), any::<bool>());
+    let namespaces = option::of(sample::subsequence(
+        &["ipc", "pid", "network", "user"],
+        0..4,
+    ));
+    let user = (
+        option::of(sample::select(&["runAsNonRoot", "nonRootUser"])),
+        any::<bool>(),
+    );
     let exemption = (
         collection::vec(sample::select(CONTROLS), 1..4),
         sample::select(IMAGES),
@@ -238,9 +245,22 @@ fn settings() -> impl Strategy<Value = Value> {
         any::<bool>(),
     )
         .prop_map(
-            |(modes, (app_armor, seccomp), capabilities, namespaces, user, ports, exemptions, unmask)| {
+            |(
+                modes,
+                (app_armor, seccomp),
+                capabilities,
+                namespaces,
+                user,
+                ports,
+                exemptions,
+                unmask,
+            )| {
                 let (require, relax) = user;
-                let ports = if ports { json!([{"min": 2, "max": 3}]) } else { json!([]) };
+                let ports = if ports {
+                    json!([{"min": 2, "max": 3}])
+                } else {
+                    json!([])
+                };
                 let mut settings = json!({
                     "appArmor": app_armor,
                     "seccomp": seccomp,
@@ -250,7 +270,11 @@ fn settings() -> impl Strategy<Value = Value> {
                     "hostPorts": {"allowed": ports},
                 });
                 if unmask {
-                    requests::set(&mut settings, "/procMount/allowed", json!(["Unmasked", "Default"]));
+                    requests::set(
+                        &mut settings,
+                        "/procMount/allowed",
+                        json!(["Unmasked", "Default"]),
+                    );
                 }
                 for (control, mode) in modes {
                     requests::set(&mut settings, &format!("/{control}/mode"), json!(mode));
@@ -323,4 +347,10 @@ const ANNOTATIONS: &[&str] = &[
     "container.seccomp.security.alpha.kubernetes.io/containers-0",
 ];
 
-const PROFILES: &[&str] = &["runtime/default", "localhost/a.json", "unconfined", "", "localhost/"];
+const PROFILES: &[&str] = &[
+    "runtime/default",
+    "localhost/a.json",
+    "unconfined",
+    "",
+    "localhost/",
+];

@@ -1065,18 +1065,13 @@ fn a_missing_report_is_what_the_settings_say() {
     for (word, lines, warnings) in [
         (
             "reject",
-            vec![vulnerabilities(
-                APP,
-                "which no vulnerability report covers",
-            )],
+            vec![vulnerabilities(APP, "which no vulnerability report covers")],
             vec![],
         ),
         (
             "warn",
             vec![],
-            vec![
-                "vulnerabilities: container \"c0\": no vulnerability report covers its image",
-            ],
+            vec!["vulnerabilities: container \"c0\": no vulnerability report covers its image"],
         ),
         ("accept", vec![], vec![]),
     ] {

@@ -129,7 +129,8 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Capabilities, findings: &mu
             }
         }
         for required in &settings.required_drop {
-            let drops = |dropped: &Text<'_>| dropped.as_str() == required.0 || dropped.as_str() == ALL;
+            let drops =
+                |dropped: &Text<'_>| dropped.as_str() == required.0 || dropped.as_str() == ALL;
             if !drop.iter().any(drops) {
                 let is_sole = settings.required_drop.len() == 1;
                 findings.report(not_dropped(&container, drop, required, is_sole));

@@ -99,8 +99,14 @@ pub(crate) fn judge<'p>(images: &Images<'p>, settings: &ImagePinning, findings: 
             .any(|rejected| rejected.0 == tag)
         {
             let reason = match reference.tag() {
-                Some(_) => format!("which uses the tag {}, and imagePinning.rejectTags lists it", Quoted(tag)),
-                None => format!("which uses the tag {} by default, and imagePinning.rejectTags lists it", Quoted(tag)),
+                Some(_) => format!(
+                    "which uses the tag {}, and imagePinning.rejectTags lists it",
+                    Quoted(tag)
+                ),
+                None => format!(
+                    "which uses the tag {} by default, and imagePinning.rejectTags lists it",
+                    Quoted(tag)
+                ),
             };
             (reason, "use another tag, or a digest")
         } else {

@@ -35,7 +35,9 @@ pub(crate) enum Malformed<'a> {
 impl Malformed<'_> {
     pub(crate) fn reason(self) -> &'static str {
         match self {
-            Self::UnknownType => "which is not a profile type (RuntimeDefault, Localhost, Unconfined)",
+            Self::UnknownType => {
+                "which is not a profile type (RuntimeDefault, Localhost, Unconfined)"
+            }
             Self::LocalhostWithoutName => "which needs a localhostProfile",
             Self::NameWithoutLocalhost(_) => "which takes no localhostProfile",
         }

@@ -20,6 +20,8 @@ use crate::pod::spec::Pod;
 use crate::violation::{Outcome, Violation};
 
 /// Makes the remedies of all violations fit each other and what stays in the pod.
+#[cold]
+#[inline(never)]
 pub(super) fn reconcile<'p>(pod: &'p Pod<'p>, outcome: &mut Outcome<'p>) {
     if outcome.violations.is_empty() {
         return;
@@ -60,12 +62,17 @@ struct Violations<'v, 'p>(&'v [Violation<'p>]);
 
 impl<'v, 'p> Violations<'v, 'p> {
     /// Those of one control about one subject.
-    fn of(&self, control: Control, subject: Subject<'p>) -> impl Iterator<Item = &'v Violation<'p>> {
+    fn of(
+        &self,
+        control: Control,
+        subject: Subject<'p>,
+    ) -> impl Iterator<Item = &'v Violation<'p>> {
         let key = (control, subject);
         let of = |violation: &Violation<'p>| (violation.control, violation.finding.subject());
         let start = self.0.partition_point(|violation| of(violation) < key);
         let rest = self.0.get(start..).unwrap_or_default();
-        rest.iter().take_while(move |violation| of(violation) == key)
+        rest.iter()
+            .take_while(move |violation| of(violation) == key)
     }
 
     /// Whether the field goes when its violation is mended.
@@ -79,7 +86,6 @@ impl<'v, 'p> Violations<'v, 'p> {
 
 /// What is known of the pod when its violations are mended.
 struct Facts {
-    is_windows: bool,
     has_host_process: bool,
     /// Whether nothing in the pod is a host process afterwards.
     host_processes_go: bool,
@@ -114,7 +120,6 @@ impl Facts {
         .find(|(_, value, goes)| *value == Some(true) && !goes)
         .map(|(field, _, _)| field);
         Self {
-            is_windows: pod.is_windows(),
             has_host_process,
             host_processes_go,
             host_network_goes,
@@ -161,7 +166,7 @@ impl Facts {
             (
                 Remedy::Set(_) | Remedy::OneOf { .. },
                 "appArmorProfile" | "privileged" | "procMount" | "shareProcessNamespace",
-            ) if self.is_windows => Some(Remedy::Remove),
+            ) if pod.is_windows() => Some(Remedy::Remove),
             _ => None,
         }
     }
@@ -199,31 +204,35 @@ fn implied_by<'p>(
 /// Where several containers lack the same field, and nobody else would take it from the pod, the pod is
 /// the place to write it once.
 fn mend_in_pod(pod: &Pod<'_>, violations: &mut [Violation<'_>]) {
-    for of_control in violations.chunk_by_mut(|left, right| left.control == right.control) {
-        let mut lacking = of_control
-            .iter_mut()
-            .filter(|violation| violation.finding.from_pod.is_some())
-            .peekable();
-        let Some(takes) = lacking.peek().and_then(|first| first.finding.from_pod) else {
-            continue;
+    for control in [Control::AppArmor, Control::Seccomp, Control::RootUser] {
+        let is_lacking = |violation: &&Violation<'_>| {
+            violation.control == control && violation.finding.from_pod.is_some()
         };
-        let mut lacking: Vec<_> = lacking.collect();
-        let takers = pod
-            .containers()
-            .filter(|container| takes(pod, container) != Taken::Not);
-        let is_for_all = lacking.len() > 1 && takers.count() == lacking.len();
         // The pod's fields do not change when a container is added for debugging.
-        let is_for_debugging = lacking.iter().all(|violation| {
+        let is_added = |violation: &Violation<'_>| {
+            let subject = violation.finding.subject();
             matches!(
-                violation.finding.subject(),
+                subject,
                 Subject::Container {
                     kind: ContainerKind::Ephemeral,
                     ..
                 }
             )
-        });
-        for violation in &mut lacking {
-            violation.finding.is_mended_in_pod = is_for_all && !is_for_debugging;
+        };
+        let lacking = || violations.iter().filter(is_lacking);
+        let count = lacking().count();
+        let Some(takes) = lacking().find_map(|violation| violation.finding.from_pod) else {
+            continue;
+        };
+        let inheriting = pod
+            .containers()
+            .filter(|container| takes(pod, container) != Taken::Not);
+        if count > 1 && inheriting.count() == count && !lacking().all(is_added) {
+            for violation in violations.iter_mut() {
+                if is_lacking(&&*violation) {
+                    violation.finding.is_mended_in_pod = true;
+                }
+            }
         }
     }
 }

@@ -185,7 +185,10 @@ fn set(object: &mut Value, pointer: &str, value: Value) {
 fn places(wrong: &str, advice: &str, object: &Value, root: &str) -> Vec<String> {
     let words: Vec<&str> = advice.split(' ').collect();
     let target = match *words.first().unwrap() {
-        "add" => words.iter().rev().find(|word| **word != "each" && **word != "in"),
+        "add" => words
+            .iter()
+            .rev()
+            .find(|word| **word != "each" && **word != "in"),
         "set" | "remove" => words.get(1),
         _ => words.first(),
     };

@@ -59,7 +59,9 @@ fn copy_app_armor_annotations(pod: &mut Value) {
     if text(pod, "/spec/os/name") == Some("windows") {
         return;
     }
-    let of_pod = pod.pointer("/spec/securityContext/appArmorProfile").cloned();
+    let of_pod = pod
+        .pointer("/spec/securityContext/appArmorProfile")
+        .cloned();
     for (list, index, name) in containers(pod) {
         let pointer = format!("/spec/{list}/{index}/securityContext/appArmorProfile");
         let key = format!("{APP_ARMOR}{name}");
@@ -255,7 +257,10 @@ impl Rules<'_> {
     fn refuse_fields(&mut self, of_pod: &[&str], of_container: &[&str]) {
         let mut contexts = vec![("/spec/securityContext".to_owned(), of_pod)];
         for (list, index, _) in containers(self.pod) {
-            contexts.push((format!("/spec/{list}/{index}/securityContext"), of_container));
+            contexts.push((
+                format!("/spec/{list}/{index}/securityContext"),
+                of_container,
+            ));
         }
         for (context, fields) in contexts {
             for field in fields {
@@ -355,7 +360,9 @@ pub(crate) fn containers(pod: &Value) -> Vec<(&'static str, usize, String)> {
 }
 
 fn annotations(pod: &Value) -> impl Iterator<Item = (&str, &str)> {
-    let all = pod.pointer("/metadata/annotations").and_then(Value::as_object);
+    let all = pod
+        .pointer("/metadata/annotations")
+        .and_then(Value::as_object);
     all.into_iter()
         .flatten()
         .map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()))

@@ -637,7 +637,8 @@ pub(crate) fn suggestions_can_be_followed(
     };
     let found = judge(&object);
     assert!(matches!(found.code, None | Some(403)), "{found:#?}");
-    let place = |violation: &Map<String, Value>| (violation["control"].clone(), violation["path"].clone());
+    let place =
+        |violation: &Map<String, Value>| (violation["control"].clone(), violation["path"].clone());
     let violations = found.violations();
     let without_value: BTreeSet<String> = violations
         .iter()

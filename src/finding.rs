@@ -8,6 +8,7 @@ pub(crate) mod profile;
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter, Write as _};
+use std::mem;
 
 use serde::Serialize;
 
@@ -57,8 +58,9 @@ pub(crate) struct Finding<'p> {
     /// Why `found` is not accepted, where the control and the field do not say it by themselves.
     because: Option<Cow<'static, str>>,
     pub(crate) remedy: Remedy,
-    /// A field below the place that must go when the remedy's value is written.
-    without: Option<&'static str>,
+    /// Whether a `localhostProfile` is written below the place, which must go when the remedy's value
+    /// comes.
+    names_profile: bool,
     /// What whoever follows the remedy has to know besides.
     note: Option<&'static str>,
     /// What keeps the harm small, and nobody reads: with less of it this is another finding.
@@ -109,7 +111,7 @@ impl<'p> Finding<'p> {
             found,
             because: None,
             remedy,
-            without: None,
+            names_profile: false,
             note: None,
             bounds: Vec::new(),
             inherited: None,
@@ -129,9 +131,9 @@ impl<'p> Finding<'p> {
         self.because = Some(reason);
     }
 
-    /// Names the field below the place that the remedy's value does not go with.
-    pub(crate) fn without(mut self, field: &'static str) -> Self {
-        self.without = Some(field);
+    /// Says whether a `localhostProfile` is written.
+    pub(crate) fn with_name(mut self, is_written: bool) -> Self {
+        self.names_profile = is_written;
         self
     }
 
@@ -212,9 +214,10 @@ impl<'p> Finding<'p> {
         self.found == other.found
             && self.place.is_same_below_subject(&other.place)
             && self.because == other.because
-            && self.remedy == other.remedy
+            && self.remedy.is_alike(&other.remedy)
             && self.is_mended_in_pod == other.is_mended_in_pod
-            && (self.without, self.note) == (other.without, other.note)
+            && self.names_profile == other.names_profile
+            && self.note == other.note
     }
 }
 
@@ -278,37 +281,41 @@ fn push_subjects(text: &mut String, findings: &[&Finding<'_>]) {
 impl Finding<'_> {
     /// What to do; for several that say the same, in each of them or for all.
     fn advice(&self, are_several: bool) -> String {
-        let own = |subject| self.place.of_other(subject).to_string();
-        let (field, of_field, in_each) = if self.is_mended_in_pod && are_several {
-            (own(Subject::Pod), ".", "")
-        } else if are_several {
+        let in_pod = self.is_mended_in_pod && are_several;
+        let (field, below, in_each) = if are_several && !in_pod {
             // The field has just been named.
             ("it".to_owned(), "s ", " in each")
+        } else if in_pod {
+            (self.place.of_other(Subject::Pod).to_string(), ".", "")
         } else {
-            (own(self.subject()), ".", "")
+            (self.place.to_string(), ".", "")
         };
-        let set = |value: &Value| match (value, self.without) {
-            (
+        let set = |value: &Value| {
+            let (below, of_profile, value) = match value {
                 Value::Profile(ProfileField {
                     localhost_profile: None,
                     type_,
-                }),
-                without,
-            ) => match without {
-                // All but that is as it should be.
-                Some(other) if self.found == Found::Text(type_) => {
-                    ["remove ", &field, of_field, other, in_each].concat()
+                }) => (below, "type", Cow::Borrowed(*type_)),
+                value => ("", "", value.to_string().into()),
+            };
+            match (self.names_profile, &self.found) {
+                // All but the name is as it should be.
+                (true, Found::Text(found)) if value == *found => {
+                    ["remove ", &field, below, NAME, in_each].concat()
                 }
-                Some(other) => {
-                    let and = " and remove its ";
+                (names, _) => {
+                    let (and, name) = if names {
+                        (" and remove its ", NAME)
+                    } else {
+                        ("", "")
+                    };
+                    let to = " to ";
                     [
-                        "set ", &field, of_field, "type to ", type_, and, other, in_each,
+                        "set ", &field, below, of_profile, to, &value, and, name, in_each,
                     ]
                     .concat()
                 }
-                None => ["set ", &field, of_field, "type to ", type_, in_each].concat(),
-            },
-            (value, _) => ["set ", &field, " to ", &value.to_string(), in_each].concat(),
+            }
         };
         match &self.remedy {
             Remedy::Set(value) => set(value),
@@ -374,7 +381,7 @@ impl Display for Found<'_> {
 }
 
 /// What mends a finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Remedy {
     /// Write this value.
     Set(Value),
@@ -390,13 +397,24 @@ pub(crate) enum Remedy {
     /// No value can be named: what the field must do, as words after "must".
     Must(Cow<'static, str>),
     /// No value would do, for this reason.
-    Never(Cow<'static, str>),
+    Never(&'static str),
     /// Nothing in the manifest: what could not be told may be told another time.
     Ask,
 }
 
+impl Remedy {
+    /// Whether both are the same for findings of one control that say the same: what may be written is
+    /// the same for all then.
+    fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Never(reason), Self::Never(other)) => reason == other,
+            _ => mem::discriminant(self) == mem::discriminant(other),
+        }
+    }
+}
+
 /// A value to be written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Value {
     Flag(bool),
@@ -447,6 +465,7 @@ impl From<ProfileField> for Value {
     }
 }
 
+const NAME: &str = "localhostProfile";
 /// Who has more containers with one fault reads the manifest, not the names.
 const MAX_SUBJECTS: usize = 10;
 /// There are some forty capabilities.
@@ -498,7 +517,7 @@ mod tests {
         assert_eq!(text(whole.len()), whole);
         assert_eq!(
             text(60),
-            "a: field is not set, xxxxxxxxxx...; set spec.field to true"
+            "a: field is not set, xxxxxxxxxxxx...; set spec.field to true"
         );
         // Where there is no room for both, each has its part.
         assert_eq!(text(30), "a: f...; set spec.field to ...");

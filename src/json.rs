@@ -434,13 +434,19 @@ impl Fault {
     #[cold]
     #[inline(never)]
     pub(crate) fn new(error: &serde_json::Error, json: &[u8]) -> Self {
-        let offending = Offending::find(json, error.line(), error.column());
+        // Hosts write one line.
+        let lines = json.split_inclusive(|byte| *byte == b'\n');
+        let before: usize = lines
+            .take(error.line().saturating_sub(1))
+            .map(<[u8]>::len)
+            .sum();
+        let end = before.saturating_add(error.column());
         if !error.is_data() {
-            let place = match offending.end {
-                0 => String::new(),
-                end => format!(" at byte {end}"),
-            };
-            return format!("it is not valid JSON{place}").into();
+            return match end {
+                0 => "it is not valid JSON".to_owned(),
+                end => format!("it is not valid JSON at byte {end}"),
+            }
+            .into();
         }
         let text = error.to_string();
         let text = text
@@ -453,22 +459,23 @@ impl Fault {
         let Some((_, expected)) = text.rsplit_once(", expected ") else {
             return "a value of an unexpected type".to_owned().into();
         };
-        let expected = match expected {
-            "i32" | "i64" => "a whole number",
-            "a sequence" => "a list",
+        let Offending { steps, found } = Offending::find(json, end);
+        let (expected, found) = match (expected, found) {
+            ("i32" | "i64", "a number") => {
+                ("a whole number", "one with a fraction or out of range")
+            }
+            ("i32" | "i64", found) => ("a whole number", found),
+            ("a sequence", found) => ("a list", found),
             other => other,
         };
-        let found = match (expected, offending.found) {
-            ("a whole number", "a number") => "a number that is out of range",
-            (_, found) => found,
-        };
-        let problem = format!("expected {expected}, found {found}");
-        if offending.steps.is_empty() {
+        let problem = ["expected ", expected, ", found ", found].concat();
+        if steps.is_empty() {
             return problem.into();
         }
-        let steps = offending.steps.iter().copied();
+        let steps = steps.iter().copied();
+        let path = Steps(steps.clone()).to_string();
         Self {
-            text: format!("{}: {problem}", Steps(steps.clone())),
+            text: [&path, ": ", &problem].concat(),
             pointer: Some(pointer(steps)),
         }
     }
@@ -488,98 +495,72 @@ struct Offending<'j> {
     /// The way to it.
     steps: Vec<Step<'j>>,
     found: &'static str,
-    /// How much has been read of the text.
-    end: usize,
 }
 
 impl<'j> Offending<'j> {
-    /// Looks for the value that ends, or begins, where the reader stopped: behind what it has read of
+    /// Looks for the value at which the reader stopped after `end` bytes: behind what it has read of
     /// a scalar, before a list or a map, or behind the first byte of one.
-    fn find(json: &'j [u8], line: usize, column: usize) -> Self {
-        // Hosts write one line.
-        let lines = json.split_inclusive(|byte| *byte == b'\n');
-        let before: usize = lines.take(line.saturating_sub(1)).map(<[u8]>::len).sum();
-        let end = before.saturating_add(column);
+    fn find(json: &'j [u8], end: usize) -> Self {
         let mut steps: Vec<Step<'j>> = Vec::new();
         // The last text may be a key, which only the colon behind it tells.
-        let mut text: &'j str = "";
-        let mut rest = json;
-        while let Some((&byte, behind)) = rest.split_first() {
-            let start = json.len().saturating_sub(rest.len());
-            let (found, length) = match byte {
-                b'"' => ("a string", string_length(rest)),
-                b'{' => ("an object", 1),
-                b'[' => ("a list", 1),
-                b't' | b'f' => ("a boolean", scalar_length(rest)),
-                b'n' => ("null", scalar_length(rest)),
-                b'-' | b'0'..=b'9' => {
-                    let length = scalar_length(rest);
-                    let digits = rest.get(..length).unwrap_or_default();
-                    let is_whole = digits.iter().all(|byte| !b".eE".contains(byte));
-                    (
-                        if is_whole {
-                            "a number"
-                        } else {
-                            "a number with a fraction"
-                        },
-                        length,
-                    )
-                }
-                _ => ("", 1),
+        let mut text: &[u8] = b"";
+        let mut start = 0;
+        while let Some(rest @ [byte, ..]) = json.get(start..) {
+            let length = token_length(rest);
+            let found = match byte {
+                b'"' if is_key(rest.get(length..).unwrap_or_default()) => "",
+                b'"' => "a string",
+                b'{' => "an object",
+                b'[' => "a list",
+                b't' | b'f' => "a boolean",
+                b'n' => "null",
+                b'-' | b'0'..=b'9' => "a number",
+                _ => "",
             };
-            let behind_token = rest.get(length..).unwrap_or_default();
-            let is_key = byte == b'"'
-                && behind_token.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
-            if !found.is_empty() && !is_key && start.saturating_add(length) >= end {
-                return Self { steps, found, end };
+            if !found.is_empty() && start.saturating_add(length) >= end {
+                return Self { steps, found };
             }
             match byte {
-                b'"' => {
-                    let inside = rest.get(1..length.saturating_sub(1)).unwrap_or_default();
-                    text = str::from_utf8(inside).unwrap_or_default();
-                }
-                b':' => {
-                    steps.pop();
-                    steps.push(Step::Key(text));
-                }
+                b'"' => text = rest.get(1..length.saturating_sub(1)).unwrap_or_default(),
                 b'{' => steps.push(Step::Key("")),
                 b'[' => steps.push(Step::Index(0)),
-                b',' => {
-                    if let Some(Step::Index(index)) = steps.last_mut() {
-                        *index = index.saturating_add(1);
-                    }
-                }
-                b'}' | b']' => {
-                    steps.pop();
-                }
+                b'}' | b']' => drop(steps.pop()),
+                b':' | b',' => match steps.last_mut() {
+                    Some(Step::Index(index)) => *index = index.saturating_add(1),
+                    Some(Step::Key(key)) => *key = str::from_utf8(text).unwrap_or_default(),
+                    None => {}
+                },
                 _ => {}
             }
-            rest = if length > 1 { behind_token } else { behind };
+            start = start.saturating_add(length);
         }
-        Self {
-            steps,
-            found: "nothing",
-            end,
-        }
+        let found = "nothing";
+        Self { steps, found }
     }
 }
 
-/// The bytes of the text in quotes at the beginning.
-fn string_length(json: &[u8]) -> usize {
-    let mut is_escaped = true;
-    let end = json.iter().position(|byte| {
-        let is_end = *byte == b'"' && !is_escaped;
-        is_escaped = *byte == b'\\' && !is_escaped;
-        is_end
-    });
-    end.map_or(json.len(), |end| end.saturating_add(1))
+/// Whether a text is a key, by what is behind it.
+fn is_key(json: &[u8]) -> bool {
+    json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
 }
 
-/// The bytes of the number or the word at the beginning.
-fn scalar_length(json: &[u8]) -> usize {
-    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
-    let end = json.iter().position(|byte| !is_inside(byte));
-    end.unwrap_or(json.len())
+/// The bytes of the text, the number, the word or the sign at the beginning.
+fn token_length(json: &[u8]) -> usize {
+    let is_text = json.first() == Some(&b'"');
+    let mut is_escaped = true;
+    let is_behind = |byte: &u8| {
+        let is_end = match byte {
+            b'"' if is_text => !is_escaped,
+            _ => !is_text && !byte.is_ascii_alphanumeric() && !b"+-.".contains(byte),
+        };
+        is_escaped = *byte == b'\\' && !is_escaped;
+        is_end
+    };
+    match json.iter().position(is_behind) {
+        Some(end) if is_text => end.saturating_add(1),
+        Some(end) => end.max(1),
+        None => json.len(),
+    }
 }
 
 #[cfg(test)]
@@ -696,11 +677,11 @@ mod tests {
             ),
             (
                 r#"{"list":[{"number":1.5}]}"#,
-                "list[0].number: expected a whole number, found a number with a fraction",
+                "list[0].number: expected a whole number, found one with a fraction or out of range",
             ),
             (
                 r#"{"list":[{"number":4294967296}]}"#,
-                "list[0].number: expected a whole number, found a number that is out of range",
+                "list[0].number: expected a whole number, found one with a fraction or out of range",
             ),
             (
                 r#"{"list":[{"text":true}]}"#,

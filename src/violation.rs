@@ -79,8 +79,9 @@ impl<'p> Outcome<'p> {
 
     /// Puts in the place of each violation what `count` leaves of it.
     pub(crate) fn replace(&mut self, count: impl Fn(Violation<'p>) -> Vec<Violation<'p>>) {
-        let violations = mem::take(&mut self.violations);
-        self.violations = violations.into_iter().flat_map(count).collect();
+        for violation in mem::take(&mut self.violations) {
+            self.violations.extend(count(violation));
+        }
         self.sort();
     }
 

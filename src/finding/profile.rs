@@ -152,10 +152,8 @@ fn of_field<'p>(
         Some(nameless) => Remedy::Set(nameless.into()),
         None => set_profile(allowed),
     };
-    let mut finding = Finding::new(place(), found, remedy);
-    if written.localhost_profile().is_some() {
-        finding = finding.without(LOCALHOST_PROFILE);
-    }
+    let has_name = written.localhost_profile().is_some();
+    let finding = Finding::new(place(), found, remedy).with_name(has_name);
     Some(match malformed {
         Some(malformed) => finding.because(malformed.reason()),
         None => finding,
@@ -181,5 +179,3 @@ fn set_profile(allowed: &[AllowedProfile]) -> Remedy {
         },
     }
 }
-
-const LOCALHOST_PROFILE: &str = "localhostProfile";

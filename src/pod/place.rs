@@ -1,7 +1,7 @@
 //! Where a field stands: in which object, whose it is, and the way down to it.
 
 use std::fmt::{self, Display, Formatter};
-use std::{iter, mem};
+use std::mem;
 
 use crate::text::{self, Quoted, Step, Steps};
 
@@ -210,29 +210,30 @@ impl<'a> Place<'a> {
         })
     }
 
-    fn steps(&self) -> impl Iterator<Item = Step<'a>> + Clone {
+    fn steps(&self) -> Vec<Step<'a>> {
         let (part, subject) = match self.part {
             Part::Metadata => ("metadata", [None, None]),
             Part::Spec => ("spec", self.subject.steps()),
         };
-        self.root
-            .iter()
-            .copied()
-            .chain(iter::once(Step::Key(part)))
-            .chain(subject.into_iter().flatten())
-            .chain(self.keys.iter().copied())
+        let mut steps = self.root.to_vec();
+        steps.push(Step::Key(part));
+        for step in subject {
+            steps.extend(step);
+        }
+        steps.extend_from_slice(&self.keys);
+        steps
     }
 
     /// The whole way as a JSON pointer (RFC 6901) into the admitted object.
     pub(crate) fn pointer(&self) -> String {
-        text::pointer(self.steps())
+        text::pointer(self.steps().iter().copied())
     }
 }
 
 impl Display for Place<'_> {
     /// The whole way, as `kubectl` writes it.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        Steps(self.steps()).fmt(f)
+        Steps(self.steps().iter().copied()).fmt(f)
     }
 }
 

@@ -87,16 +87,12 @@ impl Pod<'_> {
     }
 
     /// Every container, in the order in which they start.
-    pub(crate) fn containers(&self) -> impl Iterator<Item = Container<'_>> {
-        let kinds = [
-            ContainerKind::Init,
-            ContainerKind::Regular,
-            ContainerKind::Ephemeral,
-        ];
-        kinds.into_iter().flat_map(move |kind| {
-            let list = self.list(kind).iter().enumerate();
-            list.map(move |(index, spec)| self.container(kind, index, spec))
-        })
+    pub(crate) fn containers(&self) -> Containers<'_> {
+        Containers {
+            pod: self,
+            kind: Some(ContainerKind::Init),
+            index: 0,
+        }
     }
 
     /// The containers of one kind.
@@ -125,6 +121,40 @@ impl Pod<'_> {
             kind,
             index,
             spec,
+        }
+    }
+}
+
+/// The containers of a pod.
+///
+/// With the iterators of the standard library, put together, each place that goes through the
+/// containers would be ten times the code.
+#[derive(Clone)]
+pub(crate) struct Containers<'p> {
+    pod: &'p Pod<'p>,
+    /// Of which kind the next one may be.
+    kind: Option<ContainerKind>,
+    index: usize,
+}
+
+impl<'p> Iterator for Containers<'p> {
+    type Item = Container<'p>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Container<'p>> {
+        loop {
+            let kind = self.kind?;
+            let container = self.pod.container_at(kind, self.index);
+            if container.is_some() {
+                self.index = self.index.saturating_add(1);
+                return container;
+            }
+            self.index = 0;
+            self.kind = match kind {
+                ContainerKind::Init => Some(ContainerKind::Regular),
+                ContainerKind::Regular => Some(ContainerKind::Ephemeral),
+                ContainerKind::Ephemeral => None,
+            };
         }
     }
 }

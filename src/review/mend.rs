@@ -12,7 +12,7 @@
 
 use crate::controls::Control;
 use crate::controls::host_ports::NOT_DECLARED;
-use crate::finding::{Remedy, Taken};
+use crate::finding::{Remedy, Taken, Value};
 use crate::pod::container::Container;
 use crate::pod::place::{ContainerKind, Subject};
 use crate::pod::security_context::SecurityContext;
@@ -26,20 +26,18 @@ pub(super) fn reconcile<'p>(pod: &'p Pod<'p>, outcome: &mut Outcome<'p>) {
     if outcome.violations.is_empty() {
         return;
     }
-    let violations = Violations(&outcome.violations);
-    let facts = Facts::new(pod, &violations);
-    let remedies: Vec<Option<Remedy>> = outcome
-        .violations
-        .iter()
-        .map(|violation| facts.remedy(pod, &violations, violation))
-        .collect();
-    for (violation, remedy) in outcome.violations.iter_mut().zip(remedies) {
-        if let Some(remedy) = remedy {
+    let facts = Facts::new(pod, &Violations(&outcome.violations));
+    for index in 0..outcome.violations.len() {
+        // What is changed here is not asked for behind it.
+        let violations = Violations(&outcome.violations);
+        let violation = violations.0.get(index);
+        let remedy = violation.and_then(|violation| facts.remedy(pod, &violations, violation));
+        if let (Some(remedy), Some(violation)) = (remedy, outcome.violations.get_mut(index)) {
             violation.finding.remedy = remedy;
         }
     }
     mend_in_pod(pod, &mut outcome.violations);
-    let for_linux = outcome.violations.iter().any(|violation| {
+    let is_for_linux = |violation: &Violation<'_>| {
         matches!(
             violation.control,
             Control::Seccomp
@@ -47,13 +45,9 @@ pub(super) fn reconcile<'p>(pod: &'p Pod<'p>, outcome: &mut Outcome<'p>) {
                 | Control::Capabilities
                 | Control::ReadOnlyRootFilesystem
         )
-    });
-    if for_linux && facts.has_host_process && !pod.is_windows() {
-        outcome.notice(format!(
-            "the pod asks for Windows host processes and does not name its system: with {} set to \
-             windows, what only Linux has is not asked of it",
-            pod.field(&["os", "name"])
-        ));
+    };
+    if facts.has_host_process && !pod.is_windows() && outcome.violations.iter().any(is_for_linux) {
+        outcome.notice(UNNAMED_SYSTEM.to_owned());
     }
 }
 
@@ -79,7 +73,8 @@ impl<'v, 'p> Violations<'v, 'p> {
     fn mend(&self, control: Control, subject: Subject<'p>, field: &str) -> bool {
         self.of(control, subject).any(|violation| {
             let finding = &violation.finding;
-            finding.place.last() == Some(field) && finding.remedy == Remedy::Set(false.into())
+            finding.place.last() == Some(field)
+                && matches!(finding.remedy, Remedy::Set(Value::Flag(false)))
         })
     }
 }
@@ -90,7 +85,7 @@ struct Facts {
     /// Whether nothing in the pod is a host process afterwards.
     host_processes_go: bool,
     host_network_goes: bool,
-    /// What stays that a user namespace of its own does not go with.
+    /// Why the pod can have no user namespace of its own.
     stays_beside_users: Option<&'static str>,
 }
 
@@ -112,13 +107,13 @@ impl Facts {
         let goes = |field| violations.mend(Control::HostNamespaces, Subject::Pod, field);
         let host_network_goes = host_processes_go && goes("hostNetwork");
         let stays_beside_users = [
-            ("hostNetwork", pod.spec.host_network, host_network_goes),
-            ("hostPID", pod.spec.host_pid, goes("hostPID")),
-            ("hostIPC", pod.spec.host_ipc, goes("hostIPC")),
+            (BESIDE[0], pod.spec.host_network, host_network_goes),
+            (BESIDE[1], pod.spec.host_pid, goes("hostPID")),
+            (BESIDE[2], pod.spec.host_ipc, goes("hostIPC")),
         ]
         .into_iter()
         .find(|(_, value, goes)| *value == Some(true) && !goes)
-        .map(|(field, _, _)| field);
+        .map(|(reason, _, _)| reason);
         Self {
             has_host_process,
             host_processes_go,
@@ -137,23 +132,15 @@ impl Facts {
         let field = finding.place.last()?;
         match (&finding.remedy, field) {
             (Remedy::Set(_), "hostProcess") if !self.host_processes_go => Some(Remedy::Never(
-                "in a pod all containers are Windows host processes or none, and one stays".into(),
+                "in a pod all containers are Windows host processes or none, and one stays",
             )),
             (Remedy::Set(_), "hostNetwork") if !self.host_processes_go => Some(Remedy::Never(
-                "Kubernetes asks a pod of Windows host processes for it".into(),
+                "Kubernetes asks a pod of Windows host processes for it",
             )),
-            (Remedy::Set(_), "hostUsers") => {
-                let other = self.stays_beside_users?;
-                Some(Remedy::Never(
-                    format!("Kubernetes refuses false beside {other}: true").into(),
-                ))
-            }
+            (Remedy::Set(_), "hostUsers") => self.stays_beside_users.map(Remedy::Never),
             (Remedy::Set(_), "allowPrivilegeEscalation") => {
                 let container = container(pod, finding.subject())?;
-                let reason = implied_by(&container, violations)?;
-                Some(Remedy::Never(
-                    format!("Kubernetes refuses false beside {reason}").into(),
-                ))
+                implied_by(&container, violations).map(Remedy::Never)
             }
             (Remedy::Remove, "hostPort")
                 if *control == Control::HostPorts
@@ -188,7 +175,7 @@ fn implied_by<'p>(
     let subject = container.subject();
     if own.privileged == Some(true) && !violations.mend(Control::Privileged, subject, "privileged")
     {
-        return Some("privileged: true");
+        return Some("Kubernetes refuses false beside privileged: true");
     }
     // Kubernetes compares with this very name.
     let add = own.capabilities.as_ref().map(|own| &*own.add)?;
@@ -198,7 +185,7 @@ fn implied_by<'p>(
         .filter_map(|violation| violation.finding.place.last_index())
         .filter_map(|index| add.get(index))
         .filter(|name| name.as_str() == "CAP_SYS_ADMIN");
-    (added.count() > removed.count()).then_some("CAP_SYS_ADMIN")
+    (added.count() > removed.count()).then_some("Kubernetes refuses false beside CAP_SYS_ADMIN")
 }
 
 /// Where several containers lack the same field, and nobody else would take it from the pod, the pod is
@@ -236,3 +223,11 @@ fn mend_in_pod(pod: &Pod<'_>, violations: &mut [Violation<'_>]) {
         }
     }
 }
+
+const BESIDE: [&str; 3] = [
+    "Kubernetes refuses false beside hostNetwork: true",
+    "Kubernetes refuses false beside hostPID: true",
+    "Kubernetes refuses false beside hostIPC: true",
+];
+const UNNAMED_SYSTEM: &str = "the pod asks for Windows host processes and names no system: with os.name set to \
+                              windows in its spec, what only Linux has is not asked of it";

@@ -520,6 +520,6 @@ mod tests {
             "a: field is not set, xxxxxxxxxxxx...; set spec.field to true"
         );
         // Where there is no room for both, each has its part.
-        assert_eq!(text(30), "a: f...; set spec.field to ...");
+        assert_eq!(text(30), "a: fiel...; set spec.field ...");
     }
 }

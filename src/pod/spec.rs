@@ -4,6 +4,8 @@
 //! Controls ask [`Pod::containers`] and [`Pod::images`](super::image) and never name the lists, so a
 //! kind of container cannot be forgotten in one of them.
 
+use std::slice;
+
 use super::container::{Container, ContainerSpec, VolumeSpec};
 use super::place::{ContainerKind, Place, Subject};
 use super::profile::ProfileAnnotations;
@@ -90,7 +92,8 @@ impl Pod<'_> {
     pub(crate) fn containers(&self) -> Containers<'_> {
         Containers {
             pod: self,
-            kind: Some(ContainerKind::Init),
+            kind: ContainerKind::Init,
+            list: self.list(ContainerKind::Init).iter(),
             index: 0,
         }
     }
@@ -132,8 +135,9 @@ impl Pod<'_> {
 #[derive(Clone)]
 pub(crate) struct Containers<'p> {
     pod: &'p Pod<'p>,
-    /// Of which kind the next one may be.
-    kind: Option<ContainerKind>,
+    /// What is left of those of one kind, and how many have been.
+    list: slice::Iter<'p, ContainerSpec<'p>>,
+    kind: ContainerKind,
     index: usize,
 }
 
@@ -143,18 +147,18 @@ impl<'p> Iterator for Containers<'p> {
     #[inline(never)]
     fn next(&mut self) -> Option<Container<'p>> {
         loop {
-            let kind = self.kind?;
-            let container = self.pod.container_at(kind, self.index);
-            if container.is_some() {
-                self.index = self.index.saturating_add(1);
-                return container;
+            if let Some(spec) = self.list.next() {
+                let index = self.index;
+                self.index = index.saturating_add(1);
+                return Some(self.pod.container(self.kind, index, spec));
             }
-            self.index = 0;
-            self.kind = match kind {
-                ContainerKind::Init => Some(ContainerKind::Regular),
-                ContainerKind::Regular => Some(ContainerKind::Ephemeral),
-                ContainerKind::Ephemeral => None,
+            self.kind = match self.kind {
+                ContainerKind::Init => ContainerKind::Regular,
+                ContainerKind::Regular => ContainerKind::Ephemeral,
+                ContainerKind::Ephemeral => return None,
             };
+            self.list = self.pod.list(self.kind).iter();
+            self.index = 0;
         }
     }
 }

@@ -13,6 +13,11 @@
 //!
 //! In messages `{days since N}` is the age, in days, of what was made N seconds after 1970.
 
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test file uses some of it"
+)]
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
@@ -78,6 +83,12 @@ impl Case {
             request, settings, ..
         } = &self.written;
         serde_json::to_vec(&json!({"request": request, "settings": settings})).unwrap()
+    }
+
+    /// The lines of the message below its title, and the warnings.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &str> {
+        let Written { rejects, warns, .. } = &self.written;
+        rejects.iter().chain(warns).map(String::as_str)
     }
 
     /// Holds an answer against what the case expects of it.

@@ -226,7 +226,7 @@ fn pattern(text: &str) -> String {
 /// What differs from case to case, and what stands for it.
 const VARYING: [(&str, &str); 8] = [
     (r#""(\\.|[^"\\])*"(\.\.\.)?"#, "\"\""),
-    (r"\((allowed|runtime/default|docker\.io)[^)]*\)", "()"),
+    (r" \((allowed|runtime/default|docker\.io)[^)]*\)", ""),
     (
         r"(come from|be within|must be one of|not one of|none of|profiles are|keys are): .*$",
         "$1:",

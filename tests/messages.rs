@@ -343,6 +343,7 @@ const CONTROLS: &[&str] = &[
     "capabilities",
     "procMount",
     "readOnlyRootFilesystem",
+    "serviceAccountToken",
     "registries",
     "imagePinning",
     "signatures",

@@ -99,6 +99,7 @@ fn pod() -> impl Strategy<Value = Value> {
             "hostNetwork",
             "hostUsers",
             "shareProcessNamespace",
+            "automountServiceAccountToken",
         ]),
         prop_oneof![2 => Just(true), 1 => Just(false)],
         0..3,
@@ -327,6 +328,7 @@ const CONTROLS: &[&str] = &[
     "capabilities",
     "procMount",
     "readOnlyRootFilesystem",
+    "serviceAccountToken",
 ];
 
 const CAPABILITIES: &[&str] = &["ALL", "NET_RAW", "CAP_SYS_ADMIN", "SYS_ADMIN", "all"];

@@ -30,14 +30,16 @@ section! {
     /// and `required` asks for one.
     pub(crate) struct AppArmor {
         "mode" mode: Mode = Mode::Enforce,
-        /// `true`: each container must have an effective profile: its own field, else the pod's.
+        /// `true`: each container must have an effective profile: its own field, else an annotation that
+        /// asks for an allowed one (Kubernetes copies it into the field of each Pod, and a warning names
+        /// the field), else the pod's.
         "required" required: bool = false,
         /// Not empty: any of `RuntimeDefault`, `Unconfined`, `Localhost/<name>` (the whole name),
         /// `Localhost/*`.
         "allowed" allowed: Choices<AllowedProfile>
             = Choices(vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost]),
-        /// `honor`: the annotation of Kubernetes before 1.30 satisfies `required` too, after the
-        /// container's field and before the pod's.
+        /// `honor`: the annotation of Kubernetes before 1.30 satisfies `required` without a warning, and
+        /// what mends one that is not allowed is another annotation.
         "annotations" annotations: AnnotationUse = AnnotationUse::Ignore,
     }
 }

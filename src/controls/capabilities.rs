@@ -24,7 +24,7 @@ section! {
         "mode" mode: Mode = Mode::Enforce,
         /// What a container may add; `["*"]` is anything.
         "allowedAdd" allowed_add: Vec<Capability> = vec![Capability(Cow::Borrowed(NET_BIND_SERVICE))],
-        /// What each container must drop.
+        /// What each container must drop; `drop: [ALL]` drops each.
         "requiredDrop" required_drop: Vec<Capability> = vec![Capability(Cow::Borrowed(ALL))],
     }
     check: Capabilities::check,

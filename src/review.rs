@@ -2,6 +2,7 @@
 //! for what was there before are applied, and it is decided about which images the host is asked.
 
 pub(crate) mod legacy;
+mod mend;
 pub(crate) mod owner;
 mod update;
 
@@ -116,6 +117,7 @@ pub(crate) fn review<'p>(
     if let Some(legacy) = legacy.get() {
         legacy.tell(&mut outcome);
     }
+    mend::reconcile(pod, &mut outcome);
     outcome
 }
 
@@ -415,7 +417,7 @@ impl<'p> Review<'p> {
         let subject = violation.finding.subject();
         if !exemption.covers(subject, &self.images) {
             if subject == Subject::Pod && exemption.covers_each_container(&self.images) {
-                violation.note("an exemption by image does not cover it");
+                violation.note("an exemption by image does not cover what is written for the pod");
             }
             return false;
         }

@@ -145,12 +145,17 @@ impl Edits {
                     Step::Key(key) => key.clone(),
                 })
                 .collect();
-            let (last, parents) = tokens.split_last().unwrap();
-            let parents: String = parents.iter().map(|token| format!("/{token}")).collect();
-            let last = last.replace("~1", "/").replace("~0", "~");
+            let (key, parents) = tokens.split_last().unwrap();
+            let parents = [String::new()]
+                .iter()
+                .chain(parents)
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join("/");
+            let key = key.replace("~1", "/").replace("~0", "~");
             match object.pointer_mut(&parents) {
-                Some(Value::Object(map)) => drop(map.remove(&last)),
-                Some(Value::Array(list)) => drop(list.remove(last.parse().unwrap())),
+                Some(Value::Object(map)) => drop(map.remove(&key)),
+                Some(Value::Array(list)) => drop(list.remove(key.parse().unwrap())),
                 _ => {}
             }
         }
@@ -220,12 +225,10 @@ fn pointer(path: &str) -> String {
         Some((path, rest)) => (path, rest.strip_suffix("\"]")),
         None => (path, None),
     };
-    let mut pointer: String = path
-        .replace('[', ".")
-        .replace(']', "")
-        .split('.')
-        .map(|token| format!("/{token}"))
-        .collect();
+    let mut pointer = format!(
+        "/{}",
+        path.replace('[', ".").replace(']', "").replace('.', "/")
+    );
     if let Some(key) = key {
         pointer.push('/');
         pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));

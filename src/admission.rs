@@ -50,17 +50,21 @@ fn respond(payload: &[u8], host: &dyn Host) -> Response {
             return Response::undecodable("the admission request", fault.text.into());
         }
     };
-    let settings = || match &decoded.settings {
+    let settings = match &decoded.settings {
         None => Ok(Settings::default()),
         Some(Ok(document)) => Settings::from_node(document.root()),
         Some(Err(problem)) => Err(vec![format!("settings: {problem}")]),
     };
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(problems) => return Response::invalid_settings(&problems),
+    };
     let terms = Terms {
-        settings: &match settings() {
-            Ok(settings) => settings,
-            Err(problems) => return Response::invalid_settings(&problems),
+        settings: &settings,
+        settings_again: &|| match &decoded.settings {
+            Some(Ok(document)) => Settings::from_node(document.root()).ok(),
+            _ => None,
         },
-        settings_again: &|| settings().ok(),
         host,
     };
     judge(decoded.request, &terms, payload)

@@ -280,6 +280,9 @@ impl<'p> Review<'p> {
                     && !past.of_images().is_some_and(|legacy| was_there(legacy, image))
             };
             ask(&is_asked_about, self.settings, &mut findings);
+            if findings.found.is_empty() {
+                continue;
+            }
             let found: Vec<Subject<'p>> = findings.found.iter().map(Finding::subject).collect();
             self.stamp(
                 row,
@@ -297,8 +300,10 @@ impl<'p> Review<'p> {
             past.get().excuse_images(&self.images, &mut of_images);
         }
         outcome.notices = findings.notices;
-        outcome.take(of_images);
-        outcome.sort();
+        if !of_images.violations.is_empty() || !of_images.excused.is_empty() {
+            outcome.take(of_images);
+            outcome.sort();
+        }
     }
 
     fn rows(&self) -> impl Iterator<Item = &'static Row> {

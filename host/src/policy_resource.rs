@@ -1020,9 +1020,9 @@ mod tests {
         ];
         let spec = json!({
             "rules": [
-                rule("", json!(["pods", "pods/ephemeralcontainers", "podtemplates", "replicationcontrollers"]), json!(["CREATE", "UPDATE"])),
-                rule("apps", json!(["replicasets", "deployments", "statefulsets", "daemonsets"]), json!(["CREATE", "UPDATE"])),
-                rule("batch", json!(["jobs", "cronjobs"]), json!(["CREATE", "UPDATE"])),
+                rule("", &["pods", "pods/ephemeralcontainers", "podtemplates", "replicationcontrollers"], &["CREATE", "UPDATE"]),
+                rule("apps", &["replicasets", "deployments", "statefulsets", "daemonsets"], &["CREATE", "UPDATE"]),
+                rule("batch", &["jobs", "cronjobs"], &["CREATE", "UPDATE"]),
             ],
             "contextAwareResources": owners.concat(),
             "settings": {"legacy": {"onCreate": "newViolations"}},
@@ -1030,28 +1030,28 @@ mod tests {
         changed(spec, changes)
     }
 
-    fn rule(group: &str, resources: Value, operations: Value) -> Value {
+    fn rule(group: &str, resources: &[&str], operations: &[&str]) -> Value {
         json!({"apiGroups": [group], "apiVersions": ["v1"], "resources": resources, "operations": operations})
     }
 
     #[test]
     fn a_template_excuses_only_where_every_template_was_judged() {
         const UNJUDGED: &str = "what nobody has judged would excuse what is made from it";
-        let all = json!(["CREATE", "UPDATE"]);
+        let all = &["CREATE", "UPDATE"];
         let everything = json!([{"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"], "operations": ["*"]}]);
         let without = |group: &str, resources: &[&str]| {
             let mut rules = vec![
                 rule(
                     "",
-                    json!(["pods", "pods/ephemeralcontainers", "replicationcontrollers"]),
-                    all.clone(),
+                    &["pods", "pods/ephemeralcontainers", "replicationcontrollers"],
+                    all,
                 ),
                 rule(
                     "apps",
-                    json!(["replicasets", "deployments", "statefulsets", "daemonsets"]),
-                    all.clone(),
+                    &["replicasets", "deployments", "statefulsets", "daemonsets"],
+                    all,
                 ),
-                rule("batch", json!(["jobs", "cronjobs"]), all.clone()),
+                rule("batch", &["jobs", "cronjobs"], all),
             ];
             for rule in rules
                 .iter_mut()
@@ -1089,9 +1089,9 @@ mod tests {
             (without("batch", &["jobs", "cronjobs"]), twice("cronjobs, jobs")),
             (
                 json!({"rules": [
-                    rule("", json!(["*/*"]), json!(["CREATE"])),
-                    rule("*", json!(["*/*"]), json!(["UPDATE"])),
-                    rule("apps", json!(["*"]), json!(["*"])),
+                    rule("", &["*/*"], &["CREATE"]),
+                    rule("*", &["*/*"], &["UPDATE"]),
+                    rule("apps", &["*"], &["*"]),
                 ]}),
                 once("spec.rules leaves out CREATE of cronjobs, jobs"),
             ),
@@ -1130,7 +1130,7 @@ mod tests {
                 .concat(),
             ),
         ] {
-            let manifest = policy("ClusterAdmissionPolicy", excusing(changes).into());
+            let manifest = policy("ClusterAdmissionPolicy", excusing(changes));
             let problems: Vec<_> = causes
                 .iter()
                 .map(|cause| format!("settings.legacy.onCreate is newViolations, and {cause}"))
@@ -1155,7 +1155,7 @@ mod tests {
     fn what_mode_monitor_lets_in_is_said_to_excuse_later() {
         let manifest = policy(
             "ClusterAdmissionPolicy",
-            excusing(json!({"mode": "monitor"})).into(),
+            excusing(json!({"mode": "monitor"})),
         );
         let note = "settings.legacy.onCreate is newViolations, and mode monitor lets every template in: what is let in now is excused when the mode is protect";
         assert_eq!(checked(&manifest, &[""]), Ok(vec![note.to_owned()]));
@@ -1169,7 +1169,7 @@ mod tests {
             )])
         };
         let spec = excusing(json!({"contextAwareResources": null}));
-        let manifest = policy("AdmissionPolicy", spec.clone().into());
+        let manifest = policy("AdmissionPolicy", spec.clone());
         assert_eq!(checked(&manifest, &[""]), problem("", "AdmissionPolicy"));
         let members = json!({
             "a": {"module": "m", "settings": spec["settings"]},

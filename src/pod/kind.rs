@@ -128,7 +128,10 @@ impl Kind {
     }
 
     /// Reads an object of this kind.
-    #[inline(never)]
+    ///
+    /// # Errors
+    ///
+    /// serde's, where it is none.
     pub(crate) fn read(self, json: &[u8]) -> Result<Workload<'_>, serde_json::Error> {
         self.deserialize(&mut serde_json::Deserializer::from_slice(json))
     }

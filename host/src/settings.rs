@@ -157,7 +157,7 @@ mod tests {
             ("readOnlyRootFilesystem", true, false, false),
             ("registries", true, true, false),
             ("imageFreshness", true, true, false),
-            ("onUpdate", false, true, false),
+            ("legacy", false, true, false),
         ] {
             let setting = all.iter().find(|setting| setting.name == name).unwrap();
             assert_eq!(setting.is_control(), is_control, "{name}");

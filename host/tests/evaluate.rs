@@ -893,26 +893,29 @@ fn a_policy_that_excuses_what_controllers_create_and_leaves_templates_unjudged_i
     let folder = folder_with_this_policy();
     let policy = example("cluster/legacy.yaml");
     folder
-        .file("pod.yaml", GOOD)
+        .file(
+            "deployment.yaml",
+            &example("workloads/deployment-hardened.yaml"),
+        )
         .file("policy.yaml", &policy)
-        .evaluate("policy.yaml --module policy.wasm -r pod.yaml")
+        .evaluate("policy.yaml --module policy.wasm -r deployment.yaml")
         .code(0)
         .stderr("");
     folder
         .file("policy.yaml", &policy.replace("jobs, cronjobs", "jobs"))
-        .evaluate("policy.yaml --module policy.wasm -r pod.yaml")
+        .evaluate("policy.yaml --module policy.wasm -r deployment.yaml")
         .code(2)
         .stdout("")
         .stderr(
-            "error: policy.yaml, document 1: ClusterAdmissionPolicy container-security: settings.legacy.onCreate is newViolations, and spec.rules leaves out CREATE of cronjobs: what nobody has judged would excuse what is made from it; settings.legacy.onCreate is newViolations, and spec.rules leaves out UPDATE of cronjobs: what nobody has judged would excuse what is made from it\n",
+            "error: policy.yaml, document 1: ClusterAdmissionPolicy container-security: settings.legacy.onCreate is newViolations, and spec.rules leaves out CREATE of cronjobs: what nobody has judged would excuse what is made from it\npolicy.yaml, document 1: ClusterAdmissionPolicy container-security: settings.legacy.onCreate is newViolations, and spec.rules leaves out UPDATE of cronjobs: what nobody has judged would excuse what is made from it\n",
         );
     // What mode monitor lets in counts as legacy later.
     folder
         .file("policy.yaml", &policy.replace("mode: protect", "mode: monitor"))
-        .evaluate("policy.yaml --module policy.wasm -r pod.yaml")
+        .evaluate("policy.yaml --module policy.wasm -r deployment.yaml")
         .code(0)
         .stdout(
-            "ACCEPTED  Pod default/good  (pod.yaml)  by ClusterAdmissionPolicy container-security\n  \
+            "ACCEPTED  Deployment shop/shop  (deployment.yaml)  by ClusterAdmissionPolicy container-security\n  \
              note: settings.legacy.onCreate is newViolations, and mode monitor lets every template in: what is let in now is excused when the mode is protect\n",
         );
 }

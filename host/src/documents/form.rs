@@ -413,11 +413,11 @@ questions:
     #[test]
     fn what_somebody_wrote_is_kept_and_what_is_known_is_corrected() {
         let settings = Setting::all();
-        let all = settings.iter();
-        let settings: Vec<Setting> = all
-            .filter(|setting| setting.name == "onUpdate")
-            .cloned()
-            .collect();
+        let legacy = settings
+            .into_iter()
+            .find(|setting| setting.name == "legacy");
+        let mut keys = legacy.unwrap().keys;
+        keys.retain(|key| key.name == "onUpdate");
         let form = "questions:
 
 - variable: onUpdate
@@ -432,7 +432,7 @@ questions:
   show_if: a=b
 ";
         assert_eq!(
-            update(&settings, form).as_deref(),
+            update(&keys, form).as_deref(),
             Ok("questions:
 
 - variable: onUpdate

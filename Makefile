@@ -126,6 +126,8 @@ lint: toolchain ## Check format and lints
 	$(CARGO) clippy $(WITHOUT_REGISTRIES) --lib --bins -- --deny warnings
 	$(CARGO) clippy --locked --release --target $(WASM_TARGET) --package container-security \
 	  --package bench-skip-only --package bench-sdk-style -- --deny warnings
+# A browser has no files and no engine either.
+	$(CARGO) clippy --locked --release --target $(WASM_TARGET) --package container-security-text -- --deny warnings
 
 .PHONY: soak
 soak: policy.wasm ## Judge 100,000 requests on several threads and print the figures

@@ -26,10 +26,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use container_security_host::artifact;
 use container_security_host::oci::{Access, DockerConfig, Options, Reference};
 use container_security_host::policy_resource::{Judgement, PolicyResource, Scope};
-use container_security_host::request::{self, AdmissionRequest, Wrapping};
-use container_security_host::{Metadata, Operation, Policy, Replay, Verdict, document};
+use container_security_host::{Metadata, Policy, Replay};
 use container_security_test_kit::docker_registry::DockerRegistry;
 use container_security_test_kit::sessions;
+use container_security_text::request::{self, AdmissionRequest, Wrapping};
+use container_security_text::{Operation, Verdict, document};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 

@@ -9,7 +9,7 @@ mod parts;
 mod reference;
 mod tables;
 
-use crate::settings::Setting;
+use container_security_text::settings::Setting;
 
 /// A file of the repository that shows the settings.
 pub struct Document {

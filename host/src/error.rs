@@ -10,9 +10,9 @@ pub enum Error {
     /// The bytes are no WebAssembly module, or no waPC guest.
     #[error("cannot load the policy: {0}")]
     Load(String),
-    /// The request or the settings could not be written as JSON.
-    #[error("cannot write the payload: {0}")]
-    Payload(#[source] serde_json::Error),
+    /// The request or the settings could not be written.
+    #[error(transparent)]
+    Text(#[from] container_security_text::Error),
     /// The guest was still running when its time was up.
     #[error("Policy execution interrupted because it exceeded the allowed execution time")]
     TimedOut,
@@ -34,7 +34,4 @@ pub enum Error {
     /// `protocol_version` answered with something else than a JSON string.
     #[error("cannot create ProtocolVersion object from the policy's answer: {0}")]
     InvalidProtocolVersion(#[source] serde_json::Error),
-    /// The audit annotation `violations` of a verdict is not what the policy documents.
-    #[error("audit annotation `violations` does not parse: {0}")]
-    InvalidViolations(#[source] serde_json::Error),
 }

@@ -1,13 +1,11 @@
 //! The embedded host of the container-security policy: runs the policy's
-//! WebAssembly module as policy-server does, without a cluster.
+//! WebAssembly module as policy-server does, without a cluster. What goes into
+//! it and comes out is of [`container_security_text`].
 //!
 //! | Module | What it holds |
 //! |---|---|
-//! | [`document`] | YAML and JSON text to JSON values, each with its place in the input |
-//! | [`request`] | those values to `AdmissionRequest`s, and a request to the guest's payload |
 //! | [`policy`] | the module and its waPC functions, a fresh instance for each call |
 //! | `engine` | the interpreter, and what a guest may import from its host |
-//! | [`migrate`] | the settings of other policies, said in the settings of this one |
 //! | [`policy_resource`] | Kubewarden's custom resources: who is asked, and what the answer becomes |
 //! | [`host_capabilities`] | what a guest reaches through waPC host calls |
 //! | `oci` | access to OCI registries, with the credentials of `docker login` |
@@ -17,10 +15,7 @@
 //! | [`metadata`] | what a policy says about itself, and the annotated module |
 //! | `artifact` | the policy in an OCI registry |
 //! | [`artifacthub`] | what Artifact Hub shows of the policy |
-//! | [`settings`] | what can be configured, as the policy itself says |
 //! | [`documents`] | the documents that show it, brought up to date |
-//! | [`verdict`] | what the guest answers |
-//! | [`suggested_patch`] | the fixes of a verdict as one RFC 6902 patch |
 //! | [`error`] | why a request could not be judged, in policy-server's words |
 //!
 //! `artifact`, `oci`, `registry` and `signing_keys` are of the feature `registry`, which is on by default: whoever
@@ -40,14 +35,11 @@
 #[cfg(feature = "registry")]
 pub mod artifact;
 pub mod artifacthub;
-pub mod document;
 pub mod documents;
 mod engine;
 pub mod error;
 pub mod host_capabilities;
-mod kinds;
 pub mod metadata;
-pub mod migrate;
 #[cfg(feature = "registry")]
 pub mod oci;
 pub mod policy;
@@ -55,12 +47,8 @@ pub mod policy_resource;
 #[cfg(feature = "registry")]
 pub mod registry;
 pub mod replay;
-pub mod request;
-pub mod settings;
 #[cfg(feature = "registry")]
 pub mod signing_keys;
-pub mod suggested_patch;
-pub mod verdict;
 
 pub use error::Error;
 pub use host_capabilities::{Denied, HostCapabilities};
@@ -70,5 +58,3 @@ pub use policy_resource::PolicyResource;
 #[cfg(feature = "registry")]
 pub use registry::Registry;
 pub use replay::Replay;
-pub use request::{AdmissionRequest, Operation};
-pub use verdict::{SettingsVerdict, Verdict};

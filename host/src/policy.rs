@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use container_security_text::request;
+use container_security_text::{Error as TextError, SettingsVerdict, Verdict};
 use serde_json::{Map, Value};
 
 use crate::engine::{self, Failure, Guest};
 use crate::error::Error;
 use crate::host_capabilities::{Denied, HostCapabilities};
-use crate::request;
-use crate::verdict::{SettingsVerdict, Verdict};
 
 /// What an evaluation may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Policy {
             Value::Null => serde_json::to_vec(&Map::new()),
             settings => serde_json::to_vec(settings),
         }
-        .map_err(Error::Payload)?;
+        .map_err(TextError::Payload)?;
         let answer = self.validate_settings_bytes(&payload)?;
         serde_json::from_slice(&answer).map_err(Error::InvalidSettingsResponse)
     }
@@ -118,7 +118,7 @@ impl Policy {
     /// The request is sent as it stands; [`AdmissionRequest`] drops what
     /// policy-server would not have passed on.
     ///
-    /// [`AdmissionRequest`]: crate::AdmissionRequest
+    /// [`AdmissionRequest`]: container_security_text::AdmissionRequest
     ///
     /// # Errors
     ///

@@ -22,13 +22,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use container_security_text::document::{self, Document, Position};
+use container_security_text::request::AdmissionRequest;
+use container_security_text::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::document::{self, Document, Position};
 use crate::host_capabilities::HostCapabilities;
-use crate::request::AdmissionRequest;
-use crate::verdict::Verdict;
 use selector::{Label, Match, Selector};
 pub use settings::is_this_policy;
 use spec::{ContextAwareResource, MemberSpec, Mode, Runs, Spec};

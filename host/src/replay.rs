@@ -28,10 +28,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use container_security_text::document;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::document;
 use crate::host_capabilities::{Denied, HostCapabilities};
 
 /// Answers from a session; what no session can hold is denied.

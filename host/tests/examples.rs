@@ -13,10 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use container_security_host::policy_resource::{ContextAware, PolicyResource, Scope};
-use container_security_host::request::{self, AdmissionRequest, Wrapping};
-use container_security_host::{
-    Denied, HostCapabilities, Operation, Policy, Replay, Verdict, document,
-};
+use container_security_host::{Denied, HostCapabilities, Policy, Replay};
+use container_security_text::request::{self, AdmissionRequest, Wrapping};
+use container_security_text::{Operation, Verdict, document};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -12,8 +12,9 @@ use std::thread;
 use std::time::Duration;
 
 use container_security::Host;
-use container_security_host::{Error, HostCapabilities, Limits, Policy, Verdict};
+use container_security_host::{Error, HostCapabilities, Limits, Policy};
 use container_security_test_kit::{cases, policy_module, requests};
+use container_security_text::Verdict;
 use serde_json::{Value, json};
 
 // ---- host capabilities

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use container_security_host::{Error, HostCapabilities, Limits, Policy, SettingsVerdict};
+use container_security_host::{Error, HostCapabilities, Limits, Policy};
 use container_security_test_kit::guest;
+use container_security_text::SettingsVerdict;
 use serde_json::{Value, json};
 
 fn policy(validate: &str) -> Policy {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use container_security_host::document::{self, Document, DocumentError};
-use container_security_host::request::{self, Operation, Wrapping};
-use container_security_host::suggested_patch::suggested_patch;
 use container_security_host::{HostCapabilities, Limits, Replay};
+use container_security_text::document::{self, Document, DocumentError};
+use container_security_text::request::{self, Operation, Wrapping};
+use container_security_text::suggested_patch::suggested_patch;
 use serde_json::{Map, Value};
 
 use super::host::Host;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use container_security_host::policy_resource::{
     ContextAware, Judgement, Member, PolicyResource, Scope, is_this_policy,
 };
-use container_security_host::{AdmissionRequest, Error, HostCapabilities, Limits, Policy};
+use container_security_host::{Error, HostCapabilities, Limits, Policy};
+use container_security_text::AdmissionRequest;
 use serde_json::Value;
 
 use super::{print_warning, registry};
@@ -192,6 +193,7 @@ impl Judge {
         };
         let verdict = request
             .to_value()
+            .map_err(Error::from)
             .and_then(|value| policy.validate(&value, settings))
             .map_err(|error| error.to_string())?;
         Ok(Ruling {

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use container_security_host::migrate::Source;
+use container_security_text::migrate::Source;
 
 use super::evaluate::{one_mapping, read};
 

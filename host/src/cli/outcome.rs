@@ -1,6 +1,6 @@
 //! What `evaluate` has to report of one object.
 
-use container_security_host::request::AdmissionRequest;
+use container_security_text::request::AdmissionRequest;
 use json_patch::Patch;
 
 use super::Status;

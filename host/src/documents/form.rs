@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter, Write as _};
 use std::mem;
 
 use super::parts::{wrap, yaml};
-use crate::settings::Setting;
+use container_security_text::settings::Setting;
 
 /// Brings the form up to date.
 pub(super) fn update(settings: &[Setting], text: &str) -> Result<String, String> {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::parts::{begin, marked, replace, wrap, yaml};
-use crate::settings::Setting;
+use container_security_text::settings::Setting;
 
 /// Brings the document up to date. A control that it does not have yet goes before the next one.
 pub(super) fn update(settings: &[Setting], text: &str) -> Result<String, String> {

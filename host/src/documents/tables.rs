@@ -1,7 +1,7 @@
 //! The tables of the controls in `README.md` and `USAGE.md`.
 
 use super::parts::replace;
-use crate::settings::{Setting, advice};
+use container_security_text::settings::{Setting, advice};
 
 /// Brings the README up to date: by the advice of the article.
 pub(super) fn update_readme(settings: &[Setting], text: &str) -> Result<String, String> {

@@ -1,8 +1,7 @@
 //! The rules of a policy: which requests the API server hands to it.
 
+use container_security_text::request::AdmissionRequest;
 use serde::Deserialize;
-
-use crate::request::AdmissionRequest;
 
 /// One rule, as in a `ValidatingWebhookConfiguration`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

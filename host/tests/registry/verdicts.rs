@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use assert_cmd::Command;
 use container_security_host::oci::{Access, DockerConfig};
-use container_security_host::{Limits, Policy, Registry, Verdict};
+use container_security_host::{Limits, Policy, Registry};
+use container_security_text::Verdict;
 use serde_json::{Value, json};
 use sigstore::crypto::SigningScheme;
 use tempfile::TempDir;

@@ -50,7 +50,7 @@ pub struct AdmissionRequest {
 }
 
 impl AdmissionRequest {
-    /// The request as JSON, as [`Policy::validate`](crate::Policy::validate) takes it.
+    /// The request as JSON, as a policy is asked with.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ use std::panic;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use container_security_host::document;
+use container_security_text::document;
 use serde::Deserialize;
 use serde_json::Value;
 

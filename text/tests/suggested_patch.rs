@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use container_security::NoHost;
-use container_security_host::Verdict;
-use container_security_host::suggested_patch::suggested_patch;
-use container_security_host::verdict::{Mode, Violation};
 use container_security_test_kit::{cases, requests};
+use container_security_text::Verdict;
+use container_security_text::suggested_patch::suggested_patch;
+use container_security_text::verdict::{Mode, Violation};
 use proptest::prelude::*;
 use proptest::sample;
 use serde_json::{Value, json};

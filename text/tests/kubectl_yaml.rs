@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use container_security_host::document::{self, Document, DocumentError};
+use container_security_text::document::{self, Document, DocumentError};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;

@@ -23,7 +23,7 @@ NATIVE := --locked --workspace --exclude bench-skip-only --exclude bench-sdk-sty
 # it, the tests and the bench would each have a wasmtime of their own.
 PROGRAMS := $(NATIVE) --bins --test metadata
 # What judges the examples needs no registries, and is ready long before their clients are.
-WITHOUT_REGISTRIES := --locked --package container-security-host --no-default-features
+WITHOUT_REGISTRIES := --locked --package container-security-cli --no-default-features
 
 .PHONY: help
 help: ## Say what can be made
@@ -36,7 +36,7 @@ run: policy.wasm host ## Judge the examples and print each verdict
 .PHONY: test
 test: docker-registry lint policy.wasm ## Run everything that CI runs
 	$(CARGO) test $(NATIVE)
-	$(CARGO) test $(WITHOUT_REGISTRIES) --bin container-security
+	$(CARGO) test $(WITHOUT_REGISTRIES) --lib
 	$(CARGO) build $(PROGRAMS)
 	$(BENCH) --check
 	@$(MAKE) --no-print-directory fuzz-smoke
@@ -111,7 +111,7 @@ host: toolchain ## Build the command line that judges manifests, without registr
 
 .PHONY: host-with-registries
 host-with-registries: toolchain ## Build all of the command line
-	$(CARGO) build --locked --package container-security-host
+	$(CARGO) build --locked --package container-security-cli
 
 .PHONY: fmt
 fmt: ## Format all code

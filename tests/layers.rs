@@ -79,7 +79,7 @@ fn the_policy_has_five_floors() {
 
 #[test]
 fn no_member_of_the_workspace_has_a_circle() {
-    for folder in ["src", "text/src", "host/src", "benches/src"] {
+    for folder in ["src", "text/src", "host/src", "cli/src", "benches/src"] {
         let mut uses = uses(&root().join(folder));
         // What uses nothing that is left is in no circle, and is taken out.
         loop {
@@ -94,6 +94,22 @@ fn no_member_of_the_workspace_has_a_circle() {
             }
         }
         assert!(uses.is_empty(), "a circle in {folder}: {uses:#?}");
+    }
+}
+
+#[test]
+fn who_judges_does_not_publish() {
+    let uses = uses(&root().join("cli/src"));
+    let are_in =
+        |file: &str, folder: &str| file == folder || file.starts_with(&format!("{folder}/"));
+    for (folder, other) in [("judge", "publish"), ("publish", "judge")] {
+        let files = uses.iter().filter(|(file, _)| are_in(file, folder));
+        let files: Vec<_> = files.collect();
+        assert!(files.len() > 1, "cli/src/{folder} is empty");
+        for (file, used) in files {
+            let wrong: Vec<_> = used.iter().filter(|used| are_in(used, other)).collect();
+            assert!(wrong.is_empty(), "cli/src/{file}.rs uses {wrong:?}");
+        }
     }
 }
 

@@ -14,8 +14,6 @@
 //! | [`replay`] | host calls answered from a recorded session |
 //! | [`metadata`] | what a policy says about itself, and the annotated module |
 //! | `artifact` | the policy in an OCI registry |
-//! | [`artifacthub`] | what Artifact Hub shows of the policy |
-//! | [`documents`] | the documents that show it, brought up to date |
 //! | [`error`] | why a request could not be judged, in policy-server's words |
 //!
 //! `artifact`, `oci`, `registry` and `signing_keys` are of the feature `registry`, which is on by default: whoever
@@ -34,8 +32,6 @@
 
 #[cfg(feature = "registry")]
 pub mod artifact;
-pub mod artifacthub;
-pub mod documents;
 mod engine;
 pub mod error;
 pub mod host_capabilities;

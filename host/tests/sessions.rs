@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use assert_cmd::Command;
 use container_security::Host;
 use container_security_host::{HostCapabilities as _, Policy, Replay};
 use container_security_test_kit::sessions;
@@ -68,28 +67,6 @@ fn a_request_that_the_session_does_not_expect_is_never_trust() {
             case.name
         );
     }
-}
-
-#[test]
-fn the_command_line_replays_a_session() {
-    let folder = repository().join("tests/sessions/signatures-none");
-    let case = std::fs::read_to_string(folder.join("case.yaml")).unwrap();
-    let case: serde_json::Value = yaml_serde::from_str(&case).unwrap();
-    Command::cargo_bin("container-security")
-        .unwrap()
-        .current_dir(&folder)
-        .arg("evaluate")
-        .arg(module())
-        .args(["--request-path", "-"])
-        .args(["--settings-json", &case["settings"].to_string()])
-        .args(["--replay-host-capabilities-interactions", "session.yaml"])
-        .write_stdin(case["request"].to_string())
-        .assert()
-        .code(1)
-        .stderr("")
-        .stdout(predicates::str::contains(
-            "which has no cosign signature (tag sha256-....sig) that this policy server reads",
-        ));
 }
 
 /// The native library's way to the same session.

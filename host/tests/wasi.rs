@@ -5,9 +5,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use assert_cmd::Command;
 use container_security_host::Policy;
-use tempfile::TempDir;
 
 const SUCCESS: u32 = 0;
 const EBADF: u32 = 8;
@@ -139,27 +137,6 @@ fn a_guest_may_exit_from_its_main_function_unless_something_went_wrong() {
         "internal server error: Initialization failed: Initialization failed: the guest exits \
          with status 1"
     );
-}
-
-#[test]
-fn what_a_guest_writes_goes_to_stderr() {
-    let body = r"(i32.store (i32.const 8) (i32.const 1024)) (i32.store (i32.const 12) (i32.const 5))
-                  (i32.store (i32.const 16) (i32.const 1029)) (i32.store (i32.const 20) (i32.const 7))
-                  (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 24)))
-                  (drop (call $write (i32.const 2) (i32.const 8) (i32.const 2) (i32.const 24)))
-                  (if (i32.ne (i32.load (i32.const 24)) (i32.const 12)) (then unreachable))
-                  (i32.const 0)";
-    let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("policy.wasm"), module(body, "")).unwrap();
-    let assert = Command::cargo_bin("container-security")
-        .unwrap()
-        .current_dir(folder.path())
-        .args(["evaluate", "--request-path", "-"])
-        .write_stdin(r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}"#)
-        .assert();
-    let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
-    assert!(stderr.starts_with("hellohello, world"), "{stderr}");
-    assert.stdout("");
 }
 
 /// The error number that a function returns, and the sixteen bytes at the address 8.

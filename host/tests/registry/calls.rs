@@ -4,7 +4,7 @@ use container_security_host::{HostCapabilities as _, Registry};
 use serde_json::{Value, json};
 
 use crate::certificate::certificate;
-use crate::shelf::{CONFIG, Key, Shelf};
+use container_security_test_kit::shelf::{CONFIG, Key, Shelf};
 
 // ---- looking up
 

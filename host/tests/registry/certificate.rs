@@ -3,7 +3,7 @@
 use pem::{EncodeConfig, LineEnding, Pem};
 use sigstore::crypto::signing_key::SigStoreKeyPair;
 
-use crate::shelf::{Key, SCHEME};
+use container_security_test_kit::shelf::{Key, SCHEME};
 
 /// A certificate in PEM. The name of the subject and that of the issuer are up to the caller, and so
 /// is the last day, as `YYMMDD`.

@@ -12,7 +12,7 @@ use oci_client::client::ImageLayer;
 use serde_json::{Value, json};
 
 use crate::calls::{call, failure, verify};
-use crate::shelf::{Key, Shelf, access};
+use container_security_test_kit::shelf::{Key, Shelf, access};
 
 #[test]
 fn a_signature_of_another_image_is_none_of_this_one() {

@@ -1,9 +1,7 @@
-//! Images of a real registry and the answers of hostile ones: `evaluate --registry`, the host calls
-//! below it, and the policy above.
+//! Images of a real registry and the answers of hostile ones: the host calls below `evaluate --registry`.
 
 #![expect(
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a test may panic, also in its helpers"
 )]
@@ -11,5 +9,3 @@
 mod calls;
 mod certificate;
 mod hostile;
-mod shelf;
-mod verdicts;

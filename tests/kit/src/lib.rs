@@ -5,6 +5,7 @@
 //! - [`requests`] makes valid workloads and requests about them
 //! - [`properties`] is what holds for every input, with generators and fuzz targets
 //! - `policy_module`, `guest` and `docker_registry` are what a host is tried with, with the feature `host`
+//! - `shelf` has images and signatures, with the feature `registry`
 
 #![expect(
     clippy::missing_panics_doc,
@@ -22,3 +23,8 @@ pub mod policy_module;
 pub mod properties;
 pub mod requests;
 pub mod sessions;
+#[cfg(feature = "registry")]
+pub mod shelf;
+
+#[cfg(feature = "registry")]
+pub use {oci_client, sigstore};

@@ -16,7 +16,7 @@ use container_security_host::oci::{Access, DockerConfig, Options, Reference};
 use container_security_host::{Metadata, annotate};
 use container_security_test_kit::docker_registry::{AUTH, DockerRegistry};
 use container_security_test_kit::guest;
-use oci_client::client::{Config, ImageLayer};
+use container_security_test_kit::oci_client::client::{Config, ImageLayer};
 use predicates::str::{ends_with, starts_with};
 use serde_json::json;
 use tempfile::TempDir;

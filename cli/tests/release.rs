@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use container_security_cli::publish::package::package;
 use container_security_host::Metadata;
-use container_security_host::artifacthub::package;
 
 /// The one of `[workspace.package]` in Cargo.toml.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -13,9 +13,9 @@ use json_patch::Patch;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::judge::Ruling;
-use super::outcome::Outcome;
-use super::{Status, printable};
+use super::judges::Ruling;
+use super::outcome::{Outcome, Status};
+use crate::terminal::printable;
 
 /// Whom the report is for.
 #[derive(Clone, Copy, ValueEnum)]

@@ -12,10 +12,10 @@ use clap::Args;
 Exit status:
   0  the schema is on standard output
   2  it could not be written")]
-pub(super) struct Arguments {}
+pub(crate) struct Arguments {}
 
 /// Prints the schema.
-pub(super) fn run(_: &Arguments) -> Result<(), String> {
+pub(crate) fn run(_: &Arguments) -> Result<(), String> {
     let schema = container_security::settings_schema();
     writeln!(io::stdout(), "{schema:#}").map_err(|error| format!("standard output: {error}"))
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
-use container_security_host::documents::Document;
+use container_security_cli::publish::documents::Document;
 use predicates::str::contains;
 
 #[test]

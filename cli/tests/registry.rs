@@ -1,4 +1,11 @@
-//! What the policy makes of images, in the library and at the command line.
+//! What the policy makes of images of a real registry, in the library and at the command line.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic, also in its helpers"
+)]
 
 use std::fs;
 use std::net::TcpStream;
@@ -9,14 +16,13 @@ use std::time::Duration;
 use assert_cmd::Command;
 use container_security_host::oci::{Access, DockerConfig};
 use container_security_host::{Limits, Policy, Registry};
-use container_security_text::Verdict;
-use serde_json::{Value, json};
-use sigstore::crypto::SigningScheme;
-use tempfile::TempDir;
-
-use crate::shelf::{Key, Shelf, access, docker_config, nobody};
 use container_security_test_kit::docker_registry;
 use container_security_test_kit::policy_module;
+use container_security_test_kit::shelf::{Key, Shelf, access, docker_config, nobody};
+use container_security_test_kit::sigstore::crypto::SigningScheme;
+use container_security_text::Verdict;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 #[test]
 fn signed_unsigned_foreign_and_stale_images_are_told_apart() {

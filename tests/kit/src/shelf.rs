@@ -1,5 +1,11 @@
 //! A registry with images and signatures that the tests have put there.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
+#![expect(
+    clippy::new_without_default,
+    reason = "no two registries and no two keys are equal"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
@@ -15,23 +21,25 @@ use sigstore::crypto::SigningScheme;
 use sigstore::crypto::signing_key::SigStoreKeyPair;
 use tempfile::TempDir;
 
-use container_security_test_kit::docker_registry::{self, DockerRegistry};
+use crate::docker_registry::{self, DockerRegistry};
 
 /// A registry of one's own, and the way to it.
-pub(crate) struct Shelf {
+pub struct Shelf {
     registry: DockerRegistry,
     docker_config: TempDir,
 }
 
 impl Shelf {
-    pub(crate) fn new() -> Self {
+    /// Starts a registry that everybody may use.
+    pub fn new() -> Self {
         Self {
             registry: DockerRegistry::start(),
             docker_config: TempDir::new().unwrap(),
         }
     }
 
-    pub(crate) fn with_password() -> Self {
+    /// Starts a registry that asks for a password, which the way to it knows.
+    pub fn with_password() -> Self {
         let registry = DockerRegistry::start_with_password();
         Self {
             docker_config: docker_config(registry.address(), docker_registry::AUTH),
@@ -39,11 +47,13 @@ impl Shelf {
         }
     }
 
-    pub(crate) fn address(&self) -> &str {
+    /// As references name it: `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
         self.registry.address()
     }
 
-    pub(crate) fn access(&self) -> Access {
+    /// The way to it.
+    pub fn access(&self) -> Access {
         access(
             &[self.address()],
             DockerConfig::in_folder(self.docker_config.path()),
@@ -52,7 +62,7 @@ impl Shelf {
 
     /// Pushes an image that no other one is equal to, and hands back its tag and digest. `base` is
     /// the name and the digest of what it says that it was built from.
-    pub(crate) fn push(&self, name: &str, base: Option<(&str, &str)>) -> (String, String) {
+    pub fn push(&self, name: &str, base: Option<(&str, &str)>) -> (String, String) {
         let image = format!("{}/{name}:1", self.address());
         let annotations = base.map(|(name, digest)| {
             BTreeMap::from([
@@ -70,7 +80,8 @@ impl Shelf {
         (image, digest)
     }
 
-    pub(crate) fn push_layer(&self, image: &str, layer: &str) -> String {
+    /// Pushes an image of one layer, and hands back its digest.
+    pub fn push_layer(&self, image: &str, layer: &str) -> String {
         self.push_image(image, layer, None)
     }
 
@@ -87,7 +98,7 @@ impl Shelf {
     }
 
     /// Pushes an index of images for Linux on these architectures.
-    pub(crate) fn push_index(&self, image: &str, entries: &[(&str, &str)]) -> String {
+    pub fn push_index(&self, image: &str, entries: &[(&str, &str)]) -> String {
         let manifests: Vec<_> = entries
             .iter()
             .map(|(architecture, digest)| {
@@ -115,7 +126,7 @@ impl Shelf {
     }
 
     /// Stores a signature of each key, as cosign does; each says the annotations beside the key.
-    pub(crate) fn sign(&self, image: &str, digest: &str, signatures: &[(&Key, &[(&str, &str)])]) {
+    pub fn sign(&self, image: &str, digest: &str, signatures: &[(&Key, &[(&str, &str)])]) {
         let sign =
             |(key, annotations): &(&Key, &[(&str, &str)])| key.sign(image, digest, annotations);
         let layers: Vec<_> = signatures.iter().map(sign).collect();
@@ -123,7 +134,7 @@ impl Shelf {
     }
 
     /// Stores signatures where cosign looks for those of the image.
-    pub(crate) fn store_signatures(&self, image: &str, digest: &str, layers: &[ImageLayer]) {
+    pub fn store_signatures(&self, image: &str, digest: &str, layers: &[ImageLayer]) {
         let (name, _) = image.rsplit_once(':').unwrap();
         let config = Config::oci_v1(b"{}".to_vec(), None);
         let manifest = OciImageManifest::build(layers, &config, None);
@@ -151,10 +162,11 @@ impl Shelf {
 }
 
 /// A key pair of cosign's usual kind.
-pub(crate) struct Key(pub(crate) SigStoreKeyPair);
+pub struct Key(pub SigStoreKeyPair);
 
 impl Key {
-    pub(crate) fn new() -> Self {
+    /// A new one.
+    pub fn new() -> Self {
         Self(
             SCHEME
                 .create_signer()
@@ -164,23 +176,20 @@ impl Key {
         )
     }
 
-    pub(crate) fn public(&self) -> String {
+    /// The public key, in PEM.
+    pub fn public(&self) -> String {
         self.0.public_key_to_pem().unwrap()
     }
 
     /// Settings that ask for a signature of this key on all images of a registry.
-    pub(crate) fn settings(&self, address: &str) -> Value {
+    pub fn settings(&self, address: &str) -> Value {
         json!({"signatures": {"rules": [
             {"images": [address], "anyOf": [{"publicKeys": [self.public()]}]},
         ]}})
     }
 
-    pub(crate) fn sign(
-        &self,
-        image: &str,
-        digest: &str,
-        annotations: &[(&str, &str)],
-    ) -> ImageLayer {
+    /// The layer in which cosign stores a signature of an image.
+    pub fn sign(&self, image: &str, digest: &str, annotations: &[(&str, &str)]) -> ImageLayer {
         let mut layer = SignatureLayer::new_unsigned(&image.parse().unwrap(), digest).unwrap();
         let annotations = annotations.iter();
         layer.simple_signing.optional = Some(Optional {
@@ -202,7 +211,8 @@ impl Key {
     }
 }
 
-pub(crate) fn access(insecure: &[&str], docker_config: DockerConfig) -> Access {
+/// The way to registries, of which these lack TLS.
+pub fn access(insecure: &[&str], docker_config: DockerConfig) -> Access {
     Access::new(oci::Options {
         insecure: insecure
             .iter()
@@ -215,7 +225,7 @@ pub(crate) fn access(insecure: &[&str], docker_config: DockerConfig) -> Access {
 }
 
 /// What `docker login` stores: `auth` is user and password in Base64.
-pub(crate) fn docker_config(address: &str, auth: &str) -> TempDir {
+pub fn docker_config(address: &str, auth: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     let config = json!({"auths": {address: {"auth": auth}}});
     fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
@@ -223,10 +233,12 @@ pub(crate) fn docker_config(address: &str, auth: &str) -> TempDir {
 }
 
 /// An address at which nothing listens.
-pub(crate) fn nobody() -> String {
+pub fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
-pub(crate) const SCHEME: SigningScheme = SigningScheme::ECDSA_P256_SHA256_ASN1;
-pub(crate) const CONFIG: &str = r#"{"architecture":"amd64","os":"linux","created":"2026-01-02T03:04:05Z","rootfs":{"type":"layers","diff_ids":[]}}"#;
+/// What cosign signs with, unless it is told otherwise.
+pub const SCHEME: SigningScheme = SigningScheme::ECDSA_P256_SHA256_ASN1;
+/// The configuration of every image here.
+pub const CONFIG: &str = r#"{"architecture":"amd64","os":"linux","created":"2026-01-02T03:04:05Z","rootfs":{"type":"layers","diff_ids":[]}}"#;

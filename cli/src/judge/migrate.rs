@@ -14,7 +14,7 @@ use super::evaluate::{one_mapping, read};
 Exit status:
   0  the settings are printed
   2  nothing is printed: what cannot be said, and why, is on standard error")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The policy of Kubewarden's catalogue, or the level of Pod Security Admission
     #[arg(
         long,
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
 }
 
 /// Prints the settings on stdout.
-pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let name = &arguments.from;
     let source = Source::named(name).ok_or_else(|| format!("nothing is known about {name}"))?;
     let settings = match &arguments.settings {

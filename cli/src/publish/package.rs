@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 
 use container_security::Reference;
+use container_security_host::metadata::Metadata;
 use semver::Version;
 use serde::Serialize;
 use url::Url;
-
-use crate::metadata::Metadata;
 
 /// Why there is no package for Artifact Hub.
 #[derive(Debug, thiserror::Error)]

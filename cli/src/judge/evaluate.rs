@@ -13,11 +13,11 @@ use container_security_text::suggested_patch::suggested_patch;
 use serde_json::{Map, Value};
 
 use super::host::Host;
-use super::judge::{self, Judge, Ruling};
-use super::outcome::Outcome;
+use super::judges::{self, Judge, Ruling};
+use super::outcome::{Outcome, Status};
 use super::registry::{self, InsecureRegistry};
 use super::report::{self, ColorChoice, Format};
-use super::{Status, print_error, print_warning};
+use crate::terminal::{print_error, print_warning};
 
 /// Judge admission requests and manifests
 #[derive(Args)]
@@ -26,7 +26,7 @@ Exit status:
   0  every object is accepted, or has nothing to judge
   1  at least one object is rejected
   2  something could not be judged: bad arguments, an unreadable file, invalid settings, a policy that fails")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The policy's WebAssembly module, a path or a file:// URI; or a file (.yaml, .yml) with
     /// Kubewarden's policies and policy groups, whose rules, selectors, mode and settings then count
     #[arg(default_value = "policy.wasm")]
@@ -108,7 +108,7 @@ impl From<OperationArgument> for Operation {
 
 /// Judges what the arguments name and reports it on stdout, what could not be
 /// judged on stderr.
-pub(super) fn run(arguments: &Arguments) -> Result<Status, String> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Status, String> {
     let settings = settings(arguments)?;
     let wrapping = wrapping(arguments)?;
     let host = Arc::new(host(arguments)?);
@@ -150,7 +150,7 @@ fn judges(
         (true, Some(_), _) => Err(format!(
             "{policy} holds the settings of its policies; leave out those of the command line"
         )),
-        (true, None, module) => judge::resources(
+        (true, None, module) => judges::resources(
             policy,
             &read(policy)?,
             &arguments.namespace,
@@ -163,12 +163,12 @@ fn judges(
         (false, settings, None) => {
             let settings = settings.unwrap_or_else(|| Value::Object(Map::new()));
             let mut policy =
-                judge::load(policy)?.with_host_capabilities(Arc::clone(host_capabilities));
+                judges::load(policy)?.with_host_capabilities(Arc::clone(host_capabilities));
             if arguments.registry {
                 policy = policy.with_limits(REGISTRY_LIMITS);
             }
-            judge::check_settings(&policy, &settings)?;
-            judge::warn_of_keys("settings.", &settings);
+            judges::check_settings(&policy, &settings)?;
+            judges::warn_of_keys("settings.", &settings);
             Ok(vec![Judge::Module(policy, settings)])
         }
     }

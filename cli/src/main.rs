@@ -1,9 +1,7 @@
 //! `container-security`: the policy on the command line, without a cluster.
 
-mod cli;
-
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::run()
+    container_security_cli::run()
 }

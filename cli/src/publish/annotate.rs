@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use container_security_host::{Metadata, annotate};
 
-use super::{in_file, read_text};
+use crate::files::{in_file, read_text};
 
 /// Put the policy's metadata into its module
 #[derive(Args)]
@@ -14,7 +14,7 @@ use super::{in_file, read_text};
 Exit status:
   0  the annotated module is written
   2  nothing is written: what is missing or wrong is on standard error")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The policy's WebAssembly module
     #[arg(default_value = "policy.wasm")]
     policy: PathBuf,
@@ -43,7 +43,7 @@ pub(super) struct Arguments {
 }
 
 /// Writes the annotated module, or nothing.
-pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let metadata = in_file(
         &arguments.metadata_path,
         Metadata::from_yaml(&read_text(&arguments.metadata_path)?),

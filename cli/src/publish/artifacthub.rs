@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use container_security_host::Metadata;
-use container_security_host::artifacthub::package;
 
-use super::{in_file, read_text};
+use super::package::package;
+use crate::files::{in_file, read_text};
 
 /// Write the package that Artifact Hub lists
 #[derive(Args)]
@@ -15,7 +15,7 @@ use super::{in_file, read_text};
     clippy::struct_field_names,
     reason = "they are the options, which are named as kwctl's"
 )]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// File containing the metadata, in YAML
     #[arg(
         short,
@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     output_path: PathBuf,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let path = &arguments.metadata_path;
     let metadata = in_file(path, Metadata::from_yaml(&read_text(path)?))?;
     let changelog = read_text(&arguments.changelog_path)?;

@@ -649,6 +649,52 @@ fn a_closed_pipe_is_not_an_error() {
 }
 
 #[test]
+fn what_a_guest_writes_goes_to_stderr() {
+    let module = r#"(module
+          (import "wapc" "__guest_response" (func $respond (param i32 i32)))
+          (import "wasi_snapshot_preview1" "fd_write"
+            (func $write (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 1024) "hello, world")
+          (func (export "__guest_call") (param i32 i32) (result i32)
+            (i32.store (i32.const 8) (i32.const 1024)) (i32.store (i32.const 12) (i32.const 5))
+            (i32.store (i32.const 16) (i32.const 1029)) (i32.store (i32.const 20) (i32.const 7))
+            (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 24)))
+            (drop (call $write (i32.const 2) (i32.const 8) (i32.const 2) (i32.const 24)))
+            (if (i32.ne (i32.load (i32.const 24)) (i32.const 12)) (then unreachable))
+            (call $respond (i32.const 0) (i32.const 24))
+            (i32.const 1)))"#;
+    let folder = Folder(TempDir::new().unwrap());
+    fs::write(folder.path("policy.wasm"), wat::parse_str(module).unwrap()).unwrap();
+    let assert = folder
+        .command("evaluate --request-path -")
+        .write_stdin(GOOD)
+        .assert();
+    let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(stderr.starts_with("hellohello, world"), "{stderr}");
+    assert.stdout("");
+}
+
+#[test]
+fn a_recorded_session_is_replayed() {
+    let sessions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/sessions/signatures-none");
+    let read = |name: &str| fs::read_to_string(sessions.join(name)).unwrap();
+    let case: Value = yaml_serde::from_str(&read("case.yaml")).unwrap();
+    let folder = folder_with_this_policy();
+    folder
+        .file("session.yaml", &read("session.yaml"))
+        .command("evaluate -r - --replay-host-capabilities-interactions session.yaml")
+        .args(["--settings-json", &case["settings"].to_string()])
+        .write_stdin(case["request"].to_string())
+        .assert()
+        .code(1)
+        .stderr("")
+        .stdout(predicates::str::contains(
+            "which has no cosign signature (tag sha256-....sig) that this policy server reads",
+        ));
+}
+
+#[test]
 fn exchanges_that_are_not_replayed_are_warned_of() {
     let session = "- type: Exchange\n  request: |\n    !OciManifestDigest\n    image: a\n  \
                    response: {type: Success, payload: '{}'}\n";

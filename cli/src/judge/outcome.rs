@@ -1,10 +1,29 @@
 //! What `evaluate` has to report of one object.
 
-use container_security_text::request::AdmissionRequest;
+use std::process::ExitCode;
+
+use container_security_text::AdmissionRequest;
 use json_patch::Patch;
 
-use super::Status;
-use super::judge::Ruling;
+use super::judges::Ruling;
+
+/// How a run ends, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Status {
+    Accepted,
+    Rejected,
+    NotJudged,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(match status {
+            Status::Accepted => 0,
+            Status::Rejected => 1,
+            Status::NotJudged => 2,
+        })
+    }
+}
 
 /// What became of one object, or of a file or document that holds none.
 pub(super) struct Outcome {
@@ -40,5 +59,16 @@ impl Outcome {
             Ok(_) => Status::Accepted,
             Err(_) => Status::NotJudged,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_status_is_the_largest() {
+        assert!(Status::Accepted < Status::Rejected);
+        assert!(Status::Rejected < Status::NotJudged);
     }
 }

@@ -12,7 +12,8 @@ use container_security_host::{Error, HostCapabilities, Limits, Policy};
 use container_security_text::AdmissionRequest;
 use serde_json::Value;
 
-use super::{print_warning, registry};
+use super::registry;
+use crate::terminal::print_warning;
 
 /// A module with settings, or a policy of a cluster with its modules.
 pub(super) enum Judge {

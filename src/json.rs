@@ -221,7 +221,7 @@ impl<'n> Entries<'n> {
 
 impl<'n> Entries<'n> {
     /// The entries that say something.
-    fn given(self) -> impl Iterator<Item = (&'n str, Node<'n>)> {
+    pub(crate) fn given(self) -> impl Iterator<Item = (&'n str, Node<'n>)> {
         self.iter().filter(|(_, node)| !matches!(node, Node::Null))
     }
 }

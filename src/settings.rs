@@ -7,7 +7,9 @@ pub(crate) mod exemption;
 
 use self::exemption::Exemption;
 use crate::controls::controls;
-use crate::decode::{Decode, Node, Problems, Written, section, words};
+use crate::decode::{
+    Decode, Level, Mode, Node, Problems, Standard, Version, Written, section, words,
+};
 use crate::json::{self, Document};
 
 macro_rules! settings {
@@ -15,16 +17,29 @@ macro_rules! settings {
         section! {
             /// Everything that can be configured. The default asks of a pod what the *restricted* Pod
             /// Security Standard asks.
-            pub(crate) struct Settings {
+            pub(crate) struct Settings in standard {
+                /// The level of the Pod Security Standard that the sections start from. What one of them
+                /// writes is changed, and nothing else.
+                "level" level: Level = Level::Restricted,
+                /// The version of the standard that they start from: `latest`, or a minor version of
+                /// Kubernetes such as `v1.34`.
+                "version" version: Version = Version::NEWEST,
                 $(
                     $key $module: crate::controls::$module::$section
-                        = crate::controls::$module::$section::default(),
+                        = crate::controls::$module::$section::unset(standard),
                 )*
                 /// Workloads and images that a control does not judge.
                 "exemptions" exemptions: Vec<Exemption> = Vec::new(),
                 "onUpdate" on_update: OnUpdate = OnUpdate::NewViolations,
             }
             check: Settings::check
+        }
+
+        impl Settings {
+            /// What becomes of the violations of each control, by its section.
+            fn modes(&self) -> impl Iterator<Item = (&'static str, Mode)> {
+                [$( ($key, self.$module.mode) ),*].into_iter()
+            }
         }
     };
 }
@@ -59,6 +74,17 @@ pub fn settings_keys() -> Vec<crate::schema::Key> {
 
 impl Settings {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        for (section, mode) in self.modes() {
+            // A mode that is written, rightly or not, is a decision.
+            if mode == Mode::Disabled && written.has_keys_without(section, "mode") {
+                let Self { level, version, .. } = self;
+                problems.within(section, |problems| {
+                    problems.report(format_args!(
+                        "has no effect at level {level} of {version}; write its mode, too"
+                    ));
+                });
+            }
+        }
         let freshness = &self.image_freshness;
         if self.registries.allow.is_none() && freshness.is_about_allowed_bases() {
             let lacks = "baseRegistries, registries.allow or unknownBase: reject";
@@ -84,12 +110,26 @@ impl Settings {
         if matches!(node, Node::Null) {
             return Ok(Self::default());
         }
-        let mut problems = Problems::default();
+        let mut problems = Problems::new(standard(node));
         let settings = Self::decode(node, &mut problems);
         match (settings, problems.into_messages()) {
             (Some(settings), messages) if messages.is_empty() => Ok(settings),
             (_, messages) => Err(messages),
         }
+    }
+}
+
+/// What the sections start from. What is wrong with it is reported where it is decoded.
+fn standard(settings: Node<'_>) -> Standard {
+    let mut unheard = Problems::default();
+    let Standard { level, version } = Standard::default();
+    Standard {
+        level: unheard
+            .read("level", settings.get("level"))
+            .unwrap_or(level),
+        version: unheard
+            .read("version", settings.get("version"))
+            .unwrap_or(version),
     }
 }
 

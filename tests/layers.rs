@@ -24,7 +24,7 @@ const POLICY: &[&[&str]] = &[
     &["image"],
     // 2: what a control is handed, and what it hands back.
     &["pod/place", "pod/profile"],
-    &["pod/security_context"],
+    &["pod/security_context", "pod/volume"],
     &["pod/container"],
     &["pod/spec"],
     &["pod/image", "pod/kind"],

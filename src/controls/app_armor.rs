@@ -13,7 +13,7 @@
 //! - **Source** `check_appArmorProfile.go` of pod-security-admission; the precedence is the
 //!   kubelet's `GetProfile` (`pkg/security/apparmor`)
 
-use crate::decode::{AnnotationUse, Choices, Mode, section};
+use crate::decode::{AnnotationUse, Choices, Level, Mode, section};
 use crate::finding::Findings;
 use crate::finding::profile::{ProfileKind, ProfileRules};
 use crate::pod::container::Container;
@@ -24,8 +24,8 @@ use crate::pod::spec::Pod;
 section! {
     /// Containers run under AppArmor: a profile that is written must be `RuntimeDefault` or `Localhost`,
     /// and `required` asks for one.
-    pub(crate) struct AppArmor {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct AppArmor in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Baseline),
         /// `true`: each container must have an effective profile: its own field, else the pod's.
         "required" required: bool = false,
         /// Not empty: any of `RuntimeDefault`, `Unconfined`, `Localhost/<name>` (the whole name),

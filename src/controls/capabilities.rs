@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use crate::decode::{Decode, Mode, Node, Problems, Written, describe, section};
+use crate::decode::{Decode, Level, Mode, Node, Problems, Written, describe, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
 use crate::pod::container::Container;
@@ -20,12 +20,18 @@ use crate::text::{Joined, Quoted};
 
 section! {
     /// Containers drop all capabilities of root, and add none but `NET_BIND_SERVICE`.
-    pub(crate) struct Capabilities {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct Capabilities in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Baseline),
         /// What a container may add; `["*"]` is anything.
-        "allowedAdd" allowed_add: Vec<Capability> = vec![Capability(Cow::Borrowed(NET_BIND_SERVICE))],
+        "allowedAdd" allowed_add: Vec<Capability>
+            = known(if standard.is_baseline() { ADDED_AT_BASELINE } else { &[NET_BIND_SERVICE] }),
         /// What each container must drop.
-        "requiredDrop" required_drop: Vec<Capability> = vec![Capability(Cow::Borrowed(ALL))],
+        "requiredDrop" required_drop: Vec<Capability>
+            = known(if standard.is_baseline() { &[] } else { &[ALL] }),
+    }
+    follows: {
+        /// What is added on Windows is judged, as the standard does at its baseline level only.
+        judges_windows: bool = standard.is_baseline(),
     }
     check: Capabilities::check,
     schema: Capabilities::check_in_schema
@@ -110,9 +116,14 @@ impl Decode for Capability {
 }
 
 pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Capabilities, findings: &mut Findings<'p>) {
-    if pod.is_windows() {
+    let is_windows = pod.is_windows();
+    if is_windows && !settings.judges_windows {
         return;
     }
+    let required_drop = match &*settings.required_drop {
+        _ if is_windows => &[],
+        required => required,
+    };
     for container in pod.containers() {
         let own = container
             .security_context()
@@ -128,9 +139,9 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Capabilities, findings: &mu
                 findings.report(not_allowed(&container, index, added, &settings.allowed_add));
             }
         }
-        for required in &settings.required_drop {
+        for required in required_drop {
             if drop.iter().all(|dropped| dropped.as_str() != required.0) {
-                let is_sole = settings.required_drop.len() == 1;
+                let is_sole = required_drop.len() == 1;
                 findings.report(not_dropped(&container, drop, required, is_sole));
             }
         }
@@ -188,6 +199,11 @@ fn not_dropped<'p>(
     }
 }
 
+fn known(names: &'static [&'static str]) -> Vec<Capability> {
+    let names = names.iter().copied();
+    names.map(|name| Capability(Cow::Borrowed(name))).collect()
+}
+
 /// Whether a name can stand in a message as it is.
 fn is_plain(name: &str) -> bool {
     name.bytes()
@@ -202,6 +218,22 @@ fn normal(name: &str) -> String {
         .map_or(upper.clone(), ToOwned::to_owned)
 }
 
+/// What container runtimes give by default, but for `NET_RAW`.
+const ADDED_AT_BASELINE: &[&str] = &[
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    NET_BIND_SERVICE,
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
 const NET_BIND_SERVICE: &str = "NET_BIND_SERVICE";
 const ALL: &str = "ALL";
 const ANY: &str = "*";

@@ -9,19 +9,20 @@
 //! - **Source** `check_procMount_baseline.go` and `check_procMount_restricted.go` of
 //!   pod-security-admission
 
-use crate::decode::{Choices, Mode, section, words};
+use crate::decode::{Choices, Level, Mode, section, words};
 use crate::finding::{Finding, Findings, Found, Remedy, Value};
 use crate::json::Text;
 use crate::pod::spec::Pod;
 
 section! {
     /// Containers see `/proc` as the runtime masks it.
-    pub(crate) struct ProcMount {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct ProcMount in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Baseline),
         /// Not empty: any of `Default`, `Unmasked`.
         "allowed" allowed: Choices<ProcMountType> = Choices(vec![ProcMountType::Default]),
         /// `true`: pods with `hostUsers: false` are not judged.
-        "relaxForUserNamespaces" relax_for_user_namespaces: bool = false,
+        "relaxForUserNamespaces" relax_for_user_namespaces: bool
+            = standard.is_baseline() && standard.is_since(35),
     }
 }
 

@@ -12,7 +12,7 @@
 //!   relaxes for user namespaces by itself since 1.35
 //! - **Source** `check_runAsNonRoot.go` and `check_runAsUser.go` of pod-security-admission
 
-use crate::decode::{Mode, section, words};
+use crate::decode::{Level, Mode, section, words};
 use crate::finding::{Finding, Findings, Found, Remedy, Taken};
 use crate::pod::container::Container;
 use crate::pod::place::Place;
@@ -21,13 +21,13 @@ use crate::pod::spec::Pod;
 
 section! {
     /// No container runs as root.
-    pub(crate) struct RootUser {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct RootUser in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Restricted),
         /// `runAsNonRoot`: `runAsNonRoot: true` in effect for each container, and `false` nowhere;
         /// `nonRootUser`: an effective `runAsUser` other than 0 is as good.
         "require" require: Requirement = Requirement::RunAsNonRoot,
         /// `true`: pods with `hostUsers: false` are not judged, as in Pod Security since 1.35.
-        "relaxForUserNamespaces" relax_for_user_namespaces: bool = false,
+        "relaxForUserNamespaces" relax_for_user_namespaces: bool = standard.is_since(35),
     }
 }
 

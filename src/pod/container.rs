@@ -10,8 +10,13 @@ object! {
     pub(crate) struct ContainerSpec<'a> {
         "name" pub(crate) name: Text<'a>,
         "image" pub(crate) image: Option<Text<'a>>,
+        "lifecycle" pub(crate) lifecycle: Option<Lifecycle<'a>>,
+        "livenessProbe" pub(crate) liveness_probe: Option<Handler<'a>>,
         "ports" pub(crate) ports: Sequence<ContainerPort<'a>>,
+        "readinessProbe" pub(crate) readiness_probe: Option<Handler<'a>>,
         "securityContext" pub(crate) security_context: Option<SecurityContext<'a>>,
+        "startupProbe" pub(crate) startup_probe: Option<Handler<'a>>,
+        "volumeMounts" pub(crate) volume_mounts: Sequence<VolumeMount<'a>>,
     }
 }
 
@@ -26,16 +31,31 @@ object! {
 }
 
 object! {
-    /// The fields of a volume that controls read.
-    pub(crate) struct VolumeSpec<'a> {
-        "name" pub(crate) name: Text<'a>,
-        "image" pub(crate) image: Option<ImageVolume<'a>>,
+    /// What a container does when it starts and stops.
+    pub(crate) struct Lifecycle<'a> {
+        "postStart" pub(crate) post_start: Option<Handler<'a>>,
+        "preStop" pub(crate) pre_stop: Option<Handler<'a>>,
     }
 }
 
 object! {
-    pub(crate) struct ImageVolume<'a> {
-        "reference" pub(crate) reference: Option<Text<'a>>,
+    /// What a probe or a lifecycle hook does, as far as it connects to something.
+    pub(crate) struct Handler<'a> {
+        "httpGet" pub(crate) http_get: Option<Connection<'a>>,
+        "tcpSocket" pub(crate) tcp_socket: Option<Connection<'a>>,
+    }
+}
+
+object! {
+    pub(crate) struct Connection<'a> {
+        "host" pub(crate) host: Option<Text<'a>>,
+    }
+}
+
+object! {
+    pub(crate) struct VolumeMount<'a> {
+        "name" pub(crate) name: Text<'a>,
+        "readOnly" pub(crate) read_only: Option<bool>,
     }
 }
 
@@ -55,6 +75,14 @@ impl<'p> Container<'p> {
 
     pub(crate) fn image(&self) -> Option<&'p str> {
         self.spec.image.as_ref().map(Text::as_str)
+    }
+
+    /// The names of the volumes that it mounts, sorted.
+    pub(crate) fn mounted(&self) -> Vec<&'p str> {
+        let mounts = self.spec.volume_mounts.iter();
+        let mut names: Vec<&str> = mounts.map(|mount| mount.name.as_str()).collect();
+        names.sort_unstable();
+        names
     }
 
     pub(crate) fn subject(&self) -> Subject<'p> {

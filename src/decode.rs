@@ -210,13 +210,15 @@ impl Problems {
 /// values taken together, if anything; and how much of that a schema can say. Doc comments are for
 /// whoever writes settings.
 ///
-/// `in standard` names what the defaults are of, for defaults that differ by level or version.
-/// `follows` is what a section takes from there and nobody can write.
+/// `in standard` names what the defaults are of, for a control of the Pod Security Standard: they differ
+/// by level or version, and where its mode does, a section without one may look like protection and be
+/// none. `follows` is what a section takes from there and nobody can write. `over standard` is for what
+/// such sections are in.
 macro_rules! section {
     (
         $(#[doc = $doc:literal])*
         $(#[derive($($derive:ident),+)])?
-        $vis:vis struct $name:ident $(in $standard:ident)? {
+        $vis:vis struct $name:ident $(in $standard:ident)? $(over $shared:ident)? {
             $(
                 $(#[doc = $key_doc:literal])*
                 $key:literal $field:ident : $type:ty = $default:expr
@@ -239,6 +241,7 @@ macro_rules! section {
             /// What holds where nothing is written.
             pub(crate) fn unset(_standard: $crate::decode::Standard) -> Self {
                 $( let $standard = _standard; )?
+                $( let $shared = _standard; )?
                 Self {
                     $( $field: $default, )*
                     $($( $followed: $value, )*)?
@@ -261,6 +264,7 @@ macro_rules! section {
                 let values = problems.values(node, &[$( $key ),*])?;
                 let [$( $field ),*] = values;
                 $( let $standard = problems.standard; )?
+                $( let $shared = problems.standard; )?
                 // Each default is made only where it is needed.
                 let section = Self {
                     $( $field: problems.read($key, $field).unwrap_or_else(|| $default), )*
@@ -271,6 +275,7 @@ macro_rules! section {
                     values: &values,
                     is_sound: problems.count() == _known,
                 };
+                $( _written.refuse_without_mode(section.mode, $standard, problems); )?
                 $( $check(&section, &_written, problems); )?
                 Some(section)
             }
@@ -550,12 +555,22 @@ impl Written<'_> {
         matches!(self.value(key), Some(Node::List(items)) if !items.is_empty())
     }
 
-    /// Whether the key is a map that gives something, but not `left_out`.
-    pub(crate) fn has_keys_without(&self, key: &str, left_out: &str) -> bool {
-        let Some(section @ Node::Map(keys)) = self.value(key) else {
-            return false;
-        };
-        section.get(left_out).is_none() && keys.given().next().is_some()
+    /// Reports a section that looks like protection and is none, because its control is not one of
+    /// the level, or not yet one of the version.
+    pub(crate) fn refuse_without_mode(
+        &self,
+        mode: Mode,
+        standard: Standard,
+        problems: &mut Problems,
+    ) {
+        let is_given = |value: &Option<Node<'_>>| !matches!(value, None | Some(Node::Null));
+        // A mode that is written, rightly or not, is a decision.
+        if mode == Mode::Disabled && !self.has("mode") && self.values.iter().any(is_given) {
+            let Standard { level, version } = standard;
+            problems.report(format_args!(
+                "has no effect at level {level} of {version}; write mode, too"
+            ));
+        }
     }
 
     fn value(&self, key: &str) -> Option<Node<'_>> {

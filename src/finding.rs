@@ -30,6 +30,7 @@ pub(crate) struct Findings<'p> {
 impl<'p> Findings<'p> {
     // Most requests come this way never.
     #[cold]
+    #[inline(never)]
     pub(crate) fn report(&mut self, finding: Finding<'p>) {
         if self.limit.is_none_or(|limit| self.found.len() < limit) {
             self.found.push(finding);
@@ -87,6 +88,8 @@ impl From<bool> for Taken {
 }
 
 impl<'p> Finding<'p> {
+    // Not inlined, here and below: most requests come this way never, and all controls do.
+    #[inline(never)]
     pub(crate) fn new(place: Place<'p>, found: Found<'p>, remedy: Remedy) -> Self {
         Self {
             place,
@@ -98,20 +101,27 @@ impl<'p> Finding<'p> {
         }
     }
 
-    pub(crate) fn because(self, reason: impl Into<Cow<'static, str>>) -> Self {
+    #[inline(never)]
+    fn because_of(self, reason: Cow<'static, str>) -> Self {
         Self {
-            because: Some(reason.into()),
+            because: Some(reason),
             ..self
         }
     }
 
+    pub(crate) fn because(self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.because_of(reason.into())
+    }
+
     /// Tells apart what is written alike and does not do the same: each of these keeps the harm
     /// small.
+    #[inline(never)]
     pub(crate) fn bounded_by(self, bounds: Vec<&'p str>) -> Self {
         Self { bounds, ..self }
     }
 
     /// Says which containers take the value.
+    #[inline(never)]
     pub(crate) fn taken_by(self, taken_by: Takes) -> Self {
         Self {
             inherited: Some(Inherited {
@@ -123,6 +133,7 @@ impl<'p> Finding<'p> {
     }
 
     /// The same, where a container mends it in another way.
+    #[inline(never)]
     pub(crate) fn taken_by_unless(self, taken_by: Takes, own: Remedy) -> Self {
         Self {
             inherited: Some(Inherited {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt::{self, Formatter};
 use std::iter;
-use std::ops::Deref;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -24,96 +23,6 @@ impl<'a> From<Cow<'a, str>> for Text<'a> {
 impl Text<'_> {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-/// Declares a JSON object by the keys that are read; all others are skipped.
-///
-/// serde's derived decoders also take an array for a struct, which Kubernetes never does, and are
-/// twice the code for it.
-macro_rules! object {
-    (
-        $(#[$meta:meta])*
-        $vis:vis struct $name:ident<$lifetime:lifetime> { $($fields:tt)* }
-    ) => {
-        $crate::json::object!(@ $(#[$meta])* $vis [$name<$lifetime>] [$name<'de>] { $($fields)* });
-    };
-    (
-        $(#[$meta:meta])*
-        $vis:vis struct $name:ident { $($fields:tt)* }
-    ) => {
-        $crate::json::object!(@ $(#[$meta])* $vis [$name] [$name] { $($fields)* });
-    };
-    (
-        @ $(#[$meta:meta])*
-        $vis:vis [$name:ident $(<$lifetime:lifetime>)?] [$decoded:ty] {
-            $( $(#[$field_meta:meta])* $key:literal $field_vis:vis $field:ident : $type:ty ),* $(,)?
-        }
-    ) => {
-        $(#[$meta])*
-        #[derive(Debug, Default)]
-        $vis struct $name $(<$lifetime>)? {
-            $( $(#[$field_meta])* $field_vis $field: $type, )*
-        }
-
-        impl<'de $(: $lifetime, $lifetime)?> ::serde::Deserialize<'de> for $name $(<$lifetime>)? {
-            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Fields;
-
-                impl<'de> ::serde::de::Visitor<'de> for Fields {
-                    type Value = $decoded;
-
-                    fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                        f.write_str("an object")
-                    }
-
-                    fn visit_map<A: ::serde::de::MapAccess<'de>>(
-                        self,
-                        mut map: A,
-                    ) -> Result<Self::Value, A::Error> {
-                        let mut object = <$decoded>::default();
-                        while let Some(key) = map.next_key::<$crate::json::Text<'de>>()? {
-                            match key.as_str() {
-                                $( $key => object.$field = map.next_value()?, )*
-                                _ => {
-                                    map.next_value::<::serde::de::IgnoredAny>()?;
-                                }
-                            }
-                        }
-                        Ok(object)
-                    }
-                }
-
-                deserializer.deserialize_map(Fields)
-            }
-        }
-    };
-}
-
-pub(crate) use object;
-
-/// A list in which `null` means empty, as it does to the API server.
-#[derive(Debug)]
-pub(crate) struct Sequence<T>(Vec<T>);
-
-impl<T> Default for Sequence<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T> Deref for Sequence<T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        &self.0
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Sequence<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let list = Option::<Vec<T>>::deserialize(deserializer)?;
-        Ok(Self(list.unwrap_or_default()))
     }
 }
 
@@ -221,7 +130,7 @@ impl<'n> Entries<'n> {
 
 impl<'n> Entries<'n> {
     /// The entries that say something.
-    pub(crate) fn given(self) -> impl Iterator<Item = (&'n str, Node<'n>)> {
+    fn given(self) -> impl Iterator<Item = (&'n str, Node<'n>)> {
         self.iter().filter(|(_, node)| !matches!(node, Node::Null))
     }
 }
@@ -447,19 +356,6 @@ mod tests {
         assert!(matches!(text, Some(Text(Cow::Borrowed("plain")))));
         let text: Option<Text<'_>> = serde_json::from_str(r#""a\nb""#).unwrap();
         assert_eq!(text.unwrap().as_str(), "a\nb");
-    }
-
-    #[test]
-    fn a_null_list_is_empty() {
-        assert!(
-            serde_json::from_str::<Sequence<u8>>("null")
-                .unwrap()
-                .is_empty()
-        );
-        assert_eq!(
-            &*serde_json::from_str::<Sequence<u8>>("[1,2]").unwrap(),
-            [1, 2]
-        );
     }
 
     #[test]

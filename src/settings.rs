@@ -7,9 +7,7 @@ pub(crate) mod exemption;
 
 use self::exemption::Exemption;
 use crate::controls::controls;
-use crate::decode::{
-    Decode, Level, Mode, Node, Problems, Standard, Version, Written, section, words,
-};
+use crate::decode::{Decode, Level, Node, Problems, Standard, Version, Written, section, words};
 use crate::json::{self, Document};
 
 macro_rules! settings {
@@ -17,7 +15,7 @@ macro_rules! settings {
         section! {
             /// Everything that can be configured. The default asks of a pod what the *restricted* Pod
             /// Security Standard asks.
-            pub(crate) struct Settings in standard {
+            pub(crate) struct Settings over standard {
                 /// The level of the Pod Security Standard that the sections start from. What one of them
                 /// writes is changed, and nothing else.
                 "level" level: Level = Level::Restricted,
@@ -35,12 +33,6 @@ macro_rules! settings {
             check: Settings::check
         }
 
-        impl Settings {
-            /// What becomes of the violations of each control, by its section.
-            fn modes(&self) -> impl Iterator<Item = (&'static str, Mode)> {
-                [$( ($key, self.$module.mode) ),*].into_iter()
-            }
-        }
     };
 }
 
@@ -74,17 +66,6 @@ pub fn settings_keys() -> Vec<crate::schema::Key> {
 
 impl Settings {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
-        for (section, mode) in self.modes() {
-            // A mode that is written, rightly or not, is a decision.
-            if mode == Mode::Disabled && written.has_keys_without(section, "mode") {
-                let Self { level, version, .. } = self;
-                problems.within(section, |problems| {
-                    problems.report(format_args!(
-                        "has no effect at level {level} of {version}; write its mode, too"
-                    ));
-                });
-            }
-        }
         let freshness = &self.image_freshness;
         if self.registries.allow.is_none() && freshness.is_about_allowed_bases() {
             let lacks = "baseRegistries, registries.allow or unknownBase: reject";

@@ -17,7 +17,7 @@ use regex::Regex;
 const POLICY: &[&[&str]] = &[
     // 1: what would be the same in another policy.
     &["json", "text"],
-    &["schema"],
+    &["object", "schema"],
     &["decode"],
     &["time", "image/reference"],
     &["image/pattern", "host_calls"],

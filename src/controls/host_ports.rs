@@ -96,7 +96,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &HostPorts, findings: &mut F
             let written = port.host_port.filter(|port| *port != 0);
             let (field, number) = match written {
                 Some(number) => ("hostPort", number),
-                None if on_host_network => ("containerPort", port.number),
+                None if on_host_network => ("containerPort", port.number.unwrap_or_default()),
                 None => continue,
             };
             if settings.allows(number) {

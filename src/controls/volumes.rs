@@ -19,7 +19,7 @@ use std::fmt;
 use crate::decode::{Choices, Decode, Level, Mode, Node, Problems, Written, describe, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::pod::spec::Pod;
-use crate::text::{Joined, Quoted};
+use crate::text::{Joined, Quoted, sorted};
 
 section! {
     /// Pods mount volumes of harmless types, and no files of their node.
@@ -186,9 +186,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Fin
             .containers()
             .flat_map(|container| &*container.spec.volume_mounts);
         let written_to = mounts.filter(|mount| mount.read_only != Some(true));
-        let mut names: Vec<&str> = written_to.map(|mount| mount.name.as_str()).collect();
-        names.sort_unstable();
-        names
+        sorted(written_to.map(|mount| mount.name.as_str()).collect())
     });
     let mut read_only: Vec<(&str, &str)> = Vec::new();
     for (index, volume) in pod.spec.volumes.iter().enumerate() {
@@ -204,7 +202,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Fin
             }
             let place = pod.volume_field(index, name, type_);
             let path = volume.host_path.as_ref().filter(|_| type_ == HOST_PATH);
-            let Some(path) = path.map(|path| path.as_str()) else {
+            let Some(path) = path.map(|volume| volume.path.as_str()) else {
                 let found = Found::Phrase("is not allowed".into());
                 findings.report(Finding::new(place, found, settings.remedy()));
                 continue;
@@ -241,13 +239,13 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Fin
 /// Judges the mounts of volumes, given by name and path, that may be mounted read-only.
 fn must_be_read_only<'p>(
     pod: &'p Pod<'p>,
-    mut volumes: Vec<(&'p str, &'p str)>,
+    volumes: Vec<(&'p str, &'p str)>,
     findings: &mut Findings<'p>,
 ) {
     if volumes.is_empty() {
         return;
     }
-    volumes.sort_unstable();
+    let volumes = sorted(volumes);
     for container in pod.containers() {
         for (index, mount) in container.spec.volume_mounts.iter().enumerate() {
             let name = mount.name.as_str();

@@ -2,8 +2,9 @@
 
 use super::place::{ContainerKind, Place, Subject};
 use super::security_context::SecurityContext;
-use crate::json::{Sequence, Text, object};
-use crate::text::Step;
+use crate::json::Text;
+use crate::object::{Sequence, object};
+use crate::text::{Step, sorted};
 
 object! {
     /// The fields of a container that controls read.
@@ -23,7 +24,7 @@ object! {
 object! {
     /// The fields of a port that controls read.
     pub(crate) struct ContainerPort<'a> {
-        "containerPort" pub(crate) number: i32,
+        "containerPort" pub(crate) number: Option<i32>,
         "hostIP" pub(crate) host_ip: Option<Text<'a>>,
         "hostPort" pub(crate) host_port: Option<i32>,
         "protocol" pub(crate) protocol: Option<Text<'a>>,
@@ -80,9 +81,7 @@ impl<'p> Container<'p> {
     /// The names of the volumes that it mounts, sorted.
     pub(crate) fn mounted(&self) -> Vec<&'p str> {
         let mounts = self.spec.volume_mounts.iter();
-        let mut names: Vec<&str> = mounts.map(|mount| mount.name.as_str()).collect();
-        names.sort_unstable();
-        names
+        sorted(mounts.map(|mount| mount.name.as_str()).collect())
     }
 
     pub(crate) fn subject(&self) -> Subject<'p> {
@@ -93,6 +92,7 @@ impl<'p> Container<'p> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn place(&self) -> Place<'p> {
         Place::of_subject(self.root, self.subject())
     }
@@ -102,6 +102,7 @@ impl<'p> Container<'p> {
     }
 
     /// A field of this container's security context.
+    #[inline(never)]
     pub(crate) fn security_field(&self, keys: &[&'p str]) -> Place<'p> {
         self.place().field(&["securityContext"]).field(keys)
     }

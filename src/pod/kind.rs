@@ -5,7 +5,6 @@
 //! The groups and names of the kinds are k8s-openapi's.
 
 use std::fmt;
-use std::mem;
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
@@ -17,7 +16,8 @@ use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, Ma
 
 use super::profile::ProfileAnnotations;
 use super::spec::{Pod, PodSpec};
-use crate::json::{Node, Text, object};
+use crate::json::{Node, Text};
+use crate::object::object;
 use crate::text::Step;
 
 /// The kinds whose objects are, or carry, a pod.
@@ -119,7 +119,7 @@ object! {
         "name" name: Option<Text<'a>>,
         "generateName" generate_name: Option<Text<'a>>,
         "namespace" namespace: Option<Text<'a>>,
-        "annotations" annotations: ProfileAnnotations<'a>,
+        "annotations" annotations: Option<ProfileAnnotations<'a>>,
     }
 }
 
@@ -158,7 +158,7 @@ impl<'de> DeserializeSeed<'de> for Kind {
             de::Error::invalid_type(de::Unexpected::Unit, &"a pod template with a spec")
         })?;
         let mut metadata = template.metadata.unwrap_or_default();
-        let annotations = mem::take(&mut metadata.annotations);
+        let annotations = metadata.annotations.take().unwrap_or_default();
         let metadata = match (self, own) {
             (Self::Pod, _) => metadata,
             (_, own) => own.unwrap_or_default(),

@@ -127,11 +127,14 @@ impl<'a> Place<'a> {
         }
     }
 
+    // Not inlined: most requests come this way never, and all controls do.
+    #[inline(never)]
     pub(crate) fn field(mut self, keys: &[&'a str]) -> Self {
         self.keys.extend(keys.iter().map(|key| Step::Key(key)));
         self
     }
 
+    #[inline(never)]
     pub(crate) fn index(mut self, index: usize) -> Self {
         self.keys.push(Step::Index(index));
         self

@@ -10,10 +10,10 @@
 use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::decode::{Decode, Node, Problems, describe};
-use crate::json::{Text, object};
+use crate::json::Text;
+use crate::object::{Failed, Object, Reader, object};
 
 /// A profile as a pod asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,38 +166,19 @@ impl<'a> Target<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for ProfileAnnotations<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visit;
-
-        impl<'de> Visitor<'de> for Visit {
-            type Value = ProfileAnnotations<'de>;
-
-            fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of annotations")
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(ProfileAnnotations::default())
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut profiles = Vec::new();
-                while let Some(key) = map.next_key::<Text<'de>>()? {
-                    if Target::of_key(key.as_str()).is_some() {
-                        profiles.push(ProfileAnnotation {
-                            key,
-                            value: map.next_value()?,
-                        });
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(ProfileAnnotations(profiles))
-            }
+impl<'de> Object<'de> for ProfileAnnotations<'de> {
+    fn field(&mut self, key: Text<'de>, value: &mut dyn Reader<'de>) -> Result<(), Failed> {
+        if Target::of_key(key.as_str()).is_some() {
+            let value = value.text()?;
+            self.0.push(ProfileAnnotation { key, value });
+        } else {
+            value.skip()?;
         }
+        Ok(())
+    }
 
-        deserializer.deserialize_any(Visit)
+    fn noun(&self) -> &'static str {
+        "a map of annotations"
     }
 }
 

@@ -5,7 +5,8 @@
 //! less; a test holds their field names against k8s-openapi's.
 
 use super::profile::WrittenProfile;
-use crate::json::{Sequence, Text, object};
+use crate::json::Text;
+use crate::object::{Sequence, object};
 
 object! {
     /// What Kubernetes' PodSecurityContext and `SecurityContext` have, taken together; the API server

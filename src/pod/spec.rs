@@ -9,7 +9,8 @@ use super::place::{ContainerKind, Place, Subject};
 use super::profile::ProfileAnnotations;
 use super::security_context::SecurityContext;
 use super::volume::VolumeSpec;
-use crate::json::{Sequence, Text, object};
+use crate::json::Text;
+use crate::object::{Sequence, object};
 use crate::text::Step;
 
 /// A pod as it is, or as it will be made from a template.

@@ -1,11 +1,8 @@
 //! A volume, down to the fields that controls read: what it is, which the API server writes as a key
 //! beside its name.
 
-use std::fmt::{self, Formatter};
-
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-
-use crate::json::{Text, object};
+use crate::json::Text;
+use crate::object::{Failed, Object, Read, Reader, object};
 
 /// A volume of a pod.
 #[derive(Debug, Default)]
@@ -13,7 +10,7 @@ pub(crate) struct VolumeSpec<'a> {
     pub(crate) name: Text<'a>,
     /// The keys beside the name whose value is not null; in what Kubernetes accepts there is one.
     pub(crate) types: Vec<Text<'a>>,
-    pub(crate) host_path: Option<Text<'a>>,
+    pub(crate) host_path: Option<HostPathVolume<'a>>,
     pub(crate) image: Option<ImageVolume<'a>>,
 }
 
@@ -24,49 +21,31 @@ object! {
 }
 
 object! {
-    struct HostPathVolume<'a> {
-        "path" path: Text<'a>,
+    pub(crate) struct HostPathVolume<'a> {
+        "path" pub(crate) path: Text<'a>,
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for VolumeSpec<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visit;
-
-        impl<'de> Visitor<'de> for Visit {
-            type Value = VolumeSpec<'de>;
-
-            fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+impl<'de> Object<'de> for VolumeSpec<'de> {
+    fn field(&mut self, key: Text<'de>, value: &mut dyn Reader<'de>) -> Result<(), Failed> {
+        let is_set = match key.as_str() {
+            "name" => {
+                self.name = value.text()?;
+                return Ok(());
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut volume = VolumeSpec::default();
-                while let Some(key) = map.next_key::<Text<'de>>()? {
-                    let is_set = match key.as_str() {
-                        "name" => {
-                            volume.name = map.next_value()?;
-                            continue;
-                        }
-                        "hostPath" => {
-                            let host_path: Option<HostPathVolume<'de>> = map.next_value()?;
-                            volume.host_path = host_path.map(|host_path| host_path.path);
-                            volume.host_path.is_some()
-                        }
-                        "image" => {
-                            volume.image = map.next_value()?;
-                            volume.image.is_some()
-                        }
-                        _ => map.next_value::<Option<IgnoredAny>>()?.is_some(),
-                    };
-                    if is_set {
-                        volume.types.push(key);
-                    }
-                }
-                Ok(volume)
+            "hostPath" => {
+                self.host_path = Read::read(value)?;
+                self.host_path.is_some()
             }
+            "image" => {
+                self.image = Read::read(value)?;
+                self.image.is_some()
+            }
+            _ => value.skip()?,
+        };
+        if is_set {
+            self.types.push(key);
         }
-
-        deserializer.deserialize_map(Visit)
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::finding::{Inherited, Taken};
 use crate::pod::container::Container;
 use crate::pod::place::{ContainerKind, Subject};
 use crate::pod::spec::Pod;
+use crate::text::sorted;
 use crate::violation::Violation;
 
 /// An UPDATE, as the rule looks at it.
@@ -112,8 +113,7 @@ impl<'u, 'p> Update<'u, 'p> {
                 let now = container.mounted().into_iter();
                 newly_mounted.extend(now.filter(|name| before.binary_search(name).is_err()));
             }
-            newly_mounted.sort_unstable();
-            newly_mounted
+            sorted(newly_mounted)
         });
         newly_mounted.binary_search(&volume).is_ok()
     }

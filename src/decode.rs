@@ -89,10 +89,21 @@ impl Problems {
     }
 
     fn step<T>(&mut self, step: Step<'static>, work: impl FnOnce(&mut Self) -> T) -> T {
-        self.path.push(step);
+        self.enter(step);
         let answer = work(self);
-        self.path.pop();
+        self.leave();
         answer
+    }
+
+    // Not inlined, here and below: there is one of each for every key.
+    #[inline(never)]
+    fn enter(&mut self, step: Step<'static>) {
+        self.path.push(step);
+    }
+
+    #[inline(never)]
+    fn leave(&mut self) {
+        self.path.pop();
     }
 
     #[cold]
@@ -239,6 +250,7 @@ macro_rules! section {
 
         impl $name {
             /// What holds where nothing is written.
+            #[inline(never)]
             pub(crate) fn unset(_standard: $crate::decode::Standard) -> Self {
                 $( let $standard = _standard; )?
                 $( let $shared = _standard; )?
@@ -263,19 +275,21 @@ macro_rules! section {
                 let _known = problems.count();
                 let values = problems.values(node, &[$( $key ),*])?;
                 let [$( $field ),*] = values;
-                $( let $standard = problems.standard; )?
-                $( let $shared = problems.standard; )?
-                // Each default is made only where it is needed.
-                let section = Self {
-                    $( $field: problems.read($key, $field).unwrap_or_else(|| $default), )*
-                    $($( $followed: $value, )*)?
-                };
+                let mut section = Self::unset(problems.standard);
+                $(
+                    if let Some(value) = problems.read($key, $field) {
+                        section.$field = value;
+                    }
+                )*
                 let _written = $crate::decode::Written {
                     keys: &[$( $key ),*],
                     values: &values,
                     is_sound: problems.count() == _known,
                 };
-                $( _written.refuse_without_mode(section.mode, $standard, problems); )?
+                $(
+                    let $standard = problems.standard;
+                    _written.refuse_without_mode(section.mode, $standard, problems);
+                )?
                 $( $check(&section, &_written, problems); )?
                 Some(section)
             }

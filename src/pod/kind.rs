@@ -4,20 +4,18 @@
 //!
 //! The groups and names of the kinds are k8s-openapi's.
 
-use std::fmt;
-
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{
     Pod as PodResource, PodTemplate as PodTemplateResource, ReplicationController,
 };
-use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer};
 
 use super::profile::ProfileAnnotations;
 use super::spec::{Pod, PodSpec};
 use crate::json::{Node, Text};
-use crate::object::object;
+use crate::object::{self, Failed, Object, Read, Reader, object};
 use crate::text::Step;
 
 /// The kinds whose objects are, or carry, a pod.
@@ -148,8 +146,10 @@ impl<'de> DeserializeSeed<'de> for Kind {
         let (own, template) = match self.template_path() {
             [] => (None, PodTemplate::deserialize(deserializer)?),
             path => {
-                let found = Walk { path, at_top: true }.deserialize(deserializer)?;
-                (found.own, found.template.unwrap_or_default())
+                let mut walk = Walk::default();
+                walk.path = path;
+                object::decode(deserializer, &mut walk)?;
+                (walk.own, walk.template.unwrap_or_default())
             }
         };
         // A Pod without a spec, or a controller without a template, is nothing that the API
@@ -181,54 +181,36 @@ impl<'de> DeserializeSeed<'de> for Kind {
 
 /// Walks down `path` and decodes the PodTemplate at its end, and the object's own metadata at the
 /// top.
-struct Walk {
+#[derive(Default)]
+struct Walk<'a> {
     path: &'static [&'static str],
-    at_top: bool,
-}
-
-#[derive(Debug, Default)]
-struct FoundOnWalk<'a> {
+    is_below: bool,
     own: Option<ObjectMeta<'a>>,
     template: Option<PodTemplate<'a>>,
 }
 
-impl<'de> DeserializeSeed<'de> for Walk {
-    type Value = FoundOnWalk<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Walk {
-    type Value = FoundOnWalk<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with a pod template")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-        Ok(FoundOnWalk::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = FoundOnWalk::default();
-        while let Some(key) = map.next_key::<Text<'de>>()? {
-            match (self.path, key.as_str()) {
-                ([last], key) if key == *last => found.template = map.next_value()?,
-                ([first, rest @ ..], key) if key == *first => {
-                    let below = Walk {
-                        path: rest,
-                        at_top: false,
-                    };
-                    found.template = map.next_value_seed(below)?.template;
-                }
-                (_, "metadata") if self.at_top => found.own = map.next_value()?,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+impl<'de> Object<'de> for Walk<'de> {
+    fn field(&mut self, key: Text<'de>, value: &mut dyn Reader<'de>) -> Result<(), Failed> {
+        match (self.path, key.as_str()) {
+            ([last], key) if key == *last => self.template = Read::read(value)?,
+            ([first, rest @ ..], key) if key == *first => {
+                let mut below = Self {
+                    path: rest,
+                    is_below: true,
+                    ..Self::default()
+                };
+                value.optional_object(&mut below)?;
+                self.template = below.template;
+            }
+            (_, "metadata") if !self.is_below => self.own = Read::read(value)?,
+            _ => {
+                value.skip()?;
             }
         }
-        Ok(found)
+        Ok(())
+    }
+
+    fn noun(&self) -> &'static str {
+        "an object with a pod template"
     }
 }

@@ -221,7 +221,7 @@ impl<'p> Review<'p> {
 
     fn is_exempt(&self, control: Control, subject: Subject<'_>) -> bool {
         self.exemptions(control)
-            .any(|exemption| exemption.covers(subject, &self.images))
+            .any(|exemption| exemption.covers(control, subject, &self.images))
     }
 
     /// The exemptions that are about a control here.

@@ -80,7 +80,7 @@ fn judge_handler<'p>(
             found.because(reason)
         } else {
             let allowed = Joined(&settings.allowed);
-            found.because(format!("{reason}; allowed is: {allowed}"))
+            found.because(format!("{reason}; allowed are: {allowed}"))
         });
     }
 }

@@ -51,8 +51,9 @@ section! {
 }
 
 impl Volumes {
-    fn check(&self, _: &Written<'_>, problems: &mut Problems) {
-        for allowed in self.allowed.iter() {
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        // Of the types that are allowed by default, some may be forbidden.
+        for allowed in self.allowed.iter().filter(|_| written.has("allowed")) {
             if self.forbidden.contains(allowed) {
                 problems.report(format_args!(
                     "{allowed} is both in allowed and in forbidden"

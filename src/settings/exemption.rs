@@ -55,12 +55,18 @@ impl Exemption {
         controls.is_some_and(|controls| controls.0.contains(&control)) && names_namespace()
     }
 
-    /// Whether this exempts what `subject` does: with images, only what runs an image that matches;
-    /// without, the whole workload.
-    pub(crate) fn covers(&self, subject: Subject<'_>, images: &Images<'_>) -> bool {
-        self.images
-            .as_ref()
-            .is_none_or(|patterns| runs_one_of(&patterns.0, subject, images))
+    /// Whether this exempts what a control finds of `subject`: with images, only what runs an image
+    /// that matches, and nothing of a control that judges the pod as a whole; without, the whole
+    /// workload.
+    pub(crate) fn covers(
+        &self,
+        control: Control,
+        subject: Subject<'_>,
+        images: &Images<'_>,
+    ) -> bool {
+        self.images.as_ref().is_none_or(|patterns| {
+            !control.is_pod_wide() && runs_one_of(&patterns.0, subject, images)
+        })
     }
 }
 

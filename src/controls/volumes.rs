@@ -60,7 +60,11 @@ impl Volumes {
                 ));
             }
         }
-        if !self.host_paths.is_empty() && self.allows(HOST_PATH) {
+        if self.forbidden.contains(&VolumeType(ANY)) {
+            problems.within("forbidden", |problems| {
+                problems.report("\"*\" would reject everything; list in allowed what may be used");
+            });
+        } else if !self.host_paths.is_empty() && self.allows(HOST_PATH) {
             problems.report("hostPaths has no effect, because any hostPath is allowed");
         }
     }
@@ -72,7 +76,11 @@ impl Volumes {
 
         let allowed = json!({"type": "array", "contains": {"const": HOST_PATH}});
         let both = [given("allowed", &allowed), given("hostPaths", &entries())];
-        schema.insert("not".to_owned(), json!({"type": "object", "allOf": both}));
+        let rules = json!([
+            {"not": {"type": "object", "allOf": both}},
+            {"properties": {"forbidden": {"items": {"not": {"const": ANY}}}}},
+        ]);
+        schema.insert("allOf".to_owned(), rules);
     }
 
     fn allows(&self, type_: &str) -> bool {

@@ -7,23 +7,29 @@
 
 use std::fmt::{self, Formatter};
 use std::ops::Deref;
+use std::vec;
 
 use serde::Deserialize;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
+use serde_json::de::SliceRead;
+use serde_json::value::RawValue;
+
 use crate::json::Text;
 
-/// The value that comes next, which is to be read once.
+/// The value that comes next, which is to be read once, or left alone to be skipped.
 pub(crate) trait Reader<'de> {
-    /// Leaves it out. Whether it is anything but `null`.
-    fn skip(&mut self) -> Result<bool, Failed>;
+    /// Whether it is anything but `null`.
+    fn is_given(&mut self) -> Result<bool, Failed>;
     fn text(&mut self) -> Result<Text<'de>, Failed>;
     fn optional_text(&mut self) -> Result<Option<Text<'de>>, Failed>;
     fn optional_flag(&mut self) -> Result<Option<bool>, Failed>;
     fn optional_number(&mut self) -> Result<Option<i32>, Failed>;
     fn optional_long_number(&mut self) -> Result<Option<i64>, Failed>;
+    /// Keeps the text of a value.
+    fn later(&mut self) -> Result<Later<'de>, Failed>;
     /// Reads an object, field by field.
     fn object(&mut self, object: &mut dyn Object<'de>) -> Result<(), Failed>;
     /// The same where it may be `null`. Whether it is an object.
@@ -38,7 +44,7 @@ pub(crate) struct Failed;
 
 /// Something with fields.
 pub(crate) trait Object<'de> {
-    /// Reads the value of a key, or skips it.
+    /// Reads the value of a key, or leaves it alone.
     fn field(&mut self, key: Text<'de>, value: &mut dyn Reader<'de>) -> Result<(), Failed>;
 
     /// What this is, in an error about a value that is something else.
@@ -92,9 +98,7 @@ macro_rules! object {
             ) -> Result<(), $crate::object::Failed> {
                 match key.as_str() {
                     $( $key => self.$field = $crate::object::Read::read(value)?, )*
-                    _ => {
-                        value.skip()?;
-                    }
+                    _ => {}
                 }
                 Ok(())
             }
@@ -147,6 +151,15 @@ impl<T> Deref for Sequence<T> {
     }
 }
 
+impl<T> IntoIterator for Sequence<T> {
+    type Item = T;
+    type IntoIter = vec::IntoIter<T>;
+
+    fn into_iter(self) -> vec::IntoIter<T> {
+        self.0.into_iter()
+    }
+}
+
 impl<'de, T: Read<'de>> List<'de> for Sequence<T> {
     fn element(&mut self, value: &mut dyn Reader<'de>) -> Result<(), Failed> {
         self.0.push(T::read(value)?);
@@ -177,6 +190,12 @@ impl<'de, T: Object<'de> + Default> Read<'de> for Option<T> {
     }
 }
 
+impl<'de, T: Object<'de>> Object<'de> for Box<T> {
+    fn field(&mut self, key: Text<'de>, value: &mut dyn Reader<'de>) -> Result<(), Failed> {
+        (**self).field(key, value)
+    }
+}
+
 impl<'de> Read<'de> for Text<'de> {
     fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed> {
         value.text()
@@ -204,6 +223,50 @@ impl<'de> Read<'de> for Option<i32> {
 impl<'de> Read<'de> for Option<i64> {
     fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed> {
         value.optional_long_number()
+    }
+}
+
+impl<'de> Read<'de> for Later<'de> {
+    fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed> {
+        value.later()
+    }
+}
+
+/// A value that few pods make anybody read: its text is kept, and decoded when it is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Later<'a>(Option<&'a RawValue>);
+
+impl<'a> Later<'a> {
+    /// Whether it may have this key somewhere in it. The text is searched, which costs less than
+    /// decoding it; where a key may be written in escapes, that would prove nothing.
+    pub(crate) fn may_have(&self, key: &str) -> bool {
+        self.0
+            .is_some_and(|raw| raw.get().contains(key) || raw.get().contains('\\'))
+    }
+
+    /// The object; `None` where it cannot be read, and an empty one where it is `null`.
+    pub(crate) fn object<T: Object<'a> + Default>(&self) -> Option<T> {
+        let mut object = T::default();
+        self.read(|json| decode(json, &mut object))?;
+        Some(object)
+    }
+
+    /// The same of a list.
+    pub(crate) fn list<T: Read<'a>>(&self) -> Option<Sequence<T>> {
+        let mut list = Sequence::default();
+        self.read(|json| json.deserialize_option(Extend(&mut list)))?;
+        Some(list)
+    }
+
+    fn read(
+        &self,
+        read: impl FnOnce(&mut serde_json::Deserializer<SliceRead<'a>>) -> serde_json::Result<()>,
+    ) -> Option<()> {
+        let Some(raw) = self.0 else {
+            return Some(());
+        };
+        let mut json = serde_json::Deserializer::from_slice(raw.get().as_bytes());
+        read(&mut json).ok()
     }
 }
 
@@ -332,7 +395,7 @@ impl<'de, D: Deserializer<'de>> Next<D, D::Error> {
 }
 
 impl<'de, D: Deserializer<'de>> Reader<'de> for Next<D, D::Error> {
-    fn skip(&mut self) -> Result<bool, Failed> {
+    fn is_given(&mut self) -> Result<bool, Failed> {
         self.read(|value| Option::<IgnoredAny>::deserialize(value).map(|found| found.is_some()))
     }
 
@@ -354,6 +417,10 @@ impl<'de, D: Deserializer<'de>> Reader<'de> for Next<D, D::Error> {
 
     fn optional_long_number(&mut self) -> Result<Option<i64>, Failed> {
         self.read(Option::deserialize)
+    }
+
+    fn later(&mut self) -> Result<Later<'de>, Failed> {
+        self.read(Option::deserialize).map(Later)
     }
 
     fn object(&mut self, object: &mut dyn Object<'de>) -> Result<(), Failed> {

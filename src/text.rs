@@ -1,6 +1,5 @@
 //! Words for people: how a message quotes what somebody wrote, and names a place in a document.
 
-use std::collections::BinaryHeap;
 use std::fmt::{self, Display, Formatter, Write as _};
 
 /// Input of the user between quotes, escaped, and cut where it is long: a message quotes the
@@ -60,13 +59,6 @@ impl<'a, I: Iterator<Item = Step<'a>> + Clone> Display for Steps<I> {
         }
         Ok(())
     }
-}
-
-/// A list in its order.
-// By a heap, whose code is a tenth of that of a sort.
-#[inline(never)]
-pub(crate) fn sorted<T: Ord>(list: Vec<T>) -> Vec<T> {
-    BinaryHeap::from(list).into_sorted_vec()
 }
 
 /// What others have said, fit for a message. Registries and scanners pass on what the author of an

@@ -13,9 +13,10 @@
 use crate::decode::{Level, Mode, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
-use crate::pod::container::{Container, Handler};
+use crate::pod::container::Handlers;
+use crate::pod::place::Place;
 use crate::pod::spec::Pod;
-use crate::text::Joined;
+use crate::text::{Joined, Quoted};
 
 section! {
     /// Probes and lifecycle hooks name no host, so the kubelet connects to the pod and to nothing else.
@@ -35,52 +36,61 @@ section! {
 pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &HostProbes, findings: &mut Findings<'p>) {
     for container in pod.containers() {
         let spec = container.spec;
-        let hooks = spec.lifecycle.as_ref();
-        let handlers: [(&[&str], _); 5] = [
-            (&["livenessProbe"], spec.liveness_probe.as_ref()),
-            (&["readinessProbe"], spec.readiness_probe.as_ref()),
-            (&["startupProbe"], spec.startup_probe.as_ref()),
-            (
-                &["lifecycle", "postStart"],
-                hooks.and_then(|hooks| hooks.post_start.as_ref()),
-            ),
-            (
-                &["lifecycle", "preStop"],
-                hooks.and_then(|hooks| hooks.pre_stop.as_ref()),
-            ),
-        ];
-        for (keys, handler) in handlers {
-            if let Some(handler) = handler {
-                judge_handler(&container, keys, handler, settings, findings);
+        for (key, written) in [
+            ("livenessProbe", &spec.liveness_probe),
+            ("readinessProbe", &spec.readiness_probe),
+            ("startupProbe", &spec.startup_probe),
+            ("lifecycle", &spec.lifecycle),
+        ] {
+            if written.may_have(HOST) {
+                let place = container.place().field(&[key]);
+                match written.object() {
+                    Some(handlers) => settings.judge(&place, &handlers, findings),
+                    None => findings.report(Finding::new(
+                        place,
+                        Found::Phrase("cannot be read".into()),
+                        Remedy::Must("be as Kubernetes has it".into()),
+                    )),
+                }
             }
         }
     }
 }
 
-fn judge_handler<'p>(
-    container: &Container<'p>,
-    keys: &[&'static str],
-    handler: &'p Handler<'p>,
-    settings: &HostProbes,
-    findings: &mut Findings<'p>,
-) {
-    for (key, connection) in [
-        ("httpGet", &handler.http_get),
-        ("tcpSocket", &handler.tcp_socket),
-    ] {
-        let host = connection.as_ref().and_then(|to| to.host.as_ref());
-        let host = host.map(Text::as_str).unwrap_or_default();
-        if host.is_empty() || settings.allowed.iter().any(|allowed| allowed == host) {
-            continue;
+impl HostProbes {
+    fn judge<'p>(&self, place: &Place<'p>, written: &Handlers<'_>, findings: &mut Findings<'p>) {
+        let hooks = [
+            ("postStart", written.post_start.as_deref()),
+            ("preStop", written.pre_stop.as_deref()),
+        ];
+        for (key, handlers) in hooks {
+            if let Some(handlers) = handlers {
+                self.judge(&place.clone().field(&[key]), handlers, findings);
+            }
         }
-        let place = container.place().field(keys).field(&[key, "host"]);
-        let found = Finding::new(place, Found::Text(host), Remedy::Remove);
-        let reason = "and the kubelet would connect to it from the node";
-        findings.report(if settings.allowed.is_empty() {
-            found.because(reason)
-        } else {
-            let allowed = Joined(&settings.allowed);
-            found.because(format!("{reason}; allowed are: {allowed}"))
-        });
+        let connections = [
+            ("httpGet", &written.http_get),
+            ("tcpSocket", &written.tcp_socket),
+        ];
+        for (key, connection) in connections {
+            let host = connection.as_ref().and_then(|to| to.host.as_ref());
+            let host = host.map(Text::as_str).unwrap_or_default();
+            if host.is_empty() || self.allowed.iter().any(|allowed| allowed == host) {
+                continue;
+            }
+            let place = place.clone().field(&[key, "host"]);
+            let found = Found::Phrase(format!("is {}", Quoted(host)).into());
+            let found = Finding::new(place, found, Remedy::Remove);
+            let reason = "and the kubelet would connect to it from the node";
+            findings.report(if self.allowed.is_empty() {
+                found.because(reason)
+            } else {
+                let allowed = Joined(&self.allowed);
+                found.because(format!("{reason}; allowed are: {allowed}"))
+            });
+        }
     }
 }
+
+/// The key of a host, as JSON has it.
+const HOST: &str = "\"host\"";

@@ -18,8 +18,9 @@ use std::fmt;
 
 use crate::decode::{Choices, Decode, Level, Mode, Node, Problems, Written, describe, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
+use crate::json::{Text, has, sorted};
 use crate::pod::spec::Pod;
-use crate::text::{Joined, Quoted, sorted};
+use crate::text::{Joined, Quoted};
 
 section! {
     /// Pods mount volumes of harmless types, and no files of their node.
@@ -189,14 +190,7 @@ fn segments(path: &str) -> Option<Vec<&str>> {
 }
 
 pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Findings<'p>) {
-    // By name, because there may be as many mounts as there is room for.
-    let written_to = LazyCell::new(|| {
-        let mounts = pod
-            .containers()
-            .flat_map(|container| &*container.spec.volume_mounts);
-        let written_to = mounts.filter(|mount| mount.read_only != Some(true));
-        sorted(written_to.map(|mount| mount.name.as_str()).collect())
-    });
+    let written_to = LazyCell::new(|| written_to(pod));
     let mut read_only: Vec<(&str, &str)> = Vec::new();
     for (index, volume) in pod.spec.volumes.iter().enumerate() {
         let name = volume.name.as_str();
@@ -228,7 +222,8 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Fin
                     }
                 }
                 None => {
-                    let is_written_to = written_to.binary_search(&name).is_ok();
+                    let names = written_to.as_ref();
+                    let is_written_to = names.is_none_or(|names| has(names, name));
                     let bounds = (!is_written_to).then_some("mounted read-only");
                     let found = Finding::new(place, Found::Text(path), settings.remedy())
                         .bounded_by(bounds.into_iter().collect());
@@ -245,6 +240,18 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Fin
     must_be_read_only(pod, read_only, findings);
 }
 
+/// The names of the volumes that a container may write to; `None` where that cannot be read.
+fn written_to<'p>(pod: &'p Pod<'p>) -> Option<Vec<Text<'p>>> {
+    let mut names = Vec::new();
+    for container in pod.containers() {
+        let mounts = container.mounts()?.into_iter();
+        let written_to = mounts.filter(|mount| mount.read_only != Some(true));
+        names.extend(written_to.map(|mount| mount.name));
+    }
+    // There may be as many mounts as there is room for, and as many volumes.
+    Some(sorted(names))
+}
+
 /// Judges the mounts of volumes, given by name and path, that may be mounted read-only.
 fn must_be_read_only<'p>(
     pod: &'p Pod<'p>,
@@ -256,7 +263,14 @@ fn must_be_read_only<'p>(
     }
     let volumes = sorted(volumes);
     for container in pod.containers() {
-        for (index, mount) in container.spec.volume_mounts.iter().enumerate() {
+        let Some(mounts) = container.mounts() else {
+            let place = container.place().field(&["volumeMounts"]);
+            let found = Found::Phrase("cannot be read".into());
+            let remedy = Remedy::Must("be as Kubernetes has it".into());
+            findings.report(Finding::new(place, found, remedy));
+            continue;
+        };
+        for (index, mount) in mounts.iter().enumerate() {
             let name = mount.name.as_str();
             let place = volumes.binary_search_by(|(volume, _)| (*volume).cmp(name));
             let Some((name, path)) = place.ok().and_then(|place| volumes.get(place)) else {

@@ -2,22 +2,22 @@
 
 use super::place::{ContainerKind, Place, Subject};
 use super::security_context::SecurityContext;
-use crate::json::Text;
-use crate::object::{Sequence, object};
-use crate::text::{Step, sorted};
+use crate::json::{Text, sorted};
+use crate::object::{Later, Sequence, object};
+use crate::text::Step;
 
 object! {
     /// The fields of a container that controls read.
     pub(crate) struct ContainerSpec<'a> {
         "name" pub(crate) name: Text<'a>,
         "image" pub(crate) image: Option<Text<'a>>,
-        "lifecycle" pub(crate) lifecycle: Option<Lifecycle<'a>>,
-        "livenessProbe" pub(crate) liveness_probe: Option<Handler<'a>>,
+        "lifecycle" pub(crate) lifecycle: Later<'a>,
+        "livenessProbe" pub(crate) liveness_probe: Later<'a>,
         "ports" pub(crate) ports: Sequence<ContainerPort<'a>>,
-        "readinessProbe" pub(crate) readiness_probe: Option<Handler<'a>>,
+        "readinessProbe" pub(crate) readiness_probe: Later<'a>,
         "securityContext" pub(crate) security_context: Option<SecurityContext<'a>>,
-        "startupProbe" pub(crate) startup_probe: Option<Handler<'a>>,
-        "volumeMounts" pub(crate) volume_mounts: Sequence<VolumeMount<'a>>,
+        "startupProbe" pub(crate) startup_probe: Later<'a>,
+        "volumeMounts" pub(crate) volume_mounts: Later<'a>,
     }
 }
 
@@ -32,17 +32,12 @@ object! {
 }
 
 object! {
-    /// What a container does when it starts and stops.
-    pub(crate) struct Lifecycle<'a> {
-        "postStart" pub(crate) post_start: Option<Handler<'a>>,
-        "preStop" pub(crate) pre_stop: Option<Handler<'a>>,
-    }
-}
-
-object! {
-    /// What a probe or a lifecycle hook does, as far as it connects to something.
-    pub(crate) struct Handler<'a> {
+    /// A probe, a lifecycle hook, or what holds both hooks: what they do, as far as it connects to
+    /// something.
+    pub(crate) struct Handlers<'a> {
         "httpGet" pub(crate) http_get: Option<Connection<'a>>,
+        "postStart" pub(crate) post_start: Option<Box<Self>>,
+        "preStop" pub(crate) pre_stop: Option<Box<Self>>,
         "tcpSocket" pub(crate) tcp_socket: Option<Connection<'a>>,
     }
 }
@@ -78,10 +73,15 @@ impl<'p> Container<'p> {
         self.spec.image.as_ref().map(Text::as_str)
     }
 
+    /// What it mounts; `None` where that cannot be read.
+    pub(crate) fn mounts(&self) -> Option<Sequence<VolumeMount<'p>>> {
+        self.spec.volume_mounts.list()
+    }
+
     /// The names of the volumes that it mounts, sorted.
-    pub(crate) fn mounted(&self) -> Vec<&'p str> {
-        let mounts = self.spec.volume_mounts.iter();
-        sorted(mounts.map(|mount| mount.name.as_str()).collect())
+    pub(crate) fn mounted(&self) -> Option<Vec<Text<'p>>> {
+        let mounts = self.mounts()?.into_iter();
+        Some(sorted(mounts.map(|mount| mount.name).collect()))
     }
 
     pub(crate) fn subject(&self) -> Subject<'p> {

@@ -203,9 +203,7 @@ impl<'de> Object<'de> for Walk<'de> {
                 self.template = below.template;
             }
             (_, "metadata") if !self.is_below => self.own = Read::read(value)?,
-            _ => {
-                value.skip()?;
-            }
+            _ => {}
         }
         Ok(())
     }

@@ -171,8 +171,6 @@ impl<'de> Object<'de> for ProfileAnnotations<'de> {
         if Target::of_key(key.as_str()).is_some() {
             let value = value.text()?;
             self.0.push(ProfileAnnotation { key, value });
-        } else {
-            value.skip()?;
         }
         Ok(())
     }

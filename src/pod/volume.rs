@@ -41,7 +41,7 @@ impl<'de> Object<'de> for VolumeSpec<'de> {
                 self.image = Read::read(value)?;
                 self.image.is_some()
             }
-            _ => value.skip()?,
+            _ => value.is_given()?,
         };
         if is_set {
             self.types.push(key);

@@ -7,10 +7,10 @@
 use std::cell::{Cell, OnceCell};
 
 use crate::finding::{Inherited, Taken};
+use crate::json::{Text, has, sorted};
 use crate::pod::container::Container;
 use crate::pod::place::{ContainerKind, Subject};
 use crate::pod::spec::Pod;
-use crate::text::sorted;
 use crate::violation::Violation;
 
 /// An UPDATE, as the rule looks at it.
@@ -22,7 +22,7 @@ pub(crate) struct Update<'u, 'p> {
     in_legacy: Search,
     in_stored: Search,
     any_runs_another_image: OnceCell<bool>,
-    newly_mounted: OnceCell<Vec<&'p str>>,
+    newly_mounted: OnceCell<Option<Vec<Text<'p>>>>,
 }
 
 impl<'u, 'p> Update<'u, 'p> {
@@ -109,13 +109,16 @@ impl<'u, 'p> Update<'u, 'p> {
             for container in self.pod.containers() {
                 let before = self.stored_as(&container);
                 let before = before.filter(|old| old.image() == container.image());
-                let before = before.map(|old| old.mounted()).unwrap_or_default();
-                let now = container.mounted().into_iter();
-                newly_mounted.extend(now.filter(|name| before.binary_search(name).is_err()));
+                let before = before.and_then(|old| old.mounted()).unwrap_or_default();
+                let now = container.mounted()?.into_iter();
+                newly_mounted.extend(now.filter(|name| !has(&before, name.as_str())));
             }
-            sorted(newly_mounted)
+            Some(sorted(newly_mounted))
         });
-        newly_mounted.binary_search(&volume).is_ok()
+        // Of what cannot be read, nothing is known.
+        newly_mounted
+            .as_ref()
+            .is_none_or(|names| has(names, volume))
     }
 
     /// Whether the stored object has this container with another image, or does not have it.

@@ -2,50 +2,24 @@
 //! skipped, not built.
 //!
 //! serde makes a decoder for each type anew, and most of each is how JSON is read: that would be a tenth
-//! of the module. Here [`Reader`] stands between the two, so that JSON is read by one decoder, and a
-//! type says only which of its fields has which key.
+//! of the module. Here JSON is read by one decoder, and a type says only where the value of a key goes.
 
 use std::fmt::{self, Formatter};
 use std::ops::Deref;
 use std::vec;
 
-use serde::Deserialize;
 use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
-
 use serde_json::de::SliceRead;
 use serde_json::value::RawValue;
 
 use crate::json::Text;
 
-/// The value that comes next, which is to be read once, or left alone to be skipped.
-pub(crate) trait Reader<'de> {
-    /// Whether it is anything but `null`.
-    fn is_given(&mut self) -> Result<bool, Failed>;
-    fn text(&mut self) -> Result<Text<'de>, Failed>;
-    fn optional_text(&mut self) -> Result<Option<Text<'de>>, Failed>;
-    fn optional_flag(&mut self) -> Result<Option<bool>, Failed>;
-    fn optional_number(&mut self) -> Result<Option<i32>, Failed>;
-    fn optional_long_number(&mut self) -> Result<Option<i64>, Failed>;
-    /// Keeps the text of a value.
-    fn later(&mut self) -> Result<Later<'de>, Failed>;
-    /// Reads an object, field by field.
-    fn object(&mut self, object: &mut dyn Object<'de>) -> Result<(), Failed>;
-    /// The same where it may be `null`. Whether it is an object.
-    fn optional_object(&mut self, object: &mut dyn Object<'de>) -> Result<bool, Failed>;
-    /// Reads a list, in which `null` means empty, as it does to the API server.
-    fn list(&mut self, list: &mut dyn List<'de>) -> Result<(), Failed>;
-}
-
-/// Reading has failed. Why, the reader keeps.
-#[derive(Debug)]
-pub(crate) struct Failed;
-
 /// Something with fields.
 pub(crate) trait Object<'de> {
-    /// Reads the value of a key, or leaves it alone.
-    fn field(&mut self, key: Text<'de>, value: &mut dyn Reader<'de>) -> Result<(), Failed>;
+    /// Where the value of a key goes.
+    fn slot(&mut self, key: &str) -> Slot<'_, 'de>;
 
     /// What this is, in an error about a value that is something else.
     fn noun(&self) -> &'static str {
@@ -53,15 +27,41 @@ pub(crate) trait Object<'de> {
     }
 }
 
+/// Something with fields, or nothing.
+pub(crate) trait Optional<'de> {
+    /// Makes it something.
+    fn something(&mut self) -> &mut dyn Object<'de>;
+}
+
 /// Something with elements.
 pub(crate) trait List<'de> {
-    /// Reads the next element.
-    fn element(&mut self, value: &mut dyn Reader<'de>) -> Result<(), Failed>;
+    /// Where the next element goes.
+    fn next(&mut self) -> Slot<'_, 'de>;
+}
+
+/// Where a value goes. `null` is a value where that is optional, and an empty list.
+pub(crate) enum Slot<'s, 'de> {
+    /// Nobody reads it.
+    Nowhere,
+    Text(&'s mut Text<'de>),
+    OptionalText(&'s mut Option<Text<'de>>),
+    OptionalFlag(&'s mut Option<bool>),
+    OptionalNumber(&'s mut Option<i32>),
+    OptionalLongNumber(&'s mut Option<i64>),
+    Object(&'s mut dyn Object<'de>),
+    OptionalObject(&'s mut dyn Optional<'de>),
+    List(&'s mut dyn List<'de>),
+    /// Whatever it is, its text is kept.
+    Later(&'s mut Later<'de>),
+    /// Its key goes here, unless it is `null`.
+    Keys(&'s mut Vec<Text<'de>>),
+    /// It is a text, and its key goes to the first of these.
+    Entry(&'s mut Text<'de>, &'s mut Text<'de>),
 }
 
 /// A type that can be the value of a key.
-pub(crate) trait Read<'de>: Sized {
-    fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed>;
+pub(crate) trait Field<'de> {
+    fn slot(&mut self) -> Slot<'_, 'de>;
 }
 
 /// Declares a JSON object by the keys that are read; all others are skipped.
@@ -91,30 +91,16 @@ macro_rules! object {
         }
 
         impl<'de> $crate::object::Object<'de> for $decoded {
-            fn field(
-                &mut self,
-                key: $crate::json::Text<'de>,
-                value: &mut dyn $crate::object::Reader<'de>,
-            ) -> Result<(), $crate::object::Failed> {
-                match key.as_str() {
-                    $( $key => self.$field = $crate::object::Read::read(value)?, )*
-                    _ => {}
+            fn slot(&mut self, key: &str) -> $crate::object::Slot<'_, 'de> {
+                match key {
+                    $( $key => $crate::object::Field::slot(&mut self.$field), )*
+                    _ => $crate::object::Slot::Nowhere,
                 }
-                Ok(())
             }
         }
 
-        $crate::object::deserialize!($decoded);
-    };
-}
-
-/// Lets serde decode an [`Object`], for those that something else holds.
-macro_rules! deserialize {
-    ($decoded:ty) => {
         impl<'de> ::serde::Deserialize<'de> for $decoded {
-            fn deserialize<D: ::serde::Deserializer<'de>>(
-                deserializer: D,
-            ) -> Result<Self, D::Error> {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let mut object = Self::default();
                 $crate::object::decode(deserializer, &mut object)?;
                 Ok(object)
@@ -123,14 +109,14 @@ macro_rules! deserialize {
     };
 }
 
-pub(crate) use {deserialize, object};
+pub(crate) use object;
 
 /// Decodes an object, which may not be `null`.
 pub(crate) fn decode<'de, D: Deserializer<'de>>(
     deserializer: D,
     object: &mut dyn Object<'de>,
 ) -> Result<(), D::Error> {
-    deserializer.deserialize_map(Fill(object)).map(|_| ())
+    deserializer.deserialize_map(FillObject(object))
 }
 
 /// A list in which `null` means empty, as it does to the API server.
@@ -160,75 +146,79 @@ impl<T> IntoIterator for Sequence<T> {
     }
 }
 
-impl<'de, T: Read<'de>> List<'de> for Sequence<T> {
-    fn element(&mut self, value: &mut dyn Reader<'de>) -> Result<(), Failed> {
-        self.0.push(T::read(value)?);
-        Ok(())
+impl<'de, T: Field<'de> + Default> List<'de> for Sequence<T> {
+    fn next(&mut self) -> Slot<'_, 'de> {
+        self.0.push(T::default());
+        self.0.last_mut().map_or(Slot::Nowhere, Field::slot)
     }
 }
 
-impl<'de, T: Read<'de>> Read<'de> for Sequence<T> {
-    fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed> {
-        let mut list = Self::default();
-        value.list(&mut list)?;
-        Ok(list)
+impl<'de, T: Field<'de> + Default> Field<'de> for Sequence<T> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        // Of a key that is written twice, the last value counts.
+        self.0.clear();
+        Slot::List(self)
     }
 }
 
-impl<'de, T: Object<'de> + Default> Read<'de> for T {
-    fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed> {
-        let mut object = T::default();
-        value.object(&mut object)?;
-        Ok(object)
+impl<'de, T: Object<'de>> Field<'de> for T {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::Object(self)
     }
 }
 
-impl<'de, T: Object<'de> + Default> Read<'de> for Option<T> {
-    fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed> {
-        let mut object = T::default();
-        Ok(value.optional_object(&mut object)?.then_some(object))
+impl<'de, T: Object<'de> + Default> Optional<'de> for Option<T> {
+    fn something(&mut self) -> &mut dyn Object<'de> {
+        self.insert(T::default())
+    }
+}
+
+impl<'de, T: Object<'de> + Default> Field<'de> for Option<T> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        *self = None;
+        Slot::OptionalObject(self)
     }
 }
 
 impl<'de, T: Object<'de>> Object<'de> for Box<T> {
-    fn field(&mut self, key: Text<'de>, value: &mut dyn Reader<'de>) -> Result<(), Failed> {
-        (**self).field(key, value)
+    fn slot(&mut self, key: &str) -> Slot<'_, 'de> {
+        (**self).slot(key)
     }
 }
 
-impl<'de> Read<'de> for Text<'de> {
-    fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed> {
-        value.text()
+impl<'de> Field<'de> for Text<'de> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::Text(self)
     }
 }
 
-impl<'de> Read<'de> for Option<Text<'de>> {
-    fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed> {
-        value.optional_text()
+impl<'de> Field<'de> for Option<Text<'de>> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::OptionalText(self)
     }
 }
 
-impl<'de> Read<'de> for Option<bool> {
-    fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed> {
-        value.optional_flag()
+impl<'de> Field<'de> for Option<bool> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::OptionalFlag(self)
     }
 }
 
-impl<'de> Read<'de> for Option<i32> {
-    fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed> {
-        value.optional_number()
+impl<'de> Field<'de> for Option<i32> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::OptionalNumber(self)
     }
 }
 
-impl<'de> Read<'de> for Option<i64> {
-    fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed> {
-        value.optional_long_number()
+impl<'de> Field<'de> for Option<i64> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::OptionalLongNumber(self)
     }
 }
 
-impl<'de> Read<'de> for Later<'de> {
-    fn read(value: &mut dyn Reader<'de>) -> Result<Self, Failed> {
-        value.later()
+impl<'de> Field<'de> for Later<'de> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::Later(self)
     }
 }
 
@@ -240,21 +230,28 @@ impl<'a> Later<'a> {
     /// Whether it may have this key somewhere in it. The text is searched, which costs less than
     /// decoding it; where a key may be written in escapes, that would prove nothing.
     pub(crate) fn may_have(&self, key: &str) -> bool {
-        self.0
-            .is_some_and(|raw| raw.get().contains(key) || raw.get().contains('\\'))
+        let (key, text) = (key.as_bytes(), self.0.map(RawValue::get));
+        let mut rest = text.unwrap_or_default().as_bytes();
+        while let Some((byte, behind)) = rest.split_first() {
+            if *byte == b'\\' || (Some(byte) == key.first() && rest.starts_with(key)) {
+                return true;
+            }
+            rest = behind;
+        }
+        false
     }
 
     /// The object; `None` where it cannot be read, and an empty one where it is `null`.
     pub(crate) fn object<T: Object<'a> + Default>(&self) -> Option<T> {
-        let mut object = T::default();
-        self.read(|json| decode(json, &mut object))?;
-        Some(object)
+        let mut object = Some(T::default());
+        self.read(|json| json.deserialize_option(FillOptional(&mut object)))?;
+        object
     }
 
     /// The same of a list.
-    pub(crate) fn list<T: Read<'a>>(&self) -> Option<Sequence<T>> {
+    pub(crate) fn list<T: Field<'a> + Default>(&self) -> Option<Sequence<T>> {
         let mut list = Sequence::default();
-        self.read(|json| json.deserialize_option(Extend(&mut list)))?;
+        self.read(|json| json.deserialize_option(FillList(&mut list)))?;
         Some(list)
     }
 
@@ -270,64 +267,87 @@ impl<'a> Later<'a> {
     }
 }
 
-/// Fills an object: here serde's decoder meets everything above.
-struct Fill<'o, 'de>(&'o mut dyn Object<'de>);
+struct FillObject<'o, 'de>(&'o mut dyn Object<'de>);
 
-impl<'de> DeserializeSeed<'de> for Fill<'_, 'de> {
-    type Value = bool;
+impl<'de> DeserializeSeed<'de> for FillObject<'_, 'de> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_option(self)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for Fill<'_, 'de> {
-    /// Whether there is an object.
-    type Value = bool;
+impl<'de> Visitor<'de> for FillObject<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.noun())
     }
 
-    fn visit_none<E>(self) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-        while let Some(key) = map.next_key()? {
-            map.next_value_seed(Field {
-                object: self.0,
-                key,
-            })?;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            match self.0.slot(key.as_str()) {
+                Slot::Nowhere => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Slot::Text(text) => *text = map.next_value()?,
+                Slot::OptionalText(text) => *text = map.next_value()?,
+                Slot::OptionalFlag(flag) => *flag = map.next_value()?,
+                Slot::OptionalNumber(number) => *number = map.next_value()?,
+                Slot::OptionalLongNumber(number) => *number = map.next_value()?,
+                Slot::Object(object) => map.next_value_seed(FillObject(object))?,
+                Slot::OptionalObject(object) => map.next_value_seed(FillOptional(object))?,
+                Slot::List(list) => map.next_value_seed(FillList(list))?,
+                Slot::Later(later) => later.0 = map.next_value()?,
+                Slot::Keys(keys) => {
+                    if map.next_value::<Option<IgnoredAny>>()?.is_some() {
+                        keys.push(key);
+                    }
+                }
+                Slot::Entry(own, text) => (*own, *text) = (key, map.next_value()?),
+            }
         }
-        Ok(true)
+        Ok(())
     }
 }
 
-/// Reads the value of a key of an object.
-struct Field<'o, 'de> {
-    object: &'o mut dyn Object<'de>,
-    key: Text<'de>,
-}
+struct FillOptional<'o, 'de>(&'o mut dyn Optional<'de>);
 
-impl<'de> DeserializeSeed<'de> for Field<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for FillOptional<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let mut next = Next::new(deserializer);
-        let read = self.object.field(self.key, &mut next);
-        next.finish(read)
+        deserializer.deserialize_option(self)
     }
 }
 
-/// Fills a list.
-struct Extend<'l, 'de>(&'l mut dyn List<'de>);
+impl<'de> Visitor<'de> for FillOptional<'_, 'de> {
+    type Value = ();
 
-impl<'de> Visitor<'de> for Extend<'_, 'de> {
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        decode(deserializer, self.0.something())
+    }
+}
+
+struct FillList<'l, 'de>(&'l mut dyn List<'de>);
+
+impl<'de> DeserializeSeed<'de> for FillList<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FillList<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -343,95 +363,26 @@ impl<'de> Visitor<'de> for Extend<'_, 'de> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Element(self.0))?.is_some() {}
+        while list.next_element_seed(FillElement(self.0))?.is_some() {}
         Ok(())
     }
 }
 
-/// Reads an element of a list.
-struct Element<'l, 'de>(&'l mut dyn List<'de>);
+/// Fills the next element of a list.
+struct FillElement<'l, 'de>(&'l mut dyn List<'de>);
 
-impl<'de> DeserializeSeed<'de> for Element<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for FillElement<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let mut next = Next::new(deserializer);
-        let read = self.0.element(&mut next);
-        next.finish(read)
-    }
-}
-
-/// The value that comes next; none when it has been read.
-struct Next<D, E> {
-    deserializer: Option<D>,
-    error: Option<E>,
-}
-
-impl<'de, D: Deserializer<'de>> Next<D, D::Error> {
-    fn new(deserializer: D) -> Self {
-        Self {
-            deserializer: Some(deserializer),
-            error: None,
+        match self.0.next() {
+            Slot::Object(object) => decode(deserializer, object),
+            Slot::Text(text) => {
+                *text = Text::deserialize(deserializer)?;
+                Ok(())
+            }
+            // There are lists of objects and of texts.
+            _ => IgnoredAny::deserialize(deserializer).map(|_| ()),
         }
-    }
-
-    fn read<T>(&mut self, read: impl FnOnce(D) -> Result<T, D::Error>) -> Result<T, Failed> {
-        let deserializer = self.deserializer.take().ok_or(Failed)?;
-        read(deserializer).map_err(|error| {
-            self.error = Some(error);
-            Failed
-        })
-    }
-
-    fn finish(self, read: Result<(), Failed>) -> Result<(), D::Error> {
-        match (read, self.error, self.deserializer) {
-            (Ok(()), _, None) => Ok(()),
-            // Nobody has read it.
-            (Ok(()), _, Some(deserializer)) => IgnoredAny::deserialize(deserializer).map(|_| ()),
-            (Err(Failed), Some(error), _) => Err(error),
-            (Err(Failed), None, _) => Err(D::Error::custom("a value is read twice")),
-        }
-    }
-}
-
-impl<'de, D: Deserializer<'de>> Reader<'de> for Next<D, D::Error> {
-    fn is_given(&mut self) -> Result<bool, Failed> {
-        self.read(|value| Option::<IgnoredAny>::deserialize(value).map(|found| found.is_some()))
-    }
-
-    fn text(&mut self) -> Result<Text<'de>, Failed> {
-        self.read(Text::deserialize)
-    }
-
-    fn optional_text(&mut self) -> Result<Option<Text<'de>>, Failed> {
-        self.read(Option::deserialize)
-    }
-
-    fn optional_flag(&mut self) -> Result<Option<bool>, Failed> {
-        self.read(Option::deserialize)
-    }
-
-    fn optional_number(&mut self) -> Result<Option<i32>, Failed> {
-        self.read(Option::deserialize)
-    }
-
-    fn optional_long_number(&mut self) -> Result<Option<i64>, Failed> {
-        self.read(Option::deserialize)
-    }
-
-    fn later(&mut self) -> Result<Later<'de>, Failed> {
-        self.read(Option::deserialize).map(Later)
-    }
-
-    fn object(&mut self, object: &mut dyn Object<'de>) -> Result<(), Failed> {
-        self.read(|value| decode(value, object))
-    }
-
-    fn optional_object(&mut self, object: &mut dyn Object<'de>) -> Result<bool, Failed> {
-        self.read(|value| Fill(object).deserialize(value))
-    }
-
-    fn list(&mut self, list: &mut dyn List<'de>) -> Result<(), Failed> {
-        self.read(|value| value.deserialize_option(Extend(list)))
     }
 }

@@ -78,7 +78,7 @@ impl HostProbes {
             if host.is_empty() || self.allowed.iter().any(|allowed| allowed == host) {
                 continue;
             }
-            let place = place.clone().field(&[key, "host"]);
+            let place = place.clone().field(&[key, HOST]);
             let found = Found::Phrase(format!("is {}", Quoted(host)).into());
             let found = Finding::new(place, found, Remedy::Remove);
             let reason = "and the kubelet would connect to it from the node";
@@ -92,5 +92,4 @@ impl HostProbes {
     }
 }
 
-/// The key of a host, as JSON has it.
-const HOST: &str = "\"host\"";
+const HOST: &str = "host";

@@ -20,6 +20,7 @@ use crate::decode::{Choices, Decode, Level, Mode, Node, Problems, Written, descr
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::{Text, has, sorted};
 use crate::pod::spec::Pod;
+use crate::pod::volume::HOST_PATH;
 use crate::text::{Joined, Quoted};
 
 section! {
@@ -194,12 +195,12 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Fin
     let mut read_only: Vec<(&str, &str)> = Vec::new();
     for (index, volume) in pod.spec.volumes.iter().enumerate() {
         let name = volume.name.as_str();
-        if volume.types.is_empty() && !settings.allows_any() {
+        if volume.types().next().is_none() && !settings.allows_any() {
             let place = pod.field(&["volumes"]).index(index);
             let found = Found::Phrase("has no type".into());
             findings.report(Finding::new(place, found, settings.remedy()).bounded_by(vec![name]));
         }
-        for type_ in volume.types.iter().map(|type_| type_.as_str()) {
+        for type_ in volume.types() {
             if settings.allows(type_) {
                 continue;
             }
@@ -311,7 +312,6 @@ impl Volumes {
 }
 
 const ANY: &str = "*";
-const HOST_PATH: &str = "hostPath";
 /// The types that the restricted level allows.
 const RESTRICTED: &[&str] = &[
     "configMap",

@@ -15,7 +15,7 @@ use serde::de::{self, Deserialize, DeserializeSeed, Deserializer};
 use super::profile::ProfileAnnotations;
 use super::spec::{Pod, PodSpec};
 use crate::json::{Node, Text};
-use crate::object::{self, Failed, Object, Read, Reader, object};
+use crate::object::{self, Field as _, Object, Optional, Slot, object};
 use crate::text::Step;
 
 /// The kinds whose objects are, or carry, a pod.
@@ -149,7 +149,7 @@ impl<'de> DeserializeSeed<'de> for Kind {
                 let mut walk = Walk::default();
                 walk.path = path;
                 object::decode(deserializer, &mut walk)?;
-                (walk.own, walk.template.unwrap_or_default())
+                (walk.own.take(), walk.template().unwrap_or_default())
             }
         };
         // A Pod without a spec, or a controller without a template, is nothing that the API
@@ -179,36 +179,48 @@ impl<'de> DeserializeSeed<'de> for Kind {
     }
 }
 
-/// Walks down `path` and decodes the PodTemplate at its end, and the object's own metadata at the
-/// top.
+/// Walks down `path` to the PodTemplate at its end, and to the object's own metadata at the top.
 #[derive(Default)]
 struct Walk<'a> {
     path: &'static [&'static str],
     is_below: bool,
+    below: Option<Box<Self>>,
     own: Option<ObjectMeta<'a>>,
     template: Option<PodTemplate<'a>>,
 }
 
+impl<'a> Walk<'a> {
+    fn template(self) -> Option<PodTemplate<'a>> {
+        match self.below {
+            Some(below) => below.template(),
+            None => self.template,
+        }
+    }
+}
+
 impl<'de> Object<'de> for Walk<'de> {
-    fn field(&mut self, key: Text<'de>, value: &mut dyn Reader<'de>) -> Result<(), Failed> {
-        match (self.path, key.as_str()) {
-            ([last], key) if key == *last => self.template = Read::read(value)?,
-            ([first, rest @ ..], key) if key == *first => {
-                let mut below = Self {
+    fn slot(&mut self, key: &str) -> Slot<'_, 'de> {
+        match self.path {
+            [last] if key == *last => self.template.slot(),
+            [first, rest @ ..] if key == *first => {
+                Slot::OptionalObject(self.below.insert(Box::new(Self {
                     path: rest,
                     is_below: true,
                     ..Self::default()
-                };
-                value.optional_object(&mut below)?;
-                self.template = below.template;
+                })))
             }
-            (_, "metadata") if !self.is_below => self.own = Read::read(value)?,
-            _ => {}
+            _ if key == "metadata" && !self.is_below => self.own.slot(),
+            _ => Slot::Nowhere,
         }
-        Ok(())
     }
 
     fn noun(&self) -> &'static str {
         "an object with a pod template"
+    }
+}
+
+impl<'de> Optional<'de> for Box<Walk<'de>> {
+    fn something(&mut self) -> &mut dyn Object<'de> {
+        self
     }
 }

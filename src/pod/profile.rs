@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::decode::{Decode, Node, Problems, describe};
 use crate::json::Text;
-use crate::object::{Failed, Object, Reader, object};
+use crate::object::{Object, Slot, object};
 
 /// A profile as a pod asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl WrittenProfile<'_> {
 pub(crate) struct ProfileAnnotations<'a>(Vec<ProfileAnnotation<'a>>);
 
 /// One profile annotation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ProfileAnnotation<'a> {
     key: Text<'a>,
     value: Text<'a>,
@@ -167,12 +167,15 @@ impl<'a> Target<'a> {
 }
 
 impl<'de> Object<'de> for ProfileAnnotations<'de> {
-    fn field(&mut self, key: Text<'de>, value: &mut dyn Reader<'de>) -> Result<(), Failed> {
-        if Target::of_key(key.as_str()).is_some() {
-            let value = value.text()?;
-            self.0.push(ProfileAnnotation { key, value });
+    fn slot(&mut self, key: &str) -> Slot<'_, 'de> {
+        if Target::of_key(key).is_none() {
+            return Slot::Nowhere;
         }
-        Ok(())
+        self.0.push(ProfileAnnotation::default());
+        let added = self.0.last_mut();
+        added.map_or(Slot::Nowhere, |added| {
+            Slot::Entry(&mut added.key, &mut added.value)
+        })
     }
 
     fn noun(&self) -> &'static str {

@@ -2,14 +2,13 @@
 //! beside its name.
 
 use crate::json::Text;
-use crate::object::{Failed, Object, Read, Reader, object};
+use crate::object::{Field as _, Object, Slot, object};
 
 /// A volume of a pod.
 #[derive(Debug, Default)]
 pub(crate) struct VolumeSpec<'a> {
     pub(crate) name: Text<'a>,
-    /// The keys beside the name whose value is not null; in what Kubernetes accepts there is one.
-    pub(crate) types: Vec<Text<'a>>,
+    other_types: Vec<Text<'a>>,
     pub(crate) host_path: Option<HostPathVolume<'a>>,
     pub(crate) image: Option<ImageVolume<'a>>,
 }
@@ -26,26 +25,27 @@ object! {
     }
 }
 
-impl<'de> Object<'de> for VolumeSpec<'de> {
-    fn field(&mut self, key: Text<'de>, value: &mut dyn Reader<'de>) -> Result<(), Failed> {
-        let is_set = match key.as_str() {
-            "name" => {
-                self.name = value.text()?;
-                return Ok(());
-            }
-            "hostPath" => {
-                self.host_path = Read::read(value)?;
-                self.host_path.is_some()
-            }
-            "image" => {
-                self.image = Read::read(value)?;
-                self.image.is_some()
-            }
-            _ => value.is_given()?,
-        };
-        if is_set {
-            self.types.push(key);
-        }
-        Ok(())
+impl<'a> VolumeSpec<'a> {
+    /// Its types: the keys beside the name whose value is not null. In what Kubernetes accepts there is
+    /// one.
+    pub(crate) fn types(&self) -> impl Iterator<Item = &str> {
+        let host_path = self.host_path.is_some().then_some(HOST_PATH);
+        let image = self.image.is_some().then_some(IMAGE);
+        let others = self.other_types.iter().map(Text::as_str);
+        host_path.into_iter().chain(image).chain(others)
     }
 }
+
+impl<'de> Object<'de> for VolumeSpec<'de> {
+    fn slot(&mut self, key: &str) -> Slot<'_, 'de> {
+        match key {
+            "name" => self.name.slot(),
+            HOST_PATH => self.host_path.slot(),
+            IMAGE => self.image.slot(),
+            _ => Slot::Keys(&mut self.other_types),
+        }
+    }
+}
+
+pub(crate) const HOST_PATH: &str = "hostPath";
+pub(crate) const IMAGE: &str = "image";

@@ -386,3 +386,86 @@ impl<'de> DeserializeSeed<'de> for FillElement<'_, 'de> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    object! {
+        struct Outer<'a> {
+            "inner" inner: Option<Inner<'a>>,
+            "later" later: Later<'a>,
+            "list" list: Sequence<Inner<'a>>,
+            "texts" texts: Sequence<Text<'a>>,
+        }
+    }
+
+    object! {
+        struct Inner<'a> {
+            "flag" flag: Option<bool>,
+            "long" long: Option<i64>,
+            "number" number: Option<i32>,
+            "text" text: Text<'a>,
+        }
+    }
+
+    #[test]
+    fn what_is_read_goes_where_it_belongs_and_the_rest_nowhere() {
+        let json = r#"{"a":[{"text":"x"}],"inner":{"flag":true,"long":9007199254740993,"number":-1,
+            "text":"b\"c","d":{"text":"y"}},"list":[{},{"text":"e"}],"texts":["f"]}"#;
+        let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+        let inner = outer.inner.unwrap();
+        assert_eq!(inner.flag, Some(true));
+        assert_eq!(inner.long, Some(9_007_199_254_740_993));
+        assert_eq!(inner.number, Some(-1));
+        assert_eq!(inner.text.as_str(), "b\"c");
+        let texts = outer.list.iter().map(|inner| inner.text.as_str());
+        assert_eq!(texts.collect::<Vec<_>>(), ["", "e"]);
+        assert_eq!(outer.texts.len(), 1);
+    }
+
+    #[test]
+    fn null_is_nothing_where_something_is_optional_and_an_empty_list() {
+        let json = r#"{"inner":null,"list":null,"texts":null,"later":null}"#;
+        let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+        assert!(outer.inner.is_none() && outer.list.is_empty() && outer.texts.is_empty());
+        assert_eq!(outer.later.list::<Text<'_>>().unwrap().len(), 0);
+        for json in [
+            "null",
+            r#"{"list":[null]}"#,
+            r#"{"texts":[null]}"#,
+            r#"{"inner":{"text":null}}"#,
+            r#"{"inner":[]}"#,
+            r#"{"list":{}}"#,
+        ] {
+            assert!(serde_json::from_str::<Outer<'_>>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn of_a_key_that_is_written_twice_the_last_value_counts() {
+        let json = r#"{"list":[{},{}],"inner":{"text":"a"},"texts":["b"],"inner":null,"list":[{}],
+            "texts":["c"]}"#;
+        let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+        assert!(outer.inner.is_none());
+        assert_eq!(outer.list.len(), 1);
+        assert_eq!(outer.texts[0].as_str(), "c");
+    }
+
+    #[test]
+    fn what_is_kept_for_later_is_searched_for_a_key_that_no_escape_can_hide() {
+        for (json, may_have) in [
+            (r#"{"later":{"a":1}}"#, false),
+            (r#"{"later":{"hos":{"ost":"hhos"}}}"#, false),
+            (r#"{"later":{"a":{"host":"x"}}}"#, true),
+            (r#"{"later":{"a":{"\u0068ost":"x"}}}"#, true),
+            (r#"{"other":{"host":"x"}}"#, false),
+        ] {
+            let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+            assert_eq!(outer.later.may_have("host"), may_have, "{json}");
+        }
+        let outer: Outer<'_> = serde_json::from_str(r#"{"later":{"text":1}}"#).unwrap();
+        assert!(outer.later.object::<Inner<'_>>().is_none());
+        assert!(outer.later.list::<Text<'_>>().is_none());
+    }
+}

@@ -1,10 +1,12 @@
 //! What the controls have found, each with the control that did.
 
+use std::cmp::Ordering;
 use std::fmt::{self, Display, Formatter};
 use std::mem;
 
 use crate::controls::Control;
 use crate::finding::{Finding, Findings};
+use crate::json::sorted;
 
 /// What is found, and by which control.
 #[derive(Debug)]
@@ -13,11 +15,26 @@ pub(crate) struct Violation<'p> {
     pub(crate) finding: Finding<'p>,
 }
 
-impl Violation<'_> {
-    fn sort_key(&self) -> impl Ord {
-        (self.control, self.finding.sort_key())
+impl Ord for Violation<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_control = self.control.cmp(&other.control);
+        by_control.then_with(|| self.finding.sort_key().cmp(&other.finding.sort_key()))
     }
 }
+
+impl PartialOrd for Violation<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Violation<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Violation<'_> {}
 
 /// What all controls have found.
 #[derive(Debug, Default)]
@@ -52,9 +69,7 @@ impl<'p> Outcome<'p> {
     }
 
     pub(crate) fn sort(&mut self) {
-        self.violations
-            .sort_unstable_by(|left, right| left.sort_key().cmp(&right.sort_key()));
-        self.violations
-            .dedup_by(|left, right| left.sort_key() == right.sort_key());
+        self.violations = sorted(mem::take(&mut self.violations));
+        self.violations.dedup();
     }
 }

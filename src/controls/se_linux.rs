@@ -11,7 +11,9 @@
 //! - **Source** `check_seLinuxOptions.go` of pod-security-admission; that a container's options take
 //!   the place of all of the pod's is the kubelet's `DetermineEffectiveSecurityContext`
 
-use crate::decode::{Choices, Decode, Level, Mode, Node, Problems, describe, section};
+use std::borrow::Cow;
+
+use crate::decode::{Choices, Decode, Level, Mode, Node, Problems, Standard, describe, section};
 use crate::finding::{Finding, Findings, Found, Remedy, Value};
 use crate::json::Text;
 use crate::pod::place::Place;
@@ -25,13 +27,8 @@ section! {
         "mode" mode: Mode = standard.mode_from(Level::Baseline),
         /// Not empty: the types that may be written; `""` is options without a type. The Pod Security
         /// Standard has `container_engine_t` since v1.31.
-        "allowedTypes" allowed_types: Choices<SeLinuxType> = Choices(
-            TYPES
-                .iter()
-                .take(if standard.is_since(31) { TYPES.len() } else { TYPES.len().saturating_sub(1) })
-                .map(|name| SeLinuxType((*name).to_owned()))
-                .collect(),
-        ),
+        "allowedTypes" allowed_types: Choices<SeLinuxType>
+            = Choices(types(standard).map(|name| SeLinuxType(name.into())).collect()),
         /// The users that may be written.
         "allowedUsers" allowed_users: Vec<String> = Vec::new(),
         /// The roles that may be written.
@@ -41,15 +38,18 @@ section! {
 
 /// An entry of `seLinux.allowedTypes`, which may be empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SeLinuxType(String);
+pub(crate) struct SeLinuxType(Cow<'static, str>);
 
-describe!(SeLinuxType: {"type": "string", "pattern": r"^(?:\S.*)?$"}, |name| name.0.as_str().into());
+describe!(
+    SeLinuxType: {"type": "string", "pattern": r"^$|\S"},
+    |name| name.0.as_ref().into(),
+);
 
 impl Decode for SeLinuxType {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         match node {
-            Node::Text("") => Some(Self(String::new())),
-            node => String::decode(node, problems).map(Self),
+            Node::Text("") => Some(Self("".into())),
+            node => String::decode(node, problems).map(|name| Self(name.into())),
         }
     }
 }
@@ -121,7 +121,7 @@ impl SeLinux {
             .find(|allowed| !allowed.0.is_empty());
         Remedy::OneOf {
             allowed: self.allowed_types.iter().map(ToString::to_string).collect(),
-            suggestion: first.map(|first| Value::from(first.0.clone())),
+            suggestion: first.map(|first| Value::Text(first.0.clone())),
         }
     }
 }
@@ -130,11 +130,11 @@ fn text<'p>(written: &'p Option<Text<'p>>) -> &'p str {
     written.as_ref().map(Text::as_str).unwrap_or_default()
 }
 
+/// The types that the standard allows, the newest last.
+fn types(standard: Standard) -> impl Iterator<Item = &'static str> {
+    let newest = standard.is_since(31).then_some("container_engine_t");
+    let first = ["", "container_t", "container_init_t", "container_kvm_t"];
+    first.into_iter().chain(newest)
+}
+
 const OPTIONS: &str = "seLinuxOptions";
-const TYPES: &[&str] = &[
-    "",
-    "container_t",
-    "container_init_t",
-    "container_kvm_t",
-    "container_engine_t",
-];

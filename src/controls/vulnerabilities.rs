@@ -18,6 +18,7 @@
 mod cvss;
 mod report;
 
+use std::cmp::Reverse;
 use std::fmt::{self, Write as _};
 
 use self::cvss::Cvss;
@@ -25,6 +26,7 @@ use self::report::{Report, Score, Severity, Source, Vulnerability};
 use crate::decode::{Decode, Mode, Node, Problems, Written, describe, section, words};
 use crate::finding::Findings;
 use crate::host_calls::Answer;
+use crate::json::sorted;
 use crate::lookups::{Lookups, Refusal, Uses};
 use crate::text::{Joined, Quoted};
 use crate::time::{self, Duration};
@@ -448,14 +450,14 @@ struct Worst<'r>(Vec<&'r Vulnerability>);
 
 impl fmt::Display for Worst<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut findings = self.0.clone();
-        findings.sort_unstable_by(|left, right| {
-            left.severity
-                .cmp(&right.severity)
-                .then(right.score().cmp(&left.score()))
-                .then(left.id.cmp(&right.id))
-                .then(left.package.cmp(&right.package))
+        let positions = self.0.iter().enumerate().map(|(position, found)| {
+            let score = Reverse(found.score());
+            (found.severity, score, &found.id, &found.package, position)
         });
+        let positions = sorted(positions.collect()).into_iter();
+        let mut findings: Vec<_> = positions
+            .filter_map(|(.., position)| self.0.get(position))
+            .collect();
         findings.dedup();
         for (position, found) in findings.iter().take(SHOWN).enumerate() {
             if position > 0 {

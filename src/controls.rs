@@ -19,6 +19,7 @@ pub(crate) mod registries;
 pub(crate) mod root_user;
 pub(crate) mod se_linux;
 pub(crate) mod seccomp;
+pub(crate) mod service_account_token;
 pub(crate) mod share_process_namespace;
 pub(crate) mod signatures;
 pub(crate) mod sysctls;
@@ -65,6 +66,8 @@ macro_rules! controls {
             pod whole volumes Volumes "volumes";
             /// Provide the least permissions, avoid root and escalation
             pod each read_only_root_filesystem ReadOnlyRootFilesystem "readOnlyRootFilesystem";
+            /// Provide the least permissions, avoid root and escalation
+            pod each service_account_token ServiceAccountToken "serviceAccountToken";
             /// Use a trusted registry
             images each registries Registries "registries";
             /// Use a trusted registry

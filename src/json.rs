@@ -374,6 +374,45 @@ mod tests {
     }
 
     #[test]
+    fn values_are_the_same_as_json_has_it() {
+        let different = [
+            "null",
+            "true",
+            "false",
+            "0",
+            "1",
+            "0.5",
+            "1.5",
+            r#""""#,
+            r#""a""#,
+            "[]",
+            "[1]",
+            "[1,2]",
+            "[2]",
+            r#"{"a":1}"#,
+            r#"{"a":2}"#,
+            r#"{"b":1}"#,
+            r#"{"a":1,"b":1}"#,
+        ];
+        for (position, left) in different.iter().enumerate() {
+            for (other, right) in different.iter().enumerate() {
+                assert_eq!(are_same(left, right), position == other, "{left} {right}");
+            }
+        }
+        // To the API server a key that is null is left out.
+        assert!(are_same(r#"{"a":1,"b":null}"#, r#"{"a":1}"#));
+        assert!(are_same(r#"{"b":null}"#, "{}"));
+    }
+
+    fn are_same(left: &str, right: &str) -> bool {
+        let (left, right) = (
+            Document::from_slice(left.as_bytes()).unwrap(),
+            Document::from_slice(right.as_bytes()).unwrap(),
+        );
+        left.root().is_same_as(right.root())
+    }
+
+    #[test]
     fn an_error_never_repeats_the_input() {
         for input in [
             r#""s3cret, expected s3cret""#,

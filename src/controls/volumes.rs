@@ -267,7 +267,7 @@ fn must_be_read_only<'p>(
         let Some(mounts) = container.mounts() else {
             let place = container.place().field(&["volumeMounts"]);
             let found = Found::Phrase("cannot be read".into());
-            let remedy = Remedy::Must("be as Kubernetes has it".into());
+            let remedy = Remedy::Must("be a list of mounts, each with a mountPath".into());
             findings.report(Finding::new(place, found, remedy));
             continue;
         };

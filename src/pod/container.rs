@@ -50,6 +50,7 @@ object! {
 
 object! {
     pub(crate) struct VolumeMount<'a> {
+        "mountPath" pub(crate) path: Text<'a>,
         "name" pub(crate) name: Text<'a>,
         "readOnly" pub(crate) read_only: Option<bool>,
     }
@@ -73,7 +74,8 @@ impl<'p> Container<'p> {
         self.spec.image.as_ref().map(Text::as_str)
     }
 
-    /// What it mounts; `None` where that cannot be read.
+    /// What it mounts; `None` where that cannot be read. It is decoded for whom asks only: nearly every
+    /// container has some mounts, and hardly anybody looks.
     pub(crate) fn mounts(&self) -> Option<Sequence<VolumeMount<'p>>> {
         self.spec.volume_mounts.list()
     }

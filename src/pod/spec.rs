@@ -34,6 +34,7 @@ object! {
         "hostIPC" pub(crate) host_ipc: Option<bool>,
         "hostUsers" pub(crate) host_users: Option<bool>,
         "shareProcessNamespace" pub(crate) share_process_namespace: Option<bool>,
+        "automountServiceAccountToken" pub(crate) automount_service_account_token: Option<bool>,
         "os" os: Option<PodOs<'a>>,
         "securityContext" security_context: Option<SecurityContext<'a>>,
     }

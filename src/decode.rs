@@ -229,6 +229,7 @@ macro_rules! section {
     (
         $(#[doc = $doc:literal])*
         $(#[derive($($derive:ident),+)])?
+        $(#[cfg_attr($($attribute:tt)*)])?
         $vis:vis struct $name:ident $(in $standard:ident)? $(over $shared:ident)? {
             $(
                 $(#[doc = $key_doc:literal])*
@@ -243,6 +244,7 @@ macro_rules! section {
     ) => {
         $(#[doc = $doc])*
         #[derive(Debug, Clone $($(, $derive)+)?)]
+        $(#[cfg_attr($($attribute)*)])?
         $vis struct $name {
             $( $(#[doc = $key_doc])* pub(crate) $field: $type, )*
             $($( $(#[doc = $followed_doc])* $followed: $followed_type, )*)?
@@ -275,21 +277,19 @@ macro_rules! section {
                 let _known = problems.count();
                 let values = problems.values(node, &[$( $key ),*])?;
                 let [$( $field ),*] = values;
-                let mut section = Self::unset(problems.standard);
-                $(
-                    if let Some(value) = problems.read($key, $field) {
-                        section.$field = value;
-                    }
-                )*
+                $( let $standard = problems.standard; )?
+                $( let $shared = problems.standard; )?
+                // Each default is made only where it is needed.
+                let section = Self {
+                    $( $field: problems.read($key, $field).unwrap_or_else(|| $default), )*
+                    $($( $followed: $value, )*)?
+                };
                 let _written = $crate::decode::Written {
                     keys: &[$( $key ),*],
                     values: &values,
                     is_sound: problems.count() == _known,
                 };
-                $(
-                    let $standard = problems.standard;
-                    _written.refuse_without_mode(section.mode, $standard, problems);
-                )?
+                $( _written.refuse_without_mode(section.mode, $standard, problems); )?
                 $( $check(&section, &_written, problems); )?
                 Some(section)
             }
@@ -297,9 +297,11 @@ macro_rules! section {
 
         #[cfg(feature = "schema")]
         impl $crate::schema::Describe for $name {
+            $( const SAYS_DEFAULTS: bool = stringify!($standard).is_empty(); )?
+
             fn schema() -> $crate::schema::Schema {
                 let default = Self::default();
-                let schema = $crate::schema::section(&[$( $doc ),*], [$((
+                let mut schema = $crate::schema::section(&[$( $doc ),*], [$((
                     $key,
                     $crate::schema::key(
                         &default.$field,
@@ -307,10 +309,10 @@ macro_rules! section {
                         &[$( $key_doc ),*],
                     ),
                 )),*]);
-                $($(
-                    let mut schema = schema;
-                    $schema(&mut schema);
-                )?)?
+                if !Self::SAYS_DEFAULTS {
+                    $crate::schema::say_no_defaults(&mut schema);
+                }
+                $($( $schema(&mut schema); )?)?
                 schema
             }
 

@@ -53,4 +53,4 @@ pub use image::reference::{Reference, ReferenceError};
 #[cfg(feature = "schema")]
 pub use schema::Key;
 #[cfg(feature = "schema")]
-pub use settings::{settings_keys, settings_schema};
+pub use settings::{settings_defaults, settings_keys, settings_schema};

@@ -4,9 +4,11 @@
 //! - **Unset** means the runtime's default set
 //! - **Allowed** `drop` with every entry of `capabilities.requiredDrop`, and `add` with no entry
 //!   outside `capabilities.allowedAdd`; both compare exactly, `*` in `allowedAdd` is any
-//! - **Not applicable** on Windows, where the field may not be set
+//! - **Not applicable** on Windows, where the field may not be set; at the baseline level what is added
+//!   there is judged all the same
 //! - **Differs from the Pod Security Standard** in nothing at its default
-//! - **Source** `check_capabilities_restricted.go` of pod-security-admission; that runtimes fold
+//! - **Source** `check_capabilities_restricted.go` and `check_capabilities_baseline.go` of
+//!   pod-security-admission; that runtimes fold
 //!   the case and take a `CAP_` prefix for granted is containerd's `WithCapabilities`
 
 use std::borrow::Cow;
@@ -53,27 +55,23 @@ impl Capabilities {
         }
     }
 
-    /// A schema cannot compare two lists, but it can say it of the words that stand in them by
-    /// default.
+    /// A schema cannot compare two lists, but for single words; what is in one by default differs by
+    /// level.
     #[cfg(feature = "schema")]
     fn check_in_schema(schema: &mut crate::schema::Schema) {
         use crate::schema::{given, json};
 
-        let list = |word: &str| json!({"type": "array", "contains": {"const": word}});
-        let holds = |key: &str, word: &str| given(key, &list(word));
-        let holds_by_default = |key: &str, word: &str| json!({"properties": {key: {"anyOf": [{"type": "null"}, list(word)]}}});
-        let all = [
-            holds("allowedAdd", ALL),
-            holds_by_default("requiredDrop", ALL),
-        ];
-        let net_bind_service = [
-            holds_by_default("allowedAdd", NET_BIND_SERVICE),
-            holds("requiredDrop", NET_BIND_SERVICE),
-        ];
+        let holds = |key: &str, word: &str| {
+            given(key, &json!({"type": "array", "contains": {"const": word}}))
+        };
+        let both = |word| {
+            let both = [holds("allowedAdd", word), holds("requiredDrop", word)];
+            json!({"not": {"type": "object", "allOf": both}})
+        };
         let rules = json!([
             {"properties": {"requiredDrop": {"items": {"not": {"const": ANY}}}}},
-            {"not": {"type": "object", "allOf": all}},
-            {"not": {"type": "object", "allOf": net_bind_service}},
+            both(ALL),
+            both(NET_BIND_SERVICE),
         ]);
         schema.insert("allOf".to_owned(), rules);
     }

@@ -8,8 +8,8 @@
 //!   With `require: nonRootUser` an effective `runAsUser` other than 0 is as good
 //! - **Not applicable** with `relaxForUserNamespaces` to pods with `hostUsers: false`, whose root
 //!   is nobody on the node. Windows pods are judged
-//! - **Differs from the Pod Security Standard** in nothing at its default, but that the standard
-//!   relaxes for user namespaces by itself since 1.35
+//! - **Differs from the Pod Security Standard** in nothing at its default. The standard has it at its
+//!   restricted level, and relaxes for user namespaces since 1.35
 //! - **Source** `check_runAsNonRoot.go` and `check_runAsUser.go` of pod-security-admission
 
 use crate::decode::{Level, Mode, section, words};
@@ -26,7 +26,7 @@ section! {
         /// `runAsNonRoot`: `runAsNonRoot: true` in effect for each container, and `false` nowhere;
         /// `nonRootUser`: an effective `runAsUser` other than 0 is as good.
         "require" require: Requirement = Requirement::RunAsNonRoot,
-        /// `true`: pods with `hostUsers: false` are not judged, as in Pod Security since 1.35.
+        /// `true`: pods with `hostUsers: false` are not judged. `false` where `version` is before v1.35.
         "relaxForUserNamespaces" relax_for_user_namespaces: bool = standard.is_since(35),
     }
 }

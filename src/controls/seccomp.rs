@@ -8,10 +8,12 @@
 //!   them, also an overridden one. With `seccomp.required` each container needs an effective
 //!   profile: its own field, else the pod's; with `honor` the container's annotation stands
 //!   between the two and the pod's annotation comes last
-//! - **Not applicable** on Windows, where the fields may not be set
+//! - **Not applicable** on Windows, where the fields may not be set; at the baseline level what is
+//!   written there is judged all the same
 //! - **Differs from the Pod Security Standard** in nothing at its default, but that a `Localhost`
 //!   field without a name, which the API server refuses anyway, is a violation too
-//! - **Source** `check_seccompProfile_restricted.go` of pod-security-admission. Kubernetes 1.27
+//! - **Source** `check_seccompProfile_restricted.go` and `check_seccompProfile_baseline.go` of
+//!   pod-security-admission. Kubernetes 1.27
 //!   and later do not act on the annotations: with `annotations: ignore` one is a warning
 
 use crate::decode::{AnnotationUse, Choices, Level, Mode, section};

@@ -98,12 +98,14 @@ impl Key<'_> {
     }
 
     /// Rancher writes the default of each question that it shows into the settings. There a mode of
-    /// what can find nothing would be an error, and a list looks empty while its default is in force.
+    /// what can find nothing would be an error, a list looks empty while its default is in force, and
+    /// what is the default of one level would be saved with another.
     fn default(&self) -> Option<String> {
         let default = self.setting.default.as_ref()?;
         let is_list_with_entries = default.as_array().is_some_and(|list| !list.is_empty());
         let is_idle_mode = self.is_mode() && self.of.is_idle();
-        (!self.is_heading() && !is_list_with_entries && !is_idle_mode).then(|| yaml(default))
+        let is_said = !self.of.is_levelled() && !is_list_with_entries && !is_idle_mode;
+        (!self.is_heading() && is_said).then(|| yaml(default))
     }
 
     /// What a person would ask: to be worked over.

@@ -159,6 +159,12 @@ pub(crate) fn refuse_idle(schema: &mut Schema, finders: &[Value], harmless: &Val
     schema.insert("allOf".to_owned(), json!([{"anyOf": any}]));
 }
 
+/// A list of a section, with entries like these only.
+pub(crate) fn restrict_entries(schema: &mut Schema, key: &str, entries: &Value) {
+    let rules = json!([{"properties": {key: {"items": entries}}}]);
+    schema.insert("allOf".to_owned(), rules);
+}
+
 /// The key is written, with a value like this.
 pub(crate) fn given(key: &str, value: &Value) -> Value {
     json!({"required": [key], "properties": {key: value}})

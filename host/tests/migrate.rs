@@ -55,10 +55,14 @@ fn each_case_becomes_the_settings_that_say_the_same() {
             continue;
         };
         let mut expected = becomes.clone();
-        for control in on_by_default() {
-            let disabled = || json!({"mode": "disabled"});
-            expected.entry(control.to_owned()).or_insert_with(disabled);
+        for (control, section) in &mut expected {
+            let mut all = Setting::all().into_iter();
+            let is_levelled = all.any(|setting| setting.name == control && setting.is_levelled());
+            if let (true, Value::Object(keys)) = (is_levelled, section) {
+                keys.entry("mode").or_insert(json!("enforce"));
+            }
         }
+        expected.insert("level".to_owned(), json!("privileged"));
         expected.insert("onUpdate".to_owned(), json!("allViolations"));
         let settings: Value = yaml_serde::from_str(yaml).unwrap();
         assert_eq!(settings, json!(expected), "{name}");
@@ -121,16 +125,12 @@ fn the_command_prints_settings_or_says_why_it_cannot() {
             .write_stdin(settings.to_owned());
         command.assert()
     };
-    let nothing_else: Vec<String> = on_by_default()
-        .map(|control| format!("{control}:\n  mode: disabled\n"))
-        .collect();
-    let nothing_else = nothing_else.concat();
     migrate(&["--from", "share-pid-namespace"], "")
         .code(0)
         .stderr("")
-        .stdout(format!(
-            "shareProcessNamespace:\n  mode: enforce\n{nothing_else}onUpdate: allViolations\n"
-        ));
+        .stdout(
+            "level: privileged\nshareProcessNamespace:\n  mode: enforce\nonUpdate: allViolations\n",
+        );
     migrate(
         &["--from", "pod-privileged", "-"],
         "skip_init_containers: true\n",
@@ -245,12 +245,4 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
-/// The controls that a migration to others switches off, in the order in which it writes them.
-fn on_by_default() -> impl Iterator<Item = &'static str> {
-    let settings = Setting::all().into_iter();
-    settings
-        .filter(Setting::is_on_by_default)
-        .map(|control| control.name)
 }

@@ -55,25 +55,11 @@ impl Capabilities {
         }
     }
 
-    /// A schema cannot compare two lists, but for single words; what is in one by default differs by
-    /// level.
+    /// A schema cannot compare two lists.
     #[cfg(feature = "schema")]
     fn check_in_schema(schema: &mut crate::schema::Schema) {
-        use crate::schema::{given, json};
-
-        let holds = |key: &str, word: &str| {
-            given(key, &json!({"type": "array", "contains": {"const": word}}))
-        };
-        let both = |word| {
-            let both = [holds("allowedAdd", word), holds("requiredDrop", word)];
-            json!({"not": {"type": "object", "allOf": both}})
-        };
-        let rules = json!([
-            {"properties": {"requiredDrop": {"items": {"not": {"const": ANY}}}}},
-            both(ALL),
-            both(NET_BIND_SERVICE),
-        ]);
-        schema.insert("allOf".to_owned(), rules);
+        let items = crate::schema::json!({"not": {"const": ANY}});
+        crate::schema::restrict_entries(schema, "requiredDrop", &items);
     }
 }
 

@@ -74,15 +74,8 @@ impl Volumes {
     /// A schema cannot compare two lists, nor does it know what `*` means beside the other.
     #[cfg(feature = "schema")]
     fn check_in_schema(schema: &mut crate::schema::Schema) {
-        use crate::schema::{entries, given, json};
-
-        let allowed = json!({"type": "array", "contains": {"const": HOST_PATH}});
-        let both = [given("allowed", &allowed), given("hostPaths", &entries())];
-        let rules = json!([
-            {"not": {"type": "object", "allOf": both}},
-            {"properties": {"forbidden": {"items": {"not": {"const": ANY}}}}},
-        ]);
-        schema.insert("allOf".to_owned(), rules);
+        let items = crate::schema::json!({"not": {"const": ANY}});
+        crate::schema::restrict_entries(schema, "forbidden", &items);
     }
 
     fn allows(&self, type_: &str) -> bool {

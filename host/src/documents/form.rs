@@ -104,7 +104,9 @@ impl Key<'_> {
         let default = self.setting.default.as_ref()?;
         let is_list_with_entries = default.as_array().is_some_and(|list| !list.is_empty());
         let is_idle_mode = self.is_mode() && self.of.is_idle();
-        let is_said = !self.of.is_levelled() && !is_list_with_entries && !is_idle_mode;
+        // Without a list, nothing can be added to a sequence; an empty one is not saved.
+        let is_levelled = self.of.is_levelled() && self.kind() != "sequence[";
+        let is_said = !is_levelled && !is_list_with_entries && !is_idle_mode;
         (!self.is_heading() && is_said).then(|| yaml(default))
     }
 
@@ -152,7 +154,11 @@ impl Key<'_> {
             let list = default.as_array().into_iter().flatten();
             let mut entries: Vec<&str> = list.filter_map(|entry| entry.as_str()).collect();
             entries.extend(default.as_str());
-            sentences.push(format!("Left empty: {}.", entries.join(", ")));
+            if self.is_mode() && self.of.is_levelled() {
+                sentences.push("Left empty: as the level has it.".to_owned());
+            } else if !entries.is_empty() {
+                sentences.push(format!("Left empty: {}.", entries.join(", ")));
+            }
         }
         sentences.join(" ")
     }
@@ -362,8 +368,8 @@ questions:
   group: Host ports
   label: Mode
   description: >-
-    enforce: reject the workload. warn: accept it with a warning. disabled: do not look.
-  default: enforce
+    enforce: reject the workload. warn: accept it with a warning. disabled: do not look. Left empty:
+    as the level has it.
   options: [enforce, warn, disabled]
 - variable: hostPorts.allowed
   type: sequence[

@@ -4,9 +4,8 @@
 //! payload -> request + settings            neither can hide what is wrong with the other
 //!   out of scope (DELETE, CONNECT, status) -> accept
 //!   a kind that carries no pod             -> accept, with a warning
-//!   UPDATE of anything but the pod         -> accept, where all violations count
 //!   workload -> controls -> findings
-//!   UPDATE: minus what the stored object has already, where only new ones do
+//!   UPDATE, CREATE by a controller: minus what was there before
 //!   images left -> host calls -> findings
 //! -> verdict -> response
 //! ```
@@ -23,8 +22,9 @@ use self::request::{Object, Operation, Payload, Request, Title};
 use self::response::Response;
 use crate::host_calls::Host;
 use crate::json::{self, Text};
-use crate::review::review;
-use crate::settings::{OnUpdate, Settings};
+use crate::review::legacy::{Before, Change};
+use crate::review::{Terms, review};
+use crate::settings::Settings;
 use crate::text::Quoted;
 
 /// Judges one request. The answer is always a response that Kubewarden can decode.
@@ -48,19 +48,23 @@ fn respond(payload: &[u8], host: &dyn Host) -> Response {
             return Response::undecodable("the admission request", &json::describe_error(&error));
         }
     };
-    let settings = match &decoded.settings {
+    let settings = || match &decoded.settings {
         None => Ok(Settings::default()),
         Some(Ok(document)) => Settings::from_node(document.root()),
         Some(Err(problem)) => Err(vec![format!("settings: {problem}")]),
     };
-    let settings = match settings {
-        Ok(settings) => settings,
-        Err(problems) => return Response::invalid_settings(&problems),
+    let terms = Terms {
+        settings: &match settings() {
+            Ok(settings) => settings,
+            Err(problems) => return Response::invalid_settings(&problems),
+        },
+        settings_again: &|| settings().ok(),
+        host,
     };
-    judge(decoded.request, &settings, payload, host)
+    judge(decoded.request, &terms, payload)
 }
 
-fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn Host) -> Response {
+fn judge(request: Request<'_>, terms: &Terms<'_>, payload: &[u8]) -> Response {
     if request.is_out_of_scope() {
         return Response::accept();
     }
@@ -77,13 +81,6 @@ fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn H
             return Response::undecodable(&format!("the {}", kind.name()), &problem);
         }
     };
-    if request.operation == Operation::Update
-        && settings.on_update == OnUpdate::AllViolations
-        && request::leaves_pod_alone(payload, kind, &workload.pod)
-    {
-        // Not even with all violations: a finalizer must come off, and a Job finish.
-        return Response::accept();
-    }
     let namespace = request
         .namespace
         .as_ref()
@@ -94,12 +91,23 @@ fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn H
     let stored = LazyCell::new(|| {
         request
             .old_object
-            .filter(|_| request.operation == Operation::Update)
-            .filter(|_| settings.on_update == OnUpdate::NewViolations)
             .and_then(|raw| Object::Raw(raw).into_workload(kind).ok())
     });
     let stored_pod = || stored.as_ref().map(|stored| &stored.pod);
-    let outcome = review(&workload.pod, namespace, settings, stored_pod, host);
+    let is_untouched = || request::leaves_pod_alone(payload, kind, &workload.pod);
+    let maker = || request::maker(payload);
+    let before = Before {
+        kind,
+        namespace,
+        change: match request.operation {
+            Operation::Update => Change::Update {
+                stored: &stored_pod,
+                is_untouched: &is_untouched,
+            },
+            _ => Change::Create { maker: &maker },
+        },
+    };
+    let outcome = review(&workload.pod, &before, terms);
     let name = request
         .name
         .as_ref()
@@ -110,7 +118,7 @@ fn judge(request: Request<'_>, settings: &Settings, payload: &[u8], host: &dyn H
         name: name.or(workload.metadata.name()),
         namespace,
     };
-    Response::of_outcome(&title, &outcome, settings)
+    Response::of_outcome(&title, &outcome)
 }
 
 #[cfg(test)]

@@ -31,53 +31,54 @@ use crate::decode::words;
 /// The list, in the order in which violations are listed: for each control the advice of the article
 /// that it follows, how it judges (`pod`: the pod alone; `images`: the image references;
 /// `supply_chain`: what the host knows of the images), whether it judges the pod as a whole and never
-/// one container of it (`whole`, or `each`), its module, its section, and the key of that in the
-/// settings. `expand!` is a macro that makes something of it.
+/// one container of it (`whole`, or `each`), whether exemptions can loosen it (`looser`, with a
+/// `Loosening`, or `fixed`), its module, its section, and the key of that in the settings. `expand!` is a
+/// macro that makes something of it.
 macro_rules! controls {
     ($expand:ident) => {
         $expand! {
             /// Limit actions with AppArmor
-            pod each app_armor AppArmor "appArmor";
+            pod each looser app_armor AppArmor "appArmor";
             /// Limit actions with AppArmor
-            pod each se_linux SeLinux "seLinux";
+            pod each looser se_linux SeLinux "seLinux";
             /// Limit system calls with seccomp
-            pod each seccomp Seccomp "seccomp";
+            pod each looser seccomp Seccomp "seccomp";
             /// Do not share the node's namespaces
-            pod whole host_namespaces HostNamespaces "hostNamespaces";
+            pod whole fixed host_namespaces HostNamespaces "hostNamespaces";
             /// Do not share the node's namespaces
-            pod each host_ports HostPorts "hostPorts";
+            pod each looser host_ports HostPorts "hostPorts";
             /// Do not share the node's namespaces
-            pod each host_probes HostProbes "hostProbes";
+            pod each looser host_probes HostProbes "hostProbes";
             /// Do not share the node's namespaces
-            pod whole share_process_namespace ShareProcessNamespace "shareProcessNamespace";
+            pod whole fixed share_process_namespace ShareProcessNamespace "shareProcessNamespace";
             /// Provide the least permissions, avoid root and escalation
-            pod each privileged Privileged "privileged";
+            pod each fixed privileged Privileged "privileged";
             /// Provide the least permissions, avoid root and escalation
-            pod each privilege_escalation PrivilegeEscalation "privilegeEscalation";
+            pod each fixed privilege_escalation PrivilegeEscalation "privilegeEscalation";
             /// Provide the least permissions, avoid root and escalation
-            pod each root_user RootUser "rootUser";
+            pod each looser root_user RootUser "rootUser";
             /// Provide the least permissions, avoid root and escalation
-            pod each capabilities Capabilities "capabilities";
+            pod each looser capabilities Capabilities "capabilities";
             /// Provide the least permissions, avoid root and escalation
-            pod each proc_mount ProcMount "procMount";
+            pod each looser proc_mount ProcMount "procMount";
             /// Provide the least permissions, avoid root and escalation
-            pod whole sysctls Sysctls "sysctls";
+            pod whole looser sysctls Sysctls "sysctls";
             /// Provide the least permissions, avoid root and escalation
-            pod whole volumes Volumes "volumes";
+            pod whole looser volumes Volumes "volumes";
             /// Provide the least permissions, avoid root and escalation
-            pod each read_only_root_filesystem ReadOnlyRootFilesystem "readOnlyRootFilesystem";
+            pod each fixed read_only_root_filesystem ReadOnlyRootFilesystem "readOnlyRootFilesystem";
             /// Provide the least permissions, avoid root and escalation
-            pod each service_account_token ServiceAccountToken "serviceAccountToken";
+            pod each fixed service_account_token ServiceAccountToken "serviceAccountToken";
             /// Use a trusted registry
-            images each registries Registries "registries";
+            images each fixed registries Registries "registries";
             /// Use a trusted registry
-            images each image_pinning ImagePinning "imagePinning";
+            images each looser image_pinning ImagePinning "imagePinning";
             /// Permit only signed images
-            supply_chain each signatures Signatures "signatures";
+            supply_chain each looser signatures Signatures "signatures";
             /// Deploy only what passed the scan
-            supply_chain each vulnerabilities Vulnerabilities "vulnerabilities";
+            supply_chain each looser vulnerabilities Vulnerabilities "vulnerabilities";
             /// Redeploy when base images change
-            supply_chain each image_freshness ImageFreshness "imageFreshness";
+            supply_chain each looser image_freshness ImageFreshness "imageFreshness";
         }
     };
 }
@@ -85,7 +86,7 @@ macro_rules! controls {
 pub(crate) use controls;
 
 macro_rules! control_enum {
-    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $module:ident $section:ident $key:literal; )*) => {
+    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $loosens:ident $module:ident $section:ident $key:literal; )*) => {
         words! {
             /// Every control, in the order in which violations are listed.
             pub(crate) enum Control {

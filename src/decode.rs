@@ -132,14 +132,16 @@ impl Problems {
         }
     }
 
-    /// The values of a map that may hold these keys only, in the order of `keys`.
+    /// The values of a map that may hold these keys only, in the order of `keys`. `moved` are keys
+    /// that it held in an earlier version, each with its path in this one.
     pub(crate) fn values<'n, const N: usize>(
         &mut self,
         node: Node<'n>,
         keys: &[&'static str; N],
+        moved: &[(&'static str, &'static str)],
     ) -> Option<[Option<Node<'n>>; N]> {
         let mut values = [None; N];
-        self.fill(node, keys, &mut values).then_some(values)
+        self.fill(node, keys, moved, &mut values).then_some(values)
     }
 
     // Not generic, so that it is in the module once. Whether this is a map.
@@ -148,6 +150,7 @@ impl Problems {
         &mut self,
         node: Node<'n>,
         keys: &[&'static str],
+        moved: &[(&'static str, &'static str)],
         values: &mut [Option<Node<'n>>],
     ) -> bool {
         let Node::Map(entries) = node else {
@@ -157,7 +160,7 @@ impl Problems {
         for (key, node) in entries.iter() {
             let position = keys.iter().position(|known| *known == key);
             match position.and_then(|position| values.get_mut(position)) {
-                None => self.unknown_key(key, keys),
+                None => self.unknown_key(key, keys, moved),
                 Some(value @ None) => *value = Some(node),
                 Some(Some(_)) => {
                     self.report(format_args!("the key {} is written twice", Quoted(key)));
@@ -180,9 +183,72 @@ impl Problems {
         self.within(key, |problems| T::decode(node, problems))
     }
 
+    /// The values of keys that loosen a section, as [`Problems::values`] has them: what is left out is
+    /// `None`. A key that is no list has the one value that asks for less, its `loosest`.
+    pub(crate) fn loosening<'n, const N: usize>(
+        &mut self,
+        node: Node<'n>,
+        keys: &[&'static str; N],
+        loosest: [Option<Node<'static>>; N],
+    ) -> Option<[Option<Node<'n>>; N]> {
+        let mut values = [None; N];
+        self.fill_loosening(node, keys, &loosest, &mut values)
+            .then_some(values)
+    }
+
+    // Not generic, as above.
+    #[inline(never)]
+    fn fill_loosening<'n>(
+        &mut self,
+        node: Node<'n>,
+        keys: &[&'static str],
+        loosest: &[Option<Node<'static>>],
+        values: &mut [Option<Node<'n>>],
+    ) -> bool {
+        let known = self.count();
+        if !self.fill(node, keys, &[], values) {
+            return false;
+        }
+        for ((key, loosest), value) in keys.iter().zip(loosest).zip(values.iter_mut()) {
+            let loosest = match (*value, *loosest) {
+                (None | Some(Node::Null), _) => {
+                    *value = None;
+                    continue;
+                }
+                (Some(Node::List(items)), None) if items.is_empty() => None,
+                (Some(Node::Bool(flag)), Some(Node::Bool(loosest))) if flag == loosest => continue,
+                (Some(Node::Text(word)), Some(Node::Text(loosest))) if word == loosest => continue,
+                (_, Some(Node::Bool(false))) => Some("false"),
+                (_, Some(Node::Bool(true))) => Some("true"),
+                (_, Some(Node::Text(word))) => Some(word),
+                (Some(_), _) => continue,
+            };
+            *value = None;
+            self.within(key, |problems| match loosest {
+                None => problems.report("is empty; leave it out where it does not matter"),
+                Some(loosest) => {
+                    problems.report(format_args!("allows nothing more; only {loosest} does"));
+                }
+            });
+        }
+        if self.count() == known && values.iter().all(Option::is_none) {
+            self.report("allows nothing more");
+        }
+        true
+    }
+
     #[cold]
     #[inline(never)]
-    fn unknown_key(&mut self, key: &str, known: &[&'static str]) {
+    fn unknown_key(
+        &mut self,
+        key: &str,
+        known: &[&'static str],
+        moved: &[(&'static str, &'static str)],
+    ) {
+        if let Some((_, now)) = moved.iter().find(|(before, _)| *before == key) {
+            self.report(format_args!("unknown key {}: it is {now} now", Quoted(key)));
+            return;
+        }
         match nearest(key, known) {
             Some(near) => {
                 self.report(format_args!(
@@ -217,9 +283,9 @@ impl Problems {
     }
 }
 
-/// Declares a map of the settings: its keys, their types and their defaults, once; what it asks of its
-/// values taken together, if anything; and how much of that a schema can say. Doc comments are for
-/// whoever writes settings.
+/// Declares a map of the settings: its keys, their types and their defaults, once; where keys of an
+/// earlier version have gone; what it asks of its values taken together, if anything; and how much of
+/// that a schema can say. Doc comments are for whoever writes settings.
 ///
 /// `in standard` names what the defaults are of, for a control of the Pod Security Standard: they differ
 /// by level or version, and where its mode does, a section without one may look like protection and be
@@ -240,6 +306,7 @@ macro_rules! section {
             $(#[doc = $followed_doc:literal])*
             $followed:ident : $followed_type:ty = $value:expr
         ),* $(,)? })?
+        $(moved: [ $( $before:literal => $now:literal ),* $(,)? ])?
         $(check: $check:path $(, schema: $schema:path)?)?
     ) => {
         $(#[doc = $doc])*
@@ -275,7 +342,8 @@ macro_rules! section {
                 problems: &mut $crate::decode::Problems,
             ) -> Option<Self> {
                 let _known = problems.count();
-                let values = problems.values(node, &[$( $key ),*])?;
+                let values =
+                    problems.values(node, &[$( $key ),*], &[$($( ($before, $now) ),*)?])?;
                 let [$( $field ),*] = values;
                 $( let $standard = problems.standard; )?
                 $( let $shared = problems.standard; )?
@@ -362,6 +430,12 @@ macro_rules! words {
             }
         }
 
+        impl From<$name> for $crate::decode::Node<'static> {
+            fn from(word: $name) -> Self {
+                Self::Text(word.name())
+            }
+        }
+
         impl $crate::decode::Decode for $name {
             fn decode(
                 node: $crate::decode::Node<'_>,
@@ -420,7 +494,106 @@ macro_rules! describe {
     };
 }
 
-pub(crate) use {describe, section, words};
+/// Declares which keys of a section an exemption can loosen: lists, to which it adds entries, and keys
+/// with the one value that asks for less.
+///
+/// Anything else an exemption cannot write, so it never makes a section stricter.
+macro_rules! loosens {
+    ( $section:ident { $( $key:literal $field:ident : $type:ty $(= $loosest:expr)? ),* $(,)? } ) => {
+        /// What an exemption allows beside the section.
+        #[derive(Debug, Clone)]
+        pub(crate) struct Loosening {
+            $( $field: $crate::decode::loosens!(@type $type $(, $loosest)?), )*
+        }
+
+        impl $crate::decode::Decode for Loosening {
+            fn decode(
+                node: $crate::decode::Node<'_>,
+                problems: &mut $crate::decode::Problems,
+            ) -> Option<Self> {
+                let loosest = [$( $crate::decode::loosens!(@loosest $($loosest)?) ),*];
+                let [$( $field ),*] = problems.loosening(node, &[$( $key ),*], loosest)?;
+                Some(Self {
+                    $( $field: $crate::decode::loosens!(
+                        @read problems, $key, $field $(, $loosest)?
+                    ), )*
+                })
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl $crate::schema::Describe for Loosening {
+            fn schema() -> $crate::schema::Schema {
+                let keys = [$( (
+                    $key,
+                    $crate::schema::key(&None::<$type>, true, &[]),
+                ) ),*];
+                let doc = "What an exemption allows beside the section.";
+                let mut schema = $crate::schema::section(&[doc], keys);
+                $crate::schema::need_some(&mut schema, &[$(
+                    ($key, $crate::decode::loosens!(@schema $($loosest)?))
+                ),*]);
+                schema
+            }
+
+            fn written(&self) -> $crate::schema::Value {
+                // No exemption is there by default.
+                $crate::schema::Value::Null
+            }
+
+            fn keys() -> Vec<$crate::schema::Key> {
+                vec![$( $crate::schema::Key {
+                    name: $key,
+                    keys: <$type as $crate::schema::Describe>::keys(),
+                } ),*]
+            }
+        }
+
+        impl $section {
+            /// Allows what `more` does beside what it allows.
+            pub(crate) fn loosen(&mut self, more: Loosening) {
+                $( $crate::decode::loosens!(@apply self.$field, more.$field $(, $loosest)?); )*
+            }
+        }
+    };
+    (@type $type:ty) => {
+        Option<$type>
+    };
+    // Whether it is written: there is one value that it can have.
+    (@type $type:ty, $loosest:expr) => {
+        bool
+    };
+    (@loosest) => {
+        None
+    };
+    (@loosest $loosest:expr) => {
+        Some($loosest.into())
+    };
+    (@read $problems:ident, $key:literal, $value:ident) => {
+        $problems.read($key, $value)
+    };
+    (@read $problems:ident, $key:literal, $value:ident, $loosest:expr) => {
+        $value.is_some()
+    };
+    (@schema) => {
+        $crate::schema::json!({"minItems": 1})
+    };
+    (@schema $loosest:expr) => {
+        $crate::schema::json!({"enum": [$crate::schema::Describe::written(&$loosest)]})
+    };
+    (@apply $own:expr, $more:expr) => {
+        if let Some(more) = $more {
+            $own.extend(more);
+        }
+    };
+    (@apply $own:expr, $more:expr, $loosest:expr) => {
+        if $more {
+            $own = $loosest;
+        }
+    };
+}
+
+pub(crate) use {describe, loosens, section, words};
 
 words! {
     /// What happens to the violations of a control.
@@ -624,6 +797,21 @@ impl<T> Deref for Choices<T> {
 
     fn deref(&self) -> &[T] {
         &self.0
+    }
+}
+
+impl<T> Extend<T> for Choices<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, more: I) {
+        self.0.extend(more);
+    }
+}
+
+impl<T> IntoIterator for Choices<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

@@ -7,6 +7,7 @@
 pub(crate) mod profile;
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
@@ -176,9 +177,18 @@ impl<'p> Finding<'p> {
         .because(format!("and the pod's {}", self.found))
     }
 
-    /// What findings of one control are sorted by: the place in the manifest.
-    pub(crate) fn sort_key(&self) -> impl Ord {
-        (self.subject(), &self.place, &self.found, &self.because)
+    /// What findings of one control are sorted by: the place in the manifest, and what was found there.
+    // Not in each place where sorting compares.
+    #[inline(never)]
+    pub(crate) fn compare_place(&self, other: &Finding<'_>) -> Ordering {
+        let places = (self.subject(), &self.place).cmp(&(other.subject(), &other.place));
+        places.then_with(|| self.found.cmp(&other.found))
+    }
+
+    /// The same, and the reason.
+    pub(crate) fn compare(&self, other: &Finding<'_>) -> Ordering {
+        self.compare_place(other)
+            .then_with(|| self.because.cmp(&other.because))
     }
 }
 

@@ -270,28 +270,16 @@ pub(crate) fn list<T>(
     query: &ListQuery<'_>,
     read: fn(Node<'_>) -> Option<T>,
 ) -> Answer<Vec<T>> {
-    #[derive(Serialize)]
-    struct Get<'q> {
-        api_version: &'q str,
-        kind: &'q str,
-        name: &'q str,
-        namespace: &'q str,
-        disable_cache: bool,
-        field_masks: &'q [&'q str],
-    }
-
-    let probe = serde_json::to_vec(&Get {
+    let probe = GetQuery {
         api_version: query.api_version,
         kind: query.kind,
         name: "container-security-may-i-read",
         namespace: query.namespace,
         disable_cache: false,
-        field_masks: &["metadata.name"],
-    });
-    match ask(host, "kubernetes", "get_resource", probe, |_| Some(())) {
-        Ok(()) => {}
-        Err(Failure::Error(text)) if text.contains(NO_SUCH_RESOURCE) => {}
-        Err(failure) => return Answer::Failed(failure),
+        field_masks: vec!["metadata.name".to_owned()],
+    };
+    if let Answer::Failed(failure) = get(host, &probe) {
+        return Answer::Failed(failure);
     }
     let query = serde_json::to_vec(query);
     let answer = ask(
@@ -309,6 +297,33 @@ pub(crate) fn list<T>(
         Ok(items) => Answer::Found(items),
         Err(failure) => Answer::Failed(failure),
     }
+}
+
+/// Reads one resource: the bytes of its JSON.
+#[inline(never)]
+pub(crate) fn get(host: &dyn Host, query: &GetQuery<'_>) -> Answer<Vec<u8>> {
+    match call(
+        host,
+        "kubernetes",
+        "get_resource",
+        serde_json::to_vec(query),
+    ) {
+        Ok(answer) => Answer::Found(answer),
+        Err(Failure::Error(text)) if text.contains(NO_SUCH_RESOURCE) => Answer::Absent,
+        Err(failure) => Answer::Failed(failure),
+    }
+}
+
+/// Which resource to read, and which of its fields to send.
+#[derive(Debug, Serialize)]
+pub(crate) struct GetQuery<'q> {
+    pub(crate) api_version: &'q str,
+    pub(crate) kind: &'q str,
+    pub(crate) name: &'q str,
+    pub(crate) namespace: &'q str,
+    /// Whether the answer must be of now, and not of some seconds ago.
+    pub(crate) disable_cache: bool,
+    pub(crate) field_masks: Vec<String>,
 }
 
 /// Which resources to list, and which of their fields to send.

@@ -75,6 +75,12 @@ pub(crate) enum Node<'n> {
     Map(Entries<'n>),
 }
 
+impl From<bool> for Node<'_> {
+    fn from(flag: bool) -> Self {
+        Self::Bool(flag)
+    }
+}
+
 /// The elements of a list.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Items<'n>(&'n [Token<'n>]);

@@ -5,7 +5,7 @@
 //! of the module. Here JSON is read by one decoder, and a type says only where the value of a key goes.
 
 use std::fmt::{self, Formatter};
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::vec;
 
 use serde::de::{
@@ -137,6 +137,12 @@ impl<T> Deref for Sequence<T> {
     }
 }
 
+impl<T> DerefMut for Sequence<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+}
+
 impl<T> IntoIterator for Sequence<T> {
     type Item = T;
     type IntoIter = vec::IntoIter<T>;
@@ -224,13 +230,17 @@ impl<'de> Field<'de> for Later<'de> {
 
 /// A value that few pods make anybody read: its text is kept, and decoded when it is asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Later<'a>(Option<&'a RawValue>);
+pub(crate) struct Later<'a> {
+    text: Option<&'a RawValue>,
+    /// A list that comes after this one.
+    more: Option<&'static str>,
+}
 
 impl<'a> Later<'a> {
     /// Whether it may have this key somewhere in it. The text is searched, which costs less than
     /// decoding it; where a key may be written in escapes, that would prove nothing.
     pub(crate) fn may_have(&self, key: &str) -> bool {
-        let (key, text) = (key.as_bytes(), self.0.map(RawValue::get));
+        let (key, text) = (key.as_bytes(), self.text.map(RawValue::get));
         let mut rest = text.unwrap_or_default().as_bytes();
         while let Some((byte, behind)) = rest.split_first() {
             if *byte == b'\\' || (Some(byte) == key.first() && rest.starts_with(key)) {
@@ -244,27 +254,35 @@ impl<'a> Later<'a> {
     /// The object; `None` where it cannot be read, and an empty one where it is `null`.
     pub(crate) fn object<T: Object<'a> + Default>(&self) -> Option<T> {
         let mut object = Some(T::default());
-        self.read(|json| json.deserialize_option(FillOptional(&mut object)))?;
+        read(self.text.map(RawValue::get), |json| {
+            json.deserialize_option(FillOptional(&mut object))
+        })?;
         object
     }
 
     /// The same of a list.
     pub(crate) fn list<T: Field<'a> + Default>(&self) -> Option<Sequence<T>> {
         let mut list = Sequence::default();
-        self.read(|json| json.deserialize_option(FillList(&mut list)))?;
+        for text in [self.text.map(RawValue::get), self.more] {
+            read(text, |json| json.deserialize_option(FillList(&mut list)))?;
+        }
         Some(list)
     }
 
-    fn read(
-        &self,
-        read: impl FnOnce(&mut serde_json::Deserializer<SliceRead<'a>>) -> serde_json::Result<()>,
-    ) -> Option<()> {
-        let Some(raw) = self.0 else {
-            return Some(());
-        };
-        let mut json = serde_json::Deserializer::from_slice(raw.get().as_bytes());
-        read(&mut json).ok()
+    /// Adds what is in another list.
+    pub(crate) fn extend(&mut self, more: &'static str) {
+        self.more = Some(more);
     }
+}
+
+fn read<'a>(
+    text: Option<&'a str>,
+    read: impl FnOnce(&mut serde_json::Deserializer<SliceRead<'a>>) -> serde_json::Result<()>,
+) -> Option<()> {
+    let Some(text) = text else {
+        return Some(());
+    };
+    read(&mut serde_json::Deserializer::from_slice(text.as_bytes())).ok()
 }
 
 struct FillObject<'o, 'de>(&'o mut dyn Object<'de>);
@@ -298,7 +316,7 @@ impl<'de> Visitor<'de> for FillObject<'_, 'de> {
                 Slot::Object(object) => map.next_value_seed(FillObject(object))?,
                 Slot::OptionalObject(object) => map.next_value_seed(FillOptional(object))?,
                 Slot::List(list) => map.next_value_seed(FillList(list))?,
-                Slot::Later(later) => later.0 = map.next_value()?,
+                Slot::Later(later) => later.text = map.next_value()?,
                 Slot::Keys(keys) => {
                     if map.next_value::<Option<IgnoredAny>>()?.is_some() {
                         keys.push(key);

@@ -1,5 +1,6 @@
 //! A pod as controls see it: the fields that they read, borrowed from the payload, and where each stands.
 
+mod completion;
 pub(crate) mod container;
 pub(crate) mod image;
 pub(crate) mod kind;

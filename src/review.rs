@@ -1,15 +1,18 @@
-//! From a pod to what the controls find in it: the list of the controls is run, exemptions and the update
-//! rule are applied, and it is decided about which images the host is asked.
+//! From a pod to what the controls find in it: the list of the controls is run, exemptions and the rule
+//! for what was there before are applied, and it is decided about which images the host is asked.
 
-pub(crate) mod update;
+pub(crate) mod legacy;
+pub(crate) mod owner;
+mod update;
 
-use std::cell::LazyCell;
-use std::mem;
+use std::cell::OnceCell;
+use std::{iter, mem};
 
-use self::update::Update;
+use self::legacy::{Before, Change, Legacy, OwnerJson};
+use self::update::Search;
 use crate::controls::{Control, controls};
 use crate::decode::Mode;
-use crate::finding::Findings;
+use crate::finding::{Finding, Findings};
 use crate::host_calls::Host;
 use crate::lookups::Lookups;
 use crate::pod::image::{Image, Images};
@@ -17,7 +20,8 @@ use crate::pod::place::Subject;
 use crate::pod::spec::Pod;
 use crate::settings::Settings;
 use crate::settings::exemption::Exemption;
-use crate::violation::Outcome;
+use crate::settings::legacy::Counted;
+use crate::violation::{Outcome, Violation};
 
 /// One row of the table: the control, its mode, and how it judges.
 struct Row {
@@ -36,6 +40,9 @@ enum Judge {
     SupplyChain(for<'l, 'p> fn(&Lookups<'l, 'p>, &Settings, &mut Findings<'p>)),
 }
 
+/// A control with other settings, at least as far as it is about some subjects.
+type JudgeAgain<'f, 'p> = &'f dyn Fn(&Settings, &dyn Fn(Subject<'p>) -> bool, &mut Findings<'p>);
+
 macro_rules! judge {
     (pod) => {
         Judge::Pod
@@ -49,7 +56,7 @@ macro_rules! judge {
 }
 
 macro_rules! table {
-    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $module:ident $section:ident $key:literal; )*) => {
+    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $loosens:ident $module:ident $section:ident $key:literal; )*) => {
         const TABLE: &[Row] = &[$(
             Row {
                 control: Control::$section,
@@ -59,61 +66,92 @@ macro_rules! table {
                 }),
             },
         )*];
-
-        impl Control {
-            /// What happens to this control's violations.
-            pub(crate) fn mode(self, settings: &Settings) -> Mode {
-                match self {
-                    $( Self::$section => settings.$module.mode, )*
-                }
-            }
-        }
     };
 }
 
 controls!(table);
 
+/// What a pod is judged by.
+pub(crate) struct Terms<'p> {
+    pub(crate) settings: &'p Settings,
+    /// The settings once more, for whoever wants to change them.
+    pub(crate) settings_again: &'p dyn Fn() -> Option<Settings>,
+    pub(crate) host: &'p dyn Host,
+}
+
 /// Judges a pod by all controls.
-///
-/// `stored` is the pod of the stored object, where what that has already does not count; it is asked
-/// for only if that makes a difference.
-pub(crate) fn review<'p, 's>(
+pub(crate) fn review<'p>(
     pod: &'p Pod<'p>,
-    namespace: Option<&'p str>,
-    settings: &'p Settings,
-    stored: impl Fn() -> Option<&'s Pod<'s>>,
-    host: &dyn Host,
+    before: &Before<'p>,
+    terms: &'p Terms<'p>,
 ) -> Outcome<'p> {
-    let review = Review {
-        pod,
-        namespace,
-        settings,
-        images: Images::new(pod),
-    };
+    let Terms { settings, host, .. } = *terms;
+    let review = Review::new(pod, before.namespace, terms);
     let mut outcome = review.judge();
-    if outcome.is_cut {
+    let owner_json = OwnerJson::new();
+    let legacy = OnceCell::new();
+    let past = Past {
+        known: &legacy,
+        is_update: matches!(before.change, Change::Update { .. }),
+        is_owner_asked: settings.legacy.on_create == Counted::NewViolations,
+        look_up: &|| Legacy::of(before, &settings.legacy, || review.now(), host, &owner_json),
+    };
+    if outcome.is_cut && !(past.is_update && past.get().excuses_everything()) {
         // It is rejected, whatever the others are, and whatever the host would say.
         return outcome;
     }
-    if !outcome.violations.is_empty()
-        && let Some(stored) = stored()
-    {
-        let legacy = Review {
-            pod: stored,
-            namespace,
-            settings,
-            images: Images::new(stored),
-        }
-        .judge();
-        let update = Update::new(pod, stored, &legacy.violations);
-        outcome.replace(|violation| update.count(violation));
+    if past.matters(&outcome) {
+        let legacy = past.get();
+        let found = legacy.stored().map(|stored| {
+            let stored = Review::new(stored, before.namespace, terms);
+            stored.judge().violations
+        });
+        legacy.excuse(pod, found.as_deref().unwrap_or_default(), &mut outcome);
         // What the pod says may have become what a container takes, and that may be exempt.
-        outcome
-            .violations
-            .retain(|violation| !review.is_exempt(violation.control, violation.finding.subject()));
+        outcome.keep(&mut |violation| {
+            !review.is_exempt(violation.control, Some(violation.finding.subject()))
+        });
     }
-    review.judge_supply_chain(stored, host, &mut outcome);
+    review.judge_supply_chain(&past, &mut outcome);
+    if let Some(legacy) = legacy.get() {
+        legacy.tell(&mut outcome);
+    }
     outcome
+}
+
+/// What was there before, if somebody has asked, and how to look it up.
+struct Past<'r, 'l> {
+    known: &'r OnceCell<Legacy<'l>>,
+    is_update: bool,
+    /// Whether the owner of what is created could excuse something.
+    is_owner_asked: bool,
+    look_up: &'r dyn Fn() -> Legacy<'l>,
+}
+
+impl<'r, 'l> Past<'r, 'l> {
+    fn get(&self) -> &'r Legacy<'l> {
+        self.known.get_or_init(self.look_up)
+    }
+
+    /// Whether anything could be excused: of a creation only what would reject it, because nobody reads
+    /// the warnings that a controller gets.
+    fn matters(&self, outcome: &Outcome<'_>) -> bool {
+        if self.is_update {
+            !outcome.violations.is_empty()
+        } else {
+            self.is_owner_asked && outcome.rejects()
+        }
+    }
+
+    /// What was there before, as far as images that are not refused yet are concerned. It is looked up for
+    /// them on an UPDATE only: its answer is in the request.
+    fn of_images(&self) -> Option<&'r Legacy<'l>> {
+        if self.is_update {
+            Some(self.get())
+        } else {
+            self.known.get()
+        }
+    }
 }
 
 /// One pod on its way through the controls.
@@ -122,31 +160,53 @@ struct Review<'p> {
     /// The namespace that the request names.
     namespace: Option<&'p str>,
     settings: &'p Settings,
+    terms: &'p Terms<'p>,
     images: Images<'p>,
+    now: OnceCell<i64>,
 }
 
 impl<'p> Review<'p> {
+    fn new(pod: &'p Pod<'p>, namespace: Option<&'p str>, terms: &'p Terms<'p>) -> Self {
+        Self {
+            pod,
+            namespace,
+            settings: terms.settings,
+            terms,
+            images: Images::new(pod),
+            now: OnceCell::new(),
+        }
+    }
+
+    /// The time, which is asked for once.
+    fn now(&self) -> i64 {
+        *self.now.get_or_init(|| self.terms.host.now())
+    }
+
     /// Runs the controls that need nothing but the request.
     fn judge(&self) -> Outcome<'p> {
         let mut outcome = Outcome::default();
         let mut findings = Findings::default();
         for row in self.rows() {
             findings.limit = Some(MAX_FINDINGS);
-            self.run(row, &mut findings);
+            self.run(row, self.settings, &mut findings);
             if findings.found.len() == MAX_FINDINGS && self.exemptions(row.control).next().is_some()
             {
                 // Behind those that an exemption covers there may be one that none does.
                 findings.limit = None;
                 findings.found.clear();
-                self.run(row, &mut findings);
+                self.run(row, self.settings, &mut findings);
             }
             if !findings.found.is_empty() {
                 outcome.is_cut |= findings.limit == Some(findings.found.len())
                     && (row.mode)(self.settings) == Mode::Enforce;
-                findings
-                    .found
-                    .retain(|found| !self.is_exempt(row.control, found.subject()));
-                outcome.stamp(row.control, &mut findings);
+                self.stamp(
+                    row,
+                    &mut findings,
+                    &mut outcome,
+                    &|settings, _, findings| {
+                        self.run(row, settings, findings);
+                    },
+                );
             }
         }
         outcome.notices = findings.notices;
@@ -154,10 +214,10 @@ impl<'p> Review<'p> {
         outcome
     }
 
-    fn run(&self, row: &Row, findings: &mut Findings<'p>) {
+    fn run(&self, row: &Row, settings: &Settings, findings: &mut Findings<'p>) {
         match row.judge {
-            Judge::Pod(judge) => judge(self.pod, self.settings, findings),
-            Judge::Images(judge) => judge(&self.images, self.settings, findings),
+            Judge::Pod(judge) => judge(self.pod, settings, findings),
+            Judge::Images(judge) => judge(&self.images, settings, findings),
             Judge::SupplyChain(_) => {}
         }
     }
@@ -165,51 +225,77 @@ impl<'p> Review<'p> {
     /// Runs the controls that ask the host, and adds to what the others have found.
     ///
     /// Not asked about: images that `registries` refuses, that the settings exempt, or that the same
-    /// container or volume of the `stored` object of an UPDATE has already. It is only decoded when
-    /// an image is left.
-    fn judge_supply_chain<'s>(
-        &self,
-        stored: impl Fn() -> Option<&'s Pod<'s>>,
-        host: &dyn Host,
-        outcome: &mut Outcome<'p>,
-    ) {
+    /// container or volume had before.
+    fn judge_supply_chain<'r, 'l>(&self, past: &Past<'r, 'l>, outcome: &mut Outcome<'p>) {
         let refused: Vec<Subject<'p>> = outcome
             .violations
             .iter()
             .filter(|violation| violation.control == Control::Registries)
-            .filter(|violation| violation.control.mode(self.settings) == Mode::Enforce)
+            .filter(|violation| violation.mode == Mode::Enforce)
             .map(|violation| violation.finding.subject())
             .collect();
-        let stored = LazyCell::new(|| stored().map(Pod::images).unwrap_or_default());
+        let (stored, in_stored) = (OnceCell::new(), Search::new());
+        let was_there = |legacy: &'r Legacy<'l>, image: &Image<'p>| {
+            let is_old = || {
+                let stored = stored.get_or_init(|| legacy.images());
+                let is_it =
+                    |index: usize| stored.get(index).is_some_and(|old| image.is_same_as(old));
+                in_stored.find(stored.len(), &is_it).is_some()
+            };
+            legacy.excuses_everything() || (legacy.excuses_old() && is_old())
+        };
         let mut findings = Findings {
             found: Vec::new(),
             limit: None,
             notices: mem::take(&mut outcome.notices),
         };
+        let mut of_images = Outcome::default();
         for row in self.rows() {
             let Judge::SupplyChain(judge) = row.judge else {
                 continue;
             };
-            let mut exemptions = self.exemptions(row.control);
-            if exemptions.any(|exemption| exemption.images.is_none()) {
+            if self.is_exempt(row.control, None) {
                 continue;
             }
-            let lookups = Lookups {
-                images: &self.images,
-                host,
-                namespace: self.namespace,
-                is_asked_about: &|image: &Image<'p>| {
-                    !refused.contains(&image.subject)
-                        && !self.is_exempt(row.control, image.subject)
-                        // Last, because the stored object has to be decoded for it.
-                        && !stored.iter().any(|old| image.is_same_as(old))
-                },
-                is_from_allowed_registry: &|reference| self.settings.registries.allows(reference),
+            let ask = |is_asked_about: &dyn Fn(&Image<'p>) -> bool,
+                       settings: &Settings,
+                       findings: &mut Findings<'p>| {
+                let lookups = Lookups {
+                    images: &self.images,
+                    host: self.terms.host,
+                    namespace: self.namespace,
+                    is_asked_about,
+                    is_from_allowed_registry: &|reference| {
+                        self.settings.registries.allows(reference)
+                    },
+                };
+                judge(&lookups, settings, findings);
             };
-            judge(&lookups, self.settings, &mut findings);
-            outcome.stamp(row.control, &mut findings);
+            let is_asked_about = |image: &Image<'p>| {
+                !refused.contains(&image.subject)
+                    && !self.is_exempt(row.control, Some(image.subject))
+                    // Last, because the stored object has to be decoded for it.
+                    && !past.of_images().is_some_and(|legacy| was_there(legacy, image))
+            };
+            ask(&is_asked_about, self.settings, &mut findings);
+            let found: Vec<Subject<'p>> = findings.found.iter().map(Finding::subject).collect();
+            self.stamp(
+                row,
+                &mut findings,
+                &mut of_images,
+                &|settings, is_concerned, findings| {
+                    let is_asked_again = |image: &Image<'p>| {
+                        found.contains(&image.subject) && is_concerned(image.subject)
+                    };
+                    ask(&is_asked_again, settings, findings);
+                },
+            );
+        }
+        if past.matters(&of_images) {
+            past.get().excuse_images(&self.images, &mut of_images);
         }
         outcome.notices = findings.notices;
+        outcome.take(of_images);
         outcome.sort();
     }
 
@@ -219,9 +305,147 @@ impl<'p> Review<'p> {
             .filter(|row| (row.mode)(self.settings) != Mode::Disabled)
     }
 
-    fn is_exempt(&self, control: Control, subject: Subject<'_>) -> bool {
-        self.exemptions(control)
-            .any(|exemption| exemption.covers(control, subject, &self.images))
+    /// Takes over what a control has found, less what is exempt.
+    #[cold]
+    fn stamp(
+        &self,
+        row: &Row,
+        findings: &mut Findings<'p>,
+        outcome: &mut Outcome<'p>,
+        judge_again: JudgeAgain<'_, 'p>,
+    ) {
+        let mut found = self.stamped(row, findings);
+        self.loosen(row, &mut found, judge_again);
+        for exemption in self.exemptions(row.control) {
+            if exemption.allow.is_none() {
+                found.keep(&mut |violation| {
+                    let is_exempt = self.covers(exemption, violation);
+                    if is_exempt && exemption.warns() {
+                        violation.mode = Mode::Warn;
+                    }
+                    !is_exempt || exemption.warns()
+                });
+            }
+        }
+        outcome.take(found);
+    }
+
+    /// What a control has found, as its violations, in their order.
+    fn stamped(&self, row: &Row, findings: &mut Findings<'p>) -> Outcome<'p> {
+        let mode = (row.mode)(self.settings);
+        let found = findings.found.drain(..);
+        let mut outcome = Outcome {
+            violations: found
+                .map(|finding| Violation::new(row.control, mode, finding))
+                .collect(),
+            ..Outcome::default()
+        };
+        outcome.sort();
+        outcome
+    }
+
+    /// Puts in the place of what was found of a subject what the control finds of it when it allows what
+    /// the exemptions that cover the subject allow together.
+    fn loosen(&self, row: &Row, found: &mut Outcome<'p>, judge_again: JudgeAgain<'_, 'p>) {
+        let all = &self.settings.exemptions;
+        let judge = |is_used: &dyn Fn(usize) -> bool,
+                     is_concerned: &dyn Fn(Subject<'p>) -> bool| {
+            let mut findings = Findings::default();
+            let mut settings = (self.terms.settings_again)()?;
+            settings.loosen(is_used);
+            judge_again(&settings, is_concerned, &mut findings);
+            let mut looser = self.stamped(row, &mut findings);
+            looser.keep(&mut |violation| is_concerned(violation.finding.subject()));
+            Some(looser)
+        };
+        let mut allowing: Vec<(usize, &Exemption)> = Vec::new();
+        for (place, exemption) in all.iter().enumerate() {
+            if exemption.allow.is_none() || !exemption.is_about(row.control, self.namespace) {
+                continue;
+            }
+            let has_ended = self.has_ended(exemption);
+            if has_ended || exemption.covers_each_container(&self.images) {
+                // It may not do what somebody thinks it does, and what it would do is left alone.
+                if let Some(looser) = judge(&|used| used == place, &|_| true) {
+                    for violation in &mut found.violations {
+                        if !looser.has(&violation.finding) {
+                            self.covers(exemption, violation);
+                        }
+                    }
+                }
+            }
+            if !has_ended {
+                allowing.push((place, exemption));
+            }
+        }
+        if allowing.is_empty() {
+            return;
+        }
+        let covers =
+            |exemption: &Exemption, subject| exemption.covers(row.control, subject, &self.images);
+        let are_alike = |one, other| {
+            let mut all = allowing.iter();
+            all.all(|(_, exemption)| covers(exemption, one) == covers(exemption, other))
+        };
+        // One of each that the same exemptions cover.
+        let mut groups: Vec<Subject<'p>> = Vec::new();
+        let of_images = self.images.all().iter().map(|image| image.subject);
+        for subject in iter::once(Subject::Pod).chain(of_images) {
+            if !groups.iter().any(|group| are_alike(*group, subject)) {
+                groups.push(subject);
+            }
+        }
+        for group in groups {
+            let is_used = |place| {
+                let mut all = allowing.iter();
+                all.any(|(used, exemption)| *used == place && covers(exemption, group))
+            };
+            let is_its = |subject| are_alike(group, subject);
+            if (0..all.len()).any(is_used)
+                && let Some(looser) = judge(&is_used, &is_its)
+            {
+                found.keep(&mut |violation| !is_its(violation.finding.subject()));
+                found.take(looser);
+            }
+        }
+    }
+
+    /// Whether an exemption covers a violation now. Where somebody may think that it does, the violation
+    /// says why not.
+    fn covers(&self, exemption: &Exemption, violation: &mut Violation<'p>) -> bool {
+        let subject = violation.finding.subject();
+        if !exemption.covers(violation.control, subject, &self.images) {
+            let is_of_pod = subject == Subject::Pod || violation.control.is_pod_wide();
+            if is_of_pod && exemption.covers_each_container(&self.images) {
+                violation.note("an exemption by image does not cover it");
+            }
+            return false;
+        }
+        match &exemption.until {
+            Some(until) if until.is_over(self.now()) => {
+                violation.note(exemption.ended(until));
+                false
+            }
+            _ => true,
+        }
+    }
+
+    fn has_ended(&self, exemption: &Exemption) -> bool {
+        let until = exemption.until.as_ref();
+        until.is_some_and(|until| until.is_over(self.now()))
+    }
+
+    /// Whether a control does not look at what `subject` does, or at the whole workload.
+    fn is_exempt(&self, control: Control, subject: Option<Subject<'_>>) -> bool {
+        self.exemptions(control).any(|exemption| {
+            exemption.controls.is_some()
+                && !exemption.warns()
+                && match subject {
+                    Some(subject) => exemption.covers(control, subject, &self.images),
+                    None => exemption.images.is_none(),
+                }
+                && !self.has_ended(exemption)
+        })
     }
 
     /// The exemptions that are about a control here.

@@ -165,6 +165,28 @@ pub(crate) fn restrict_entries(schema: &mut Schema, key: &str, entries: &Value) 
     schema.insert("allOf".to_owned(), rules);
 }
 
+/// A section that says nothing unless one of its keys is written. `more` is what else holds for the values
+/// of keys.
+pub(crate) fn need_some(schema: &mut Schema, more: &[(&str, Value)]) {
+    let Some(Value::Object(properties)) = schema.get_mut("properties") else {
+        return;
+    };
+    for (key, more) in more {
+        if let (Some(Value::Object(property)), Value::Object(more)) =
+            (properties.get_mut(*key), more)
+        {
+            property.extend(more.clone());
+            if let Some(Value::Array(words)) = property.get_mut("enum") {
+                words.push(Value::Null);
+                property.remove("enumDescriptions");
+            }
+        }
+    }
+    let is_written = |key: &String| given(key, &json!({"not": {"type": "null"}}));
+    let any: Vec<Value> = properties.keys().map(is_written).collect();
+    schema.insert("anyOf".to_owned(), any.into());
+}
+
 /// The key is written, with a value like this.
 pub(crate) fn given(key: &str, value: &Value) -> Value {
     json!({"required": [key], "properties": {key: value}})

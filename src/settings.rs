@@ -4,16 +4,18 @@
 //! list of the controls, and adds what holds for all of them.
 
 pub(crate) mod exemption;
+pub(crate) mod legacy;
 
 use self::exemption::Exemption;
+use self::legacy::Legacy;
 use crate::controls::controls;
-use crate::decode::{Decode, Level, Node, Problems, Standard, Version, Written, section, words};
+use crate::decode::{Decode, Level, Node, Problems, Standard, Version, Written, section};
 use crate::json::{self, Document};
 #[cfg(feature = "schema")]
 use crate::{decode::Mode, schema::Key};
 
 macro_rules! settings {
-    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $module:ident $section:ident $key:literal; )*) => {
+    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $loosens:ident $module:ident $section:ident $key:literal; )*) => {
         section! {
             /// Everything that can be configured. The default asks of a pod what the *restricted* Pod
             /// Security Standard asks.
@@ -34,8 +36,10 @@ macro_rules! settings {
                 )*
                 /// Workloads and images that a control does not judge.
                 "exemptions" exemptions: Vec<Exemption> = Vec::new(),
-                "onUpdate" on_update: OnUpdate = OnUpdate::NewViolations,
+                /// What was there before the policy.
+                "legacy" legacy: Legacy = Legacy::default(),
             }
+            moved: ["onUpdate" => "legacy.onUpdate"]
             check: Settings::check,
             schema: Settings::check_in_schema
         }
@@ -53,6 +57,34 @@ macro_rules! settings {
 }
 
 controls!(settings);
+
+macro_rules! allow {
+    (looser $settings:ident $allow:ident $module:ident) => {
+        if let Some(more) = $allow.$module {
+            $settings.$module.loosen(more);
+        }
+    };
+    (fixed $settings:ident $allow:ident $module:ident) => {};
+}
+
+macro_rules! loosen {
+    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $loosens:ident $module:ident $section:ident $key:literal; )*) => {
+        impl Settings {
+            /// Allows what the exemptions at some places allow.
+            pub(crate) fn loosen(&mut self, is_used: &dyn Fn(usize) -> bool) {
+                for (place, exemption) in self.exemptions.iter_mut().enumerate() {
+                    if is_used(place)
+                        && let Some(allow) = exemption.allow.take()
+                    {
+                        $( allow!($loosens self allow $module); )*
+                    }
+                }
+            }
+        }
+    };
+}
+
+controls!(loosen);
 
 /// The JSON Schema of the settings.
 #[cfg(feature = "schema")]
@@ -198,16 +230,6 @@ fn standard(settings: Node<'_>) -> Standard {
     }
 }
 
-words! {
-    /// Which violations count against an UPDATE.
-    pub(crate) enum OnUpdate {
-        /// Those that the stored object does not have already.
-        NewViolations = "newViolations",
-        /// All.
-        AllViolations = "allViolations",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,13 +245,14 @@ mod tests {
     fn every_problem_is_reported_with_its_path() {
         let problems = Settings::from_json(
             br#"{"apArmor":{},"seccomp":{"mode":"off","allowed":["runtimeDefault",1]},
-                "registries":{"allow":["nginx"],"alow":[]},"onUpdate":false}"#,
+                "registries":{"allow":["nginx"],"alow":[]},"legacy":{"onUpdate":false},"onUpdate":"allViolations"}"#,
         )
         .unwrap_err();
         assert_eq!(
             problems,
             [
                 "settings: unknown key \"apArmor\"; did you mean appArmor?",
+                "settings: unknown key \"onUpdate\": it is legacy.onUpdate now",
                 "seccomp.mode: \"off\" is none of: enforce, warn, disabled",
                 "seccomp.allowed[0]: \"runtimeDefault\" is none of: RuntimeDefault, \
                  Localhost/<name>, Localhost/*, Unconfined; did you mean RuntimeDefault?",
@@ -237,7 +260,7 @@ mod tests {
                 "registries: unknown key \"alow\"; did you mean allow?",
                 "registries.allow[0]: \"nginx\" has no registry; did you mean \
                  \"docker.io/library/nginx\"?",
-                "onUpdate: expected a string, found a boolean",
+                "legacy.onUpdate: expected a string, found a boolean",
             ]
         );
     }

@@ -1,8 +1,11 @@
-//! Moments as registries and scanners write them (RFC 3339), and lengths of time as the settings do.
+//! Moments as registries and scanners write them (RFC 3339), and lengths and ends of time as the
+//! settings do.
 //!
 //! ```text
 //! duration  = digits ( "d" | "h" | "m" )
-//! timestamp = YYYY "-" MM "-" DD "T" hh ":" mm ":" ss [ "." digits ] ( "Z" | ( "+" | "-" ) hh ":" mm )
+//! end       = date | timestamp
+//! timestamp = date "T" hh ":" mm ":" ss [ "." digits ] ( "Z" | ( "+" | "-" ) hh ":" mm )
+//! date      = YYYY "-" MM "-" DD
 //! ```
 //!
 //! The time library that k8s-openapi re-exports parses this too, and a hundred other things: it
@@ -72,10 +75,70 @@ impl Decode for Duration {
     }
 }
 
+/// When something is over: at the end of a day (UTC), or at a moment. It is shown as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Until {
+    text: String,
+    end: i64,
+}
+
+describe!(
+    Until: {
+        "type": "string",
+        // Years that have no 29th of February are the policy's to know.
+        "pattern": concat!(
+            "^[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])",
+            "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))",
+            r"(?:[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?",
+            "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]))?$",
+        ),
+    },
+    |until| until.text.as_str().into(),
+);
+
+impl Until {
+    fn parse(text: &str) -> Option<Self> {
+        let end = match parse_date(text) {
+            Some(days) => days.saturating_add(1).saturating_mul(DAY),
+            None => parse(text)?,
+        };
+        Some(Self {
+            text: text.to_owned(),
+            end,
+        })
+    }
+
+    /// Whether it is over at `now`. A clock at or before 1970 tells no time, and what should have
+    /// ended must not go on because of it.
+    pub(crate) fn is_over(&self, now: i64) -> bool {
+        now <= 0 || now >= self.end
+    }
+}
+
+impl Display for Until {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Decode for Until {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let text = problems.text(node)?;
+        let until = Self::parse(text);
+        if until.is_none() {
+            problems.report(format_args!(
+                "{} is neither a date (2027-03-31) nor a moment (2027-03-31T12:00:00Z)",
+                Quoted(text)
+            ));
+        }
+        until
+    }
+}
+
 /// Seconds since 1970-01-01T00:00:00Z, fractions dropped; `None` where the text is no timestamp.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     let (date, time) = text.split_once(['T', 't'])?;
-    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let days = parse_date(date)?;
     let (clock, offset) = split_offset(time)?;
     let clock = clock
         .split_once('.')
@@ -84,15 +147,10 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
                 .then_some(clock)
         })?;
     let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
-    let is_valid = (1..=12).contains(&month)
-        && (1..=days_in(year, month)).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second <= 60;
+    let is_valid = hour < 24 && minute < 60 && second <= 60;
     // Four-digit years cannot overflow any of this.
     is_valid.then(|| {
-        days_since_epoch(year, month, day)
-            .saturating_mul(24)
+        days.saturating_mul(24)
             .saturating_add(hour)
             .saturating_mul(60)
             .saturating_add(minute)
@@ -100,6 +158,13 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
             .saturating_add(second)
             .saturating_sub(offset)
     })
+}
+
+/// Days since 1970-01-01.
+fn parse_date(date: &str) -> Option<i64> {
+    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let is_valid = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
+    is_valid.then(|| days_since_epoch(year, month, day))
 }
 
 /// How long ago a moment was, in seconds; `None` where it is in the future. Clocks differ: a few
@@ -226,6 +291,43 @@ mod tests {
             "2024-00-02T03:04:05Z",
         ] {
             assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_over_with_its_last_second_and_a_moment_when_it_comes() {
+        // 2027-03-31T23:59:59Z and 2027-03-31T12:00:00Z, by `date --utc --date TEXT +%s`.
+        for (text, last) in [
+            ("2027-03-31", 1_806_537_599),
+            ("2027-03-31T12:00:00Z", 1_806_494_399),
+            ("2027-03-31t14:00:00+02:00", 1_806_494_399),
+        ] {
+            let until = Until::parse(text).unwrap();
+            assert!(!until.is_over(last), "{text}");
+            assert!(until.is_over(last + 1), "{text}");
+            assert_eq!(until.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn without_a_clock_everything_is_over() {
+        let until = Until::parse("2027-03-31").unwrap();
+        for (now, is_over) in [(i64::MIN, true), (-1, true), (0, true), (1, false)] {
+            assert_eq!(until.is_over(now), is_over, "{now}");
+        }
+    }
+
+    #[test]
+    fn what_is_neither_a_date_nor_a_moment_ends_nothing() {
+        for text in [
+            "",
+            "soon",
+            "2027",
+            "2027-3-31",
+            "2027-02-29",
+            "2027-03-31 12:00:00Z",
+        ] {
+            assert_eq!(Until::parse(text), None, "{text}");
         }
     }
 

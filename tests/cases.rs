@@ -2,23 +2,22 @@
 //!
 //! The host crate runs the same cases through the WebAssembly module and compares bytes.
 
-mod support;
-
 use std::path::Path;
 
+use container_security_test_kit::{cases, requests};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 
 fn main() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let judged = support::cases(&tests).into_iter().map(|case| {
+    let judged = cases::cases(&tests).into_iter().map(|case| {
         Trial::test(case.name.clone(), move || {
             let answer = container_security::validate(&case.payload, &container_security::NoHost);
-            let found: support::Expected = serde_json::from_slice(&answer)?;
+            let found: requests::Expected = serde_json::from_slice(&answer)?;
             equal(&found, &case.expected)
         })
     });
-    let configured = support::settings_cases(&tests).into_iter().map(|case| {
+    let configured = cases::settings_cases(&tests).into_iter().map(|case| {
         Trial::test(format!("settings: {}", case.case), move || {
             let answer =
                 container_security::validate_settings(&serde_json::to_vec(&case.settings)?);

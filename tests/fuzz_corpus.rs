@@ -3,12 +3,9 @@
 //!
 //! `make fuzz` looks for more; see `fuzz/`.
 
-#[path = "support/properties/mod.rs"]
-mod properties;
-
 use std::path::Path;
 
-use properties::targets::{TARGETS, random_bytes};
+use container_security_test_kit::properties::targets::{TARGETS, random_bytes};
 
 #[test]
 fn the_corpus_of_every_target_holds() {

@@ -9,15 +9,13 @@
     reason = "a test that is wrong must fail, and say where"
 )]
 
-#[path = "support/properties/mod.rs"]
-mod properties;
-
 use std::collections::BTreeMap;
 
 use container_security::validate_settings;
+use container_security_test_kit::requests;
 use serde_json::{Value, json};
 
-use properties::{Answer, answer, requests};
+use container_security_test_kit::properties::{Answer, answer};
 
 // ---- large
 
@@ -225,7 +223,7 @@ fn huge_settings_are_a_bounded_message() {
     let keys: BTreeMap<String, u8> = (0..500).map(|index| (format!("key-{index}"), 0)).collect();
     for settings in [
         json!({huge.as_str(): 1}),
-        json!({"onUpdate": huge}),
+        json!({"legacy": {"onUpdate": huge}}),
         json!({"registries": {"allow": [huge]}}),
         json!({"registries": {"allow": many}}),
         json!({"exemptions": many}),
@@ -322,7 +320,10 @@ fn a_payload_that_ends_too_early_is_rejected_and_not_repeated() {
     let mut pod = requests::valid_pod();
     pod["metadata"]["annotations"]["token"] = SECRET.into();
     pod["spec"]["containers"][0]["image"] = format!("myacr.azurecr.io/{SECRET}").into();
-    let payload = requests::payload(&request(&pod), &json!({"onUpdate": "newViolations"}));
+    let payload = requests::payload(
+        &request(&pod),
+        &json!({"legacy": {"onUpdate": "newViolations"}}),
+    );
     assert!(answer(&payload).accepted);
     for end in 0..payload.len() {
         let found = answer(&payload[..end]);

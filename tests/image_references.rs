@@ -155,6 +155,14 @@ fn a_list_that_restricts_means_a_registry_by_all_its_names() {
             false,
         ),
         ("*.docker.io", "docker.io:5000/org/app", false, false),
+        ("*.docker.io:5000", "docker.io:5000/org/app", false, false),
+        (
+            "registry-1.docker.io:5000",
+            "docker.io:5000/org/app",
+            false,
+            false,
+        ),
+        ("docker.io:5000", "docker.io:5000/org/app", true, true),
         (
             "*.hub.docker.com",
             "registry.hub.docker.com:443/a/b",

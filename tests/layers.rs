@@ -27,7 +27,7 @@ const POLICY: &[&[&str]] = &[
     &["pod/security_context", "pod/volume"],
     &["pod/container"],
     &["pod/spec"],
-    &["pod/image", "pod/kind"],
+    &["pod/image", "pod/kind", "pod/completion"],
     &["pod"],
     &["finding"],
     &["finding/profile", "lookups"],
@@ -37,9 +37,10 @@ const POLICY: &[&[&str]] = &[
     &["controls/*"],
     // 4: what knows all of them.
     &["controls"],
-    &["violation", "settings/exemption"],
+    &["violation", "settings/exemption", "settings/legacy"],
     &["settings"],
-    &["review/update"],
+    &["review/update", "review/owner"],
+    &["review/legacy"],
     &["review"],
     // 5: the request and the answer.
     &["admission/request"],

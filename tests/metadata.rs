@@ -3,14 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
 
-#[path = "support/sessions.rs"]
-mod sessions;
-
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 
 use container_security::{Host, validate};
+use container_security_test_kit::sessions;
 use serde::Deserialize;
 use serde_json::Value;
 

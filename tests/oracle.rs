@@ -9,13 +9,10 @@
     reason = "a record that is wrong must fail, and say where"
 )]
 
-#[path = "support/oracle.rs"]
-mod oracle;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use oracle::{EXCEPTIONS, Recorded};
+use container_security_test_kit::oracle::{self, EXCEPTIONS, Recorded};
 
 #[test]
 fn the_policy_says_what_pod_security_admission_says() {

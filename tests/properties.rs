@@ -3,30 +3,37 @@
 //! The generator is seeded with a constant: the same cases in every run.
 
 #![expect(
-    clippy::indexing_slicing,
     clippy::panic,
-    clippy::unwrap_used,
-    reason = "a generator that is wrong must fail, and say where"
+    reason = "a property that does not hold must fail, and say where"
 )]
-
-#[path = "support/properties/mod.rs"]
-mod properties;
+#![expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the methods of a type with a lifetime are no functions for all of them"
+)]
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 
+use container_security_test_kit::{properties, requests};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use proptest::{collection, option, prop_assert, prop_assert_eq, sample};
 use serde_json::{Map, Value, json};
 
-use properties::{Answer, answer, judge, requests};
+use container_security_test_kit::properties::generated::Choices;
+use container_security_test_kit::properties::{Answer, answer, judge};
 
 #[test]
 fn adding_a_container_never_turns_a_rejection_into_acceptance() {
     check(
         1,
-        (pod(), container("added"), sample::select(LISTS), settings()),
+        (
+            pod(),
+            chosen(|choices| choices.container("added")),
+            sample::select(LISTS),
+            settings(),
+        ),
         |(pod, added, list, settings)| {
             properties::a_container_more_excuses_nothing(&pod, &settings, list, added);
             Ok(())
@@ -36,18 +43,9 @@ fn adding_a_container_never_turns_a_rejection_into_acceptance() {
 
 #[test]
 fn widening_an_allow_list_never_turns_acceptance_into_a_rejection() {
-    let lists = prop_oneof![
-        (Just("/registries/allow"), values(ALLOWED_IMAGES)),
-        (Just("/appArmor/allowed"), values(PROFILES)),
-        (Just("/seccomp/allowed"), values(PROFILES)),
-        (
-            Just("/hostPorts/allowed"),
-            collection::vec(port_range(), 0..3)
-        ),
-    ];
     check(
         2,
-        (pod(), settings(), lists),
+        (pod(), settings(), chosen(|choices| choices.wider())),
         |(pod, settings, (list, more))| {
             properties::a_wider_list_rejects_no_more(&pod, &settings, list, more);
             Ok(())
@@ -92,7 +90,12 @@ fn the_order_of_keys_does_not_matter() {
                 salt,
                 &mut shuffled,
             );
-            prop_assert_eq!(answer(&sorted), answer(shuffled.as_bytes()));
+            let (sorted, shuffled) = (answer(&sorted), answer(shuffled.as_bytes()));
+            // Of several things that cannot be decoded the first one is named.
+            if sorted.code == Some(400) && shuffled.code == Some(400) {
+                return Ok(());
+            }
+            prop_assert_eq!(sorted, shuffled);
             Ok(())
         },
     );
@@ -345,194 +348,20 @@ const SECTIONS: &[&str] = &[
     "registries",
     "imagePinning",
     "exemptions",
-    "onUpdate",
+    "legacy",
 ];
 
-const PROFILES: &[&str] = &[
-    "RuntimeDefault",
-    "Localhost/*",
-    "Localhost/a.json",
-    "Localhost/b.json",
-    "Unconfined",
-];
-
-const IMAGES: &[&str] = &[
-    "nginx",
-    "library/nginx:1.27",
-    "myacr.azurecr.io/shop/app:1",
-    "myacr.azurecr.io.evil.io/app",
-    "evil.io/library/nginx",
-    "EVIL/x",
-    "ghcr.io/org/app",
-    "ghcr.io/org-evil/app:latest",
-    "GHCR.io:443/org/app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-    "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-    "no reference",
-    "foo_bar.io/app",
-];
-
-const ALLOWED_IMAGES: &[&str] = &[
-    "docker.io/library",
-    "docker.io",
-    "myacr.azurecr.io",
-    "ghcr.io/org",
-    "ghcr.io/*/app",
-    "ghcr.io:443",
-    "*.evil.io",
-    "evil.io",
-];
-
-const REJECTED_IMAGES: &[&str] = &["ghcr.io/org/app", "docker.io/library/nginx:1.27", "*.io"];
+/// What the choices of these tests and of the fuzz targets make, from as many bytes as they use up.
+fn chosen<T: Debug>(make: impl Fn(&mut Choices<'_>) -> T) -> impl Strategy<Value = T> {
+    collection::vec(any::<u8>(), 0..600).prop_map(move |bytes| make(&mut Choices::new(&bytes)))
+}
 
 fn pod() -> impl Strategy<Value = Value> {
-    let containers = |list: &'static str, least| {
-        collection::vec(container(list), least..3).prop_map(move |mut containers| {
-            for (index, container) in containers.iter_mut().enumerate() {
-                container["name"] = format!("{list}-{index}").into();
-            }
-            containers
-        })
-    };
-    let annotation = (
-        sample::select(&[
-            "container.apparmor.security.beta.kubernetes.io/containers-0",
-            "container.apparmor.security.beta.kubernetes.io/initContainers-1",
-            "container.apparmor.security.beta.kubernetes.io/ghost",
-            "seccomp.security.alpha.kubernetes.io/pod",
-            "container.seccomp.security.alpha.kubernetes.io/containers-0",
-        ]),
-        sample::select(&["runtime/default", "localhost/a.json", "unconfined", "", "x"]),
-    );
-    (
-        containers("initContainers", 0),
-        containers("containers", 1),
-        containers("ephemeralContainers", 0),
-        option::of(profile()),
-        option::of(profile()),
-        collection::btree_map(
-            sample::select(&["hostPID", "hostIPC", "hostNetwork", "shareProcessNamespace"]),
-            any::<bool>(),
-            0..2,
-        ),
-        option::of(annotation),
-        option::of(sample::select(IMAGES)),
-    )
-        .prop_map(
-            |(init, regular, ephemeral, seccomp, app_armor, flags, annotation, volume)| {
-                let mut pod = requests::valid_pod();
-                pod["spec"]["initContainers"] = init.into();
-                pod["spec"]["containers"] = regular.into();
-                pod["spec"]["ephemeralContainers"] = ephemeral.into();
-                let profiles = [("seccompProfile", seccomp), ("appArmorProfile", app_armor)];
-                for (field, profile) in profiles {
-                    if let Some(profile) = profile {
-                        pod["spec"]["securityContext"][field] = profile;
-                    }
-                }
-                for (flag, value) in flags {
-                    pod["spec"][flag] = value.into();
-                }
-                if let Some((key, value)) = annotation {
-                    pod["metadata"]["annotations"][key] = value.into();
-                }
-                if let Some(reference) = volume {
-                    pod["spec"]["volumes"] =
-                        json!([{"name": "model", "image": {"reference": reference}}]);
-                }
-                pod
-            },
-        )
-}
-
-fn container(name: &'static str) -> impl Strategy<Value = Value> {
-    let port = (1..100_u16).prop_map(|port| json!([{"containerPort": 8080, "hostPort": port}]));
-    (
-        prop_oneof![2 => Just("myacr.azurecr.io/shop/app:1"), 1 => sample::select(IMAGES)],
-        option::weighted(0.2, profile()),
-        option::weighted(0.2, profile()),
-        option::weighted(0.2, port),
-    )
-        .prop_map(move |(image, seccomp, app_armor, ports)| {
-            let mut container = requests::valid_container(name);
-            container["image"] = image.into();
-            let profiles = [("seccompProfile", seccomp), ("appArmorProfile", app_armor)];
-            for (field, profile) in profiles {
-                if let Some(profile) = profile {
-                    container["securityContext"][field] = profile;
-                }
-            }
-            if let Some(ports) = ports {
-                container["ports"] = ports;
-            }
-            container
-        })
-}
-
-fn profile() -> impl Strategy<Value = Value> {
-    let localhost = |name: &str| json!({"type": "Localhost", "localhostProfile": name});
-    sample::select(vec![
-        json!({"type": "RuntimeDefault"}),
-        json!({"type": "Unconfined"}),
-        json!({"type": "Localhost"}),
-        json!({"type": "Strange"}),
-        localhost("a.json"),
-        localhost("b.json"),
-        localhost("./a.json"),
-        Value::Null,
-    ])
-}
-
-fn port_range() -> impl Strategy<Value = Value> {
-    (1..100_u16, 0..20_u16)
-        .prop_map(|(min, more)| json!({"min": min, "max": min.saturating_add(more)}))
+    chosen(|choices| choices.pod())
 }
 
 fn settings() -> impl Strategy<Value = Value> {
-    (
-        option::of(at_least_one(ALLOWED_IMAGES)),
-        values(REJECTED_IMAGES),
-        option::of(values(PROFILES)),
-        option::of(values(PROFILES)),
-        collection::vec(port_range(), 0..2),
-        any::<bool>(),
-        option::of(sample::select(&["ignore", "honor"])),
-    )
-        .prop_map(
-            |(allow, reject, app_armor, seccomp, ports, flag, annotations)| {
-                let mut settings = json!({
-                    "appArmor": {"required": flag, "allowed": app_armor},
-                    "seccomp": {"required": !flag, "allowed": seccomp},
-                    "hostPorts": {"allowed": ports},
-                    "registries": {"reject": reject},
-                    "imagePinning": {"rejectTags": ["latest"]},
-                });
-                if let Some(allow) = allow {
-                    settings["registries"]["allow"] = allow.into();
-                }
-                if let Some(annotations) = annotations {
-                    settings["appArmor"]["annotations"] = annotations.into();
-                    settings["seccomp"]["annotations"] = annotations.into();
-                }
-                // `null` is the default, which has no place to add to.
-                for section in ["appArmor", "seccomp"] {
-                    settings[section]
-                        .as_object_mut()
-                        .unwrap()
-                        .retain(|_, value| !value.is_null());
-                }
-                settings
-            },
-        )
-}
-
-fn values(of: &'static [&'static str]) -> impl Strategy<Value = Vec<Value>> {
-    sample::subsequence(of, 0..of.len())
-        .prop_map(|values| values.into_iter().map(Value::from).collect())
-}
-
-fn at_least_one(of: &'static [&'static str]) -> impl Strategy<Value = Vec<Value>> {
-    sample::subsequence(of, 1..of.len())
-        .prop_map(|values| values.into_iter().map(Value::from).collect())
+    chosen(|choices| choices.settings())
 }
 
 // ---- texts that are close to each other

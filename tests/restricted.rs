@@ -19,17 +19,10 @@
     reason = "a generator that is wrong must fail, and say where"
 )]
 
-#[expect(
-    dead_code,
-    reason = "pods that nobody has validated are for the oracle"
-)]
-#[path = "support/pods.rs"]
-mod pods;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use container_security::{NoHost, validate};
-use pods::Generator;
+use container_security_test_kit::pods::Generator;
 use serde_json::{Value, json};
 
 /// The names of the controls that a pod breaks.

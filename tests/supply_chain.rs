@@ -6,15 +6,10 @@
     reason = "a test that is wrong must fail, and say where"
 )]
 
-#[expect(
-    dead_code,
-    reason = "these tests need the valid workloads, not the cases"
-)]
-mod support;
-
 use std::cell::RefCell;
 
 use container_security::{Host, validate};
+use container_security_test_kit::requests;
 use serde_json::{Value, json};
 
 const APP: &str = "ghcr.io/org/app:1";
@@ -607,6 +602,31 @@ fn findings_count_by_severity_score_fix_and_the_lists_of_the_settings() {
         let expected: Vec<String> = reason.iter().map(|why| vulnerabilities(APP, why)).collect();
         assert_eq!(
             judge(&[APP], &scanned(&settings), &host).lines,
+            expected,
+            "{settings}"
+        );
+    }
+}
+
+#[test]
+fn findings_that_an_exemption_ignores_leave_the_others_and_several_exemptions_add_up() {
+    let finding = |cve: &str| {
+        json!({"cve": cve, "severity": "HIGH", "packageName": "ssl", "installedVersion": "1",
+            "fixedVersions": ["2"]})
+    };
+    let ignoring = |cve: &str| json!({"allow": {"vulnerabilities": {"ignore": [cve]}}, "images": ["ghcr.io/org"]});
+    let one = Some("which has vulnerabilities: 1 high (0 allowed); CVE-2 in ssl 1 (fixed in 2)");
+    for (exemptions, reason) in [
+        (json!([ignoring("CVE-1")]), one),
+        (json!([ignoring("CVE-1"), ignoring("CVE-3")]), one),
+        (json!([ignoring("CVE-1"), ignoring("CVE-2")]), None),
+    ] {
+        let host = FakeHost::new().reports(&[of_app(&json!([finding("CVE-1"), finding("CVE-2")]))]);
+        let mut settings = scanned(&json!({}));
+        settings["exemptions"] = exemptions;
+        let expected: Vec<String> = reason.iter().map(|why| vulnerabilities(APP, why)).collect();
+        assert_eq!(
+            judge(&[APP], &settings, &host).lines,
             expected,
             "{settings}"
         );
@@ -1710,7 +1730,7 @@ fn what_is_exempt_is_not_looked_up() {
 
 #[test]
 fn an_update_of_a_good_pod_asks_no_host_about_what_it_runs_already() {
-    let mut request = support::create_request("Pod", pod(&[APP]));
+    let mut request = requests::create_request("Pod", pod(&[APP]));
     request["operation"] = "UPDATE".into();
     request["oldObject"] = request["object"].clone();
     for settings in [
@@ -1727,7 +1747,7 @@ fn an_update_of_a_good_pod_asks_no_host_about_what_it_runs_already() {
 
 #[test]
 fn an_update_looks_up_what_the_stored_object_does_not_have() {
-    let mut request = support::create_request("Pod", pod(&[APP, "ghcr.io/org/new:1"]));
+    let mut request = requests::create_request("Pod", pod(&[APP, "ghcr.io/org/new:1"]));
     request["operation"] = "UPDATE".into();
     request["oldObject"] = pod(&[APP]);
     let mut settings = signed(json!([{"publicKeys": [KEY]}]));
@@ -1742,10 +1762,10 @@ fn an_update_looks_up_what_the_stored_object_does_not_have() {
         asked
     };
     assert_eq!(asked(&request, &settings), ["ghcr.io/org/new:1"]);
-    settings["onUpdate"] = "allViolations".into();
+    settings["legacy"]["onUpdate"] = "allViolations".into();
     assert_eq!(asked(&request, &settings), [APP, "ghcr.io/org/new:1"]);
     // The same text in another place runs where it did not run before.
-    settings["onUpdate"] = "newViolations".into();
+    settings["legacy"]["onUpdate"] = "newViolations".into();
     request["oldObject"] = pod(&["ghcr.io/org/new:1", APP]);
     assert_eq!(asked(&request, &settings), [APP, "ghcr.io/org/new:1"]);
     request["oldObject"] = request["object"].clone();
@@ -1759,7 +1779,7 @@ fn an_image_of_the_stored_object_is_looked_up_where_it_comes_to_run_elsewhere() 
     let unsigned = || FakeHost::new().fails("oci/v2/verify", json!({}), UNSIGNED);
     let settings = signed(json!([{"publicKeys": [KEY]}]));
     let container = |name: &str, image: &str| {
-        let mut container = support::valid_container(name);
+        let mut container = requests::valid_container(name);
         container["image"] = image.into();
         container
     };
@@ -1786,7 +1806,7 @@ fn an_image_of_the_stored_object_is_looked_up_where_it_comes_to_run_elsewhere() 
         for (key, value) in change.as_object().unwrap() {
             object["spec"][key] = value.clone();
         }
-        let mut request = support::create_request("Pod", object);
+        let mut request = requests::create_request("Pod", object);
         request["operation"] = "UPDATE".into();
         request["oldObject"] = stored.clone();
         let host = unsigned();
@@ -1881,9 +1901,9 @@ fn a_template_container_without_an_image_waits_for_its_pods() {
         .unwrap()
         .remove("image");
     let host = willing();
-    let request = support::create_request(
+    let request = requests::create_request(
         "Deployment",
-        support::workload("Deployment", template.clone()),
+        requests::workload("Deployment", template.clone()),
     );
     let found = answer(&request, &everything(), &host);
     assert_eq!(found.lines, Vec::<String>::new());
@@ -1893,7 +1913,7 @@ fn a_template_container_without_an_image_waits_for_its_pods() {
     );
     assert_eq!(host.calls(), []);
 
-    let request = support::create_request("Pod", support::workload("Pod", template));
+    let request = requests::create_request("Pod", requests::workload("Pod", template));
     let lines = answer(&request, &everything(), &host).lines;
     assert_eq!(
         lines,
@@ -1912,7 +1932,7 @@ fn an_image_volume_is_looked_up_too() {
     object["spec"]["volumes"] = json!([{"name": "data", "image": {"reference": APP}}]);
     let host = FakeHost::new().fails("oci/v2/verify", json!({}), UNSIGNED);
     let found = answer(
-        &support::create_request("Pod", object),
+        &requests::create_request("Pod", object),
         &signed(json!([{"publicKeys": [KEY]}])),
         &host,
     );
@@ -2159,12 +2179,16 @@ struct Answer {
 
 /// Judges a Pod with containers `c0`, `c1`, ... of these images.
 fn judge(images: &[&str], settings: &Value, host: &FakeHost) -> Answer {
-    answer(&support::create_request("Pod", pod(images)), settings, host)
+    answer(
+        &requests::create_request("Pod", pod(images)),
+        settings,
+        host,
+    )
 }
 
 fn answer(request: &Value, settings: &Value, host: &FakeHost) -> Answer {
-    let answer = validate(&support::payload(request, settings), host);
-    let answer: support::Expected = serde_json::from_slice(&answer).unwrap();
+    let answer = validate(&requests::payload(request, settings), host);
+    let answer: requests::Expected = serde_json::from_slice(&answer).unwrap();
     let message = answer.message.unwrap_or_default();
     Answer {
         lines: message
@@ -2181,17 +2205,17 @@ fn pod(images: &[&str]) -> Value {
         .iter()
         .enumerate()
         .map(|(index, image)| {
-            let mut container = support::valid_container(&format!("c{index}"));
+            let mut container = requests::valid_container(&format!("c{index}"));
             container["image"] = (*image).into();
             container
         })
         .collect();
-    let mut pod = support::valid_pod();
+    let mut pod = requests::valid_pod();
     pod["spec"]["containers"] = containers.into();
     for list in ["initContainers", "ephemeralContainers"] {
         pod["spec"].as_object_mut().unwrap().remove(list);
     }
-    support::workload("Pod", pod)
+    requests::workload("Pod", pod)
 }
 
 const NOT_SIGNED: &str =

@@ -2,43 +2,27 @@
 //!
 //! Both run the module that is published, with a clock that stands still.
 
-#[path = "../../host/tests/policy_module/mod.rs"]
-mod policy_module;
-#[path = "../../tests/support/properties/mod.rs"]
-mod properties;
-#[path = "../../tests/support/sessions.rs"]
-#[expect(
-    dead_code,
-    reason = "what is expected of a case is the native tests' affair"
-)]
-mod sessions;
-#[path = "../../tests/support/mod.rs"]
-#[expect(
-    dead_code,
-    reason = "what is expected of a case is the native tests' affair"
-)]
-mod support;
-
 use std::sync::{Arc, LazyLock};
 
 use container_security::Host as _;
 use container_security_host::{Denied, HostCapabilities, Policy, Replay};
+use container_security_test_kit::{cases, policy_module, sessions};
 
-use self::properties::HostAnswers;
-use self::properties::targets::{self, TARGETS};
 use crate::guests::workspace;
 use crate::wapc::{Fuel, Runner};
+use container_security_test_kit::properties::HostAnswers;
+use container_security_test_kit::properties::targets::{self, TARGETS};
 
 #[test]
 fn every_case_is_answered_alike() {
-    for case in support::cases(&workspace().join("tests")) {
+    for case in cases::cases(&workspace().join("tests")) {
         assert_alike(&case.name, "validate", &case.payload, || Arc::new(Denied));
     }
 }
 
 #[test]
 fn every_settings_case_is_answered_alike() {
-    for case in support::settings_cases(&workspace().join("tests")) {
+    for case in cases::settings_cases(&workspace().join("tests")) {
         let settings = serde_json::to_vec(&case.settings).unwrap();
         assert_alike(&case.case, "validate_settings", &settings, || {
             Arc::new(Denied)

@@ -72,10 +72,4 @@ fn main() -> Result<()> {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::allow_attributes,
-    clippy::duplicate_mod,
-    unfulfilled_lint_expectations,
-    reason = "it takes in what the tests of other packages share, and here all of it is a test"
-)]
 mod engines;

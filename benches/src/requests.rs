@@ -249,7 +249,7 @@ fn every_key() -> Value {
                 },
             ]),
         ),
-        ("onUpdate", json!("newViolations")),
+        ("legacy", json!({"onUpdate": "newViolations"})),
     ];
     sections.into_iter().collect()
 }

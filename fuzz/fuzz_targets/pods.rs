@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| container_security_fuzz::pods(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| container_security_test_kit::properties::targets::pods(bytes));

@@ -13,12 +13,6 @@
     reason = "a test that is too big for `cargo test`"
 )]
 
-#[path = "../tests/docker_registry/mod.rs"]
-#[expect(dead_code, reason = "what else the tests ask of a registry")]
-mod docker_registry;
-#[path = "../../tests/support/sessions.rs"]
-mod sessions;
-
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -34,7 +28,8 @@ use container_security_host::oci::{Access, DockerConfig, Options, Reference};
 use container_security_host::policy_resource::{Judgement, PolicyResource, Scope};
 use container_security_host::request::{self, AdmissionRequest, Wrapping};
 use container_security_host::{Metadata, Operation, Policy, Replay, Verdict, document};
-use docker_registry::DockerRegistry;
+use container_security_test_kit::docker_registry::DockerRegistry;
+use container_security_test_kit::sessions;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 

@@ -14,11 +14,6 @@
     reason = "a test that is too big for `cargo test`"
 )]
 
-#[path = "../../tests/support/oracle.rs"]
-mod oracle;
-#[path = "../../tests/support/pods.rs"]
-mod pods;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -28,8 +23,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use container_security_host::Policy;
-use oracle::{Answer, EXCEPTIONS, Recorded};
-use pods::Generator;
+use container_security_test_kit::oracle::{self, Answer, EXCEPTIONS, Recorded};
+use container_security_test_kit::pods::Generator;
 use serde_json::Value;
 
 fn main() {

@@ -10,6 +10,8 @@ use std::fmt;
 use semver::Version;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use wasm_encoder::{CustomSection, Section as _};
+use wasmparser::Payload;
 
 use crate::policy::Policy;
 
@@ -147,8 +149,8 @@ impl Metadata {
     ///
     /// [`MetadataError::Module`] or [`MetadataError::Section`].
     pub fn from_module(policy: &[u8]) -> Result<Option<Self>, MetadataError> {
-        metadata_section(&module(policy)?)
-            .map(|section| serde_json::from_slice(&section).map_err(MetadataError::Section))
+        metadata_section(policy)?
+            .map(|section| serde_json::from_slice(section).map_err(MetadataError::Section))
             .transpose()
     }
 }
@@ -156,8 +158,7 @@ impl Metadata {
 /// The module of a policy with its metadata and its usage, a text in Markdown, in it. The same
 /// input has the same output.
 ///
-/// The module is written anew, as kwctl does: that takes the padding out of it that the linker
-/// leaves behind, a twentieth of its size.
+/// Nothing else in the module changes: the section is appended.
 ///
 /// # Errors
 ///
@@ -167,8 +168,7 @@ pub fn annotate(
     mut metadata: Metadata,
     usage: Option<&str>,
 ) -> Result<Vec<u8>, MetadataError> {
-    let mut module = module(policy)?;
-    if metadata_section(&module).is_some() {
+    if metadata_section(policy)?.is_some() {
         return Err(MetadataError::Annotated);
     }
     let version = Policy::load(policy)?.protocol_version()?;
@@ -183,28 +183,34 @@ pub fn annotate(
             .annotations
             .insert(USAGE.to_owned(), usage.to_owned());
     }
-    module.customs.add(walrus::RawCustomSection {
-        name: SECTION.to_owned(),
-        data: serde_json::to_vec(&metadata).map_err(MetadataError::Section)?,
-    });
-    Ok(module.emit_wasm())
-}
-
-fn module(policy: &[u8]) -> Result<walrus::Module, MetadataError> {
-    // The parser would list the bytes that it found instead.
-    if !policy.starts_with(b"\0asm") {
-        return Err(MetadataError::Module("it is no WebAssembly".to_owned()));
+    let section = serde_json::to_vec(&metadata).map_err(MetadataError::Section)?;
+    let mut module = policy.to_vec();
+    CustomSection {
+        name: SECTION.into(),
+        data: section.into(),
     }
-    walrus::Module::from_buffer(policy).map_err(|error| MetadataError::Module(format!("{error:#}")))
+    .append_to(&mut module);
+    Ok(module)
 }
 
 /// The first section of this name: a second one is what nobody reads.
-fn metadata_section(module: &walrus::Module) -> Option<Vec<u8>> {
-    let (_, section) = module
-        .customs
-        .iter()
-        .find(|(_, section)| section.name() == SECTION)?;
-    Some(section.data(&walrus::IdsToIndices::default()).into_owned())
+fn metadata_section(module: &[u8]) -> Result<Option<&[u8]>, MetadataError> {
+    // The parser would list the bytes that it found instead.
+    if !module.starts_with(b"\0asm") {
+        return Err(MetadataError::Module("it is no WebAssembly".to_owned()));
+    }
+    let unreadable =
+        |error: wasmparser::BinaryReaderError| MetadataError::Module(error.to_string());
+    wasmparser::validate(module).map_err(unreadable)?;
+    let mut found = None;
+    for payload in wasmparser::Parser::new(0).parse_all(module) {
+        if let Payload::CustomSection(section) = payload.map_err(unreadable)?
+            && section.name() == SECTION
+        {
+            found = found.or(Some(section.data()));
+        }
+    }
+    Ok(found)
 }
 
 impl<'de> Deserialize<'de> for ExecutionMode {

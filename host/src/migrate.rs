@@ -77,7 +77,7 @@ impl Source {
                 (
                     "privileged",
                     sections,
-                    Some(("onUpdate", json!("allViolations"))),
+                    Some(("legacy", json!({"onUpdate": "allViolations"}))),
                 )
             }
             Translate::Level(_) if settings.is_some() => {

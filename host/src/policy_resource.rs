@@ -929,8 +929,8 @@ mod tests {
 
     #[test]
     fn members_of_more_than_a_conjunction_must_judge_every_update_in_full() {
-        const WHY: &str = "settings.onUpdate must be allViolations, because spec.expression is more than members joined by &&: what another member lets in on CREATE, this one takes for legacy on UPDATE";
-        let all = json!({"onUpdate": "allViolations"});
+        const WHY: &str = "settings.legacy.onUpdate must be allViolations, because spec.expression is more than members joined by &&: what another member lets in on CREATE, this one takes for legacy on UPDATE";
+        let all = json!({"legacy": {"onUpdate": "allViolations"}});
         let either = |expression: &str, a: &Value, b: &Value| {
             let members = json!({
                 "a": {"module": "m", "settings": a},
@@ -942,7 +942,7 @@ mod tests {
                 json!({"expression": expression, "policies": members}),
             )
         };
-        let new = json!({"onUpdate": "newViolations"});
+        let new = json!({"legacy": {"onUpdate": "newViolations"}});
         let own = &["a", "b", "idle"];
         for expression in [
             "a() || b()",
@@ -954,7 +954,11 @@ mod tests {
                 (&all, &all, &[][..]),
                 (&json!({}), &all, &["a"]),
                 (&all, &new, &["b"]),
-                (&Value::Null, &json!({"onUpdate": null}), &["a", "b"]),
+                (
+                    &Value::Null,
+                    &json!({"legacy": {"onUpdate": null}}),
+                    &["a", "b"],
+                ),
             ] {
                 let problems: Vec<_> = excusing
                     .iter()
@@ -981,7 +985,7 @@ mod tests {
     #[test]
     fn what_another_module_excuses_is_not_known() {
         let members = json!({
-            "a": {"module": "m", "settings": {"onUpdate": "allViolations"}},
+            "a": {"module": "m", "settings": {"legacy": {"onUpdate": "allViolations"}}},
             "b": {"module": "other"},
         });
         let manifest = |expression: &str| {
@@ -998,6 +1002,221 @@ mod tests {
         assert_eq!(checked(&manifest("a() && b()"), &["a"]), Ok(Vec::new()));
         assert_eq!(checked(&manifest("a() || !a()"), &["a"]), Ok(Vec::new()));
         assert_eq!(checked(&manifest("a() || b()"), &[]), Ok(Vec::new()));
+    }
+
+    /// A spec with which templates may excuse what is made from them, so changed.
+    fn excusing(changes: Value) -> Value {
+        let kinds = |group: &str, kinds: &[&str]| -> Vec<Value> {
+            let resource = |kind| json!({"apiVersion": group, "kind": kind});
+            kinds.iter().map(resource).collect()
+        };
+        let owners = [
+            kinds(
+                "apps/v1",
+                &["DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"],
+            ),
+            kinds("batch/v1", &["CronJob", "Job"]),
+            kinds("v1", &["ReplicationController"]),
+        ];
+        let spec = json!({
+            "rules": [
+                rule("", json!(["pods", "pods/ephemeralcontainers", "podtemplates", "replicationcontrollers"]), json!(["CREATE", "UPDATE"])),
+                rule("apps", json!(["replicasets", "deployments", "statefulsets", "daemonsets"]), json!(["CREATE", "UPDATE"])),
+                rule("batch", json!(["jobs", "cronjobs"]), json!(["CREATE", "UPDATE"])),
+            ],
+            "contextAwareResources": owners.concat(),
+            "settings": {"legacy": {"onCreate": "newViolations"}},
+        });
+        changed(spec, changes)
+    }
+
+    fn rule(group: &str, resources: Value, operations: Value) -> Value {
+        json!({"apiGroups": [group], "apiVersions": ["v1"], "resources": resources, "operations": operations})
+    }
+
+    #[test]
+    fn a_template_excuses_only_where_every_template_was_judged() {
+        const UNJUDGED: &str = "what nobody has judged would excuse what is made from it";
+        let all = json!(["CREATE", "UPDATE"]);
+        let everything = json!([{"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"], "operations": ["*"]}]);
+        let without = |group: &str, resources: &[&str]| {
+            let mut rules = vec![
+                rule(
+                    "",
+                    json!(["pods", "pods/ephemeralcontainers", "replicationcontrollers"]),
+                    all.clone(),
+                ),
+                rule(
+                    "apps",
+                    json!(["replicasets", "deployments", "statefulsets", "daemonsets"]),
+                    all.clone(),
+                ),
+                rule("batch", json!(["jobs", "cronjobs"]), all.clone()),
+            ];
+            for rule in rules
+                .iter_mut()
+                .filter(|rule| rule["apiGroups"][0] == group)
+            {
+                let list = rule["resources"].as_array_mut().unwrap();
+                list.retain(|resource| !resources.contains(&resource.as_str().unwrap()));
+            }
+            json!({"rules": rules})
+        };
+        let twice = |resources: &str| {
+            vec![
+                format!("spec.rules leaves out CREATE of {resources}: {UNJUDGED}"),
+                format!("spec.rules leaves out UPDATE of {resources}: {UNJUDGED}"),
+            ]
+        };
+        let once = |cause: &str| vec![format!("{cause}: {UNJUDGED}")];
+        for (changes, causes) in [
+            (json!({}), Vec::new()),
+            // Nothing is made from them.
+            (without("", &["podtemplates"]), Vec::new()),
+            (json!({"rules": everything}), Vec::new()),
+            (json!({"failurePolicy": "Fail", "mode": "protect", "objectSelector": {}, "matchConditions": []}), Vec::new()),
+            // Whoever is out of it is so with all that he has.
+            (json!({"namespaceSelector": {"matchLabels": {"a": "b"}}}), Vec::new()),
+            (without("", &["pods"]), twice("pods")),
+            (without("", &["replicationcontrollers"]), twice("replicationcontrollers")),
+            (
+                without("", &["pods/ephemeralcontainers"]),
+                once("spec.rules leaves out UPDATE of pods/ephemeralcontainers"),
+            ),
+            (without("apps", &["daemonsets", "statefulsets"]), twice("daemonsets, statefulsets")),
+            (without("apps", &["deployments"]), twice("deployments")),
+            (without("apps", &["replicasets"]), twice("replicasets")),
+            (without("batch", &["jobs", "cronjobs"]), twice("cronjobs, jobs")),
+            (
+                json!({"rules": [
+                    rule("", json!(["*/*"]), json!(["CREATE"])),
+                    rule("*", json!(["*/*"]), json!(["UPDATE"])),
+                    rule("apps", json!(["*"]), json!(["*"])),
+                ]}),
+                once("spec.rules leaves out CREATE of cronjobs, jobs"),
+            ),
+            (
+                json!({"rules": [{"apiGroups": ["*"], "apiVersions": ["v2"], "resources": ["*/*"], "operations": ["*"]}]}),
+                twice("pods, replicationcontrollers, daemonsets, deployments, replicasets, statefulsets, cronjobs, jobs")
+                    .into_iter()
+                    .map(|cause| cause.replace("UPDATE of pods, ", "UPDATE of pods, pods/ephemeralcontainers, "))
+                    .collect(),
+            ),
+            (
+                json!({"objectSelector": {"matchLabels": {"a": "b"}}}),
+                once("spec.objectSelector leaves out what its author labels so"),
+            ),
+            (
+                json!({"matchConditions": [{"name": "not-mine", "expression": "true"}]}),
+                once("spec.matchConditions may leave out templates"),
+            ),
+            (
+                json!({"failurePolicy": "Ignore"}),
+                once("spec.failurePolicy is Ignore, which lets in every template while the policy server is down"),
+            ),
+            (
+                json!({"contextAwareResources": [
+                    {"apiVersion": "apps/v1", "kind": "Deployment"},
+                    {"apiVersion": "v1", "kind": "Job"},
+                ]}),
+                vec!["contextAwareResources lacks DaemonSet, ReplicaSet, StatefulSet, CronJob, Job, ReplicationController: what is made from one would not be excused".to_owned()],
+            ),
+            (
+                json!({"failurePolicy": "Ignore", "objectSelector": {"matchLabels": {"a": "b"}}}),
+                [
+                    once("spec.objectSelector leaves out what its author labels so"),
+                    once("spec.failurePolicy is Ignore, which lets in every template while the policy server is down"),
+                ]
+                .concat(),
+            ),
+        ] {
+            let manifest = policy("ClusterAdmissionPolicy", excusing(changes).into());
+            let problems: Vec<_> = causes
+                .iter()
+                .map(|cause| format!("settings.legacy.onCreate is newViolations, and {cause}"))
+                .collect();
+            let expected = if problems.is_empty() { Ok(Vec::new()) } else { Err(problems) };
+            assert_eq!(checked(&manifest, &[""]), expected, "{manifest}");
+            assert_eq!(checked(&manifest, &[]), Ok(Vec::new()), "another module");
+            // Who does not use the key may leave out what he likes.
+            for settings in [
+                Value::Null,
+                json!({"legacy": {"onCreate": "allViolations"}}),
+                json!({"legacy": {"onCreate": null, "onUpdate": "newViolations"}}),
+            ] {
+                let mut manifest = manifest.clone();
+                manifest["spec"]["settings"] = settings;
+                assert_eq!(checked(&manifest, &[""]), Ok(Vec::new()), "{manifest}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_mode_monitor_lets_in_is_said_to_excuse_later() {
+        let manifest = policy(
+            "ClusterAdmissionPolicy",
+            excusing(json!({"mode": "monitor"})).into(),
+        );
+        let note = "settings.legacy.onCreate is newViolations, and mode monitor lets every template in: what is let in now is excused when the mode is protect";
+        assert_eq!(checked(&manifest, &[""]), Ok(vec![note.to_owned()]));
+    }
+
+    #[test]
+    fn no_policy_of_a_namespace_can_read_owners() {
+        let problem = |at: &str, kind: &str| {
+            Err(vec![format!(
+                "{at}settings.legacy.onCreate is newViolations, and an {kind} has no contextAwareResources: no owner could be read, and nothing would be excused"
+            )])
+        };
+        let spec = excusing(json!({"contextAwareResources": null}));
+        let manifest = policy("AdmissionPolicy", spec.clone().into());
+        assert_eq!(checked(&manifest, &[""]), problem("", "AdmissionPolicy"));
+        let members = json!({
+            "a": {"module": "m", "settings": spec["settings"]},
+            "b": {"module": "m"},
+        });
+        let changes = json!({"policies": members, "rules": spec["rules"]});
+        let manifest = group("AdmissionPolicyGroup", changes);
+        assert_eq!(
+            checked(&manifest, &["a", "b"]),
+            problem("spec.policies.a: ", "AdmissionPolicyGroup")
+        );
+    }
+
+    #[test]
+    fn members_of_more_than_a_conjunction_must_judge_what_controllers_create_in_full() {
+        let spec = excusing(json!({}));
+        let excusing =
+            json!({"legacy": {"onUpdate": "allViolations", "onCreate": "newViolations"}});
+        let members = |resources: &Value| {
+            json!({
+                "a": {"module": "m", "settings": excusing, "contextAwareResources": resources},
+                "b": {"module": "m", "settings": {"legacy": {"onUpdate": "allViolations"}}},
+            })
+        };
+        let manifest = |expression: &str, resources: &Value| {
+            group(
+                "ClusterAdmissionPolicyGroup",
+                json!({"expression": expression, "rules": spec["rules"], "policies": members(resources)}),
+            )
+        };
+        let owners = &spec["contextAwareResources"];
+        let own = &["a", "b"];
+        assert_eq!(
+            checked(&manifest("a() && b()", owners), own),
+            Ok(Vec::new())
+        );
+        assert_eq!(
+            checked(&manifest("a() && b()", &json!([])), own),
+            Err(vec!["spec.policies.a: settings.legacy.onCreate is newViolations, and contextAwareResources lacks DaemonSet, Deployment, ReplicaSet, StatefulSet, CronJob, Job, ReplicationController: what is made from one would not be excused".to_owned()])
+        );
+        for expression in ["a() || b()", "b() && !a()"] {
+            assert_eq!(
+                checked(&manifest(expression, owners), own),
+                Err(vec!["spec.policies.a: settings.legacy.onCreate must be allViolations, because spec.expression is more than members joined by &&: a template that another member lets in would excuse what is made from it".to_owned()]),
+                "{expression}"
+            );
+        }
     }
 
     #[test]

@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
 
-mod docker_registry;
-mod guest;
-
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,7 +14,8 @@ use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use container_security_host::oci::{Access, DockerConfig, Options, Reference};
 use container_security_host::{Metadata, annotate};
-use docker_registry::{AUTH, DockerRegistry};
+use container_security_test_kit::docker_registry::{AUTH, DockerRegistry};
+use container_security_test_kit::guest;
 use oci_client::client::{Config, ImageLayer};
 use predicates::str::{ends_with, starts_with};
 use serde_json::json;

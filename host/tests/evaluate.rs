@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
 
-mod guest;
-mod policy_module;
-
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +9,7 @@ use std::process::{Command as Process, Stdio};
 
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
+use container_security_test_kit::{guest, policy_module};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -759,7 +757,7 @@ fn a_group_that_is_more_than_a_conjunction_must_not_excuse_anything() {
     let excusing = group.replace("onUpdate: allViolations", "onUpdate: newViolations");
     let problem = |name: &str| {
         format!(
-            "error: group.yaml, document 1: ClusterAdmissionPolicyGroup container-security-either: spec.policies.{name}: settings.onUpdate must be allViolations, because spec.expression is more than members joined by &&: what another member lets in on CREATE, this one takes for legacy on UPDATE\n"
+            "error: group.yaml, document 1: ClusterAdmissionPolicyGroup container-security-either: spec.policies.{name}: settings.legacy.onUpdate must be allViolations, because spec.expression is more than members joined by &&: what another member lets in on CREATE, this one takes for legacy on UPDATE\n"
         )
     };
     folder
@@ -805,7 +803,7 @@ fn another_module_in_a_group_cannot_be_asked_what_it_excuses() {
     };
     folder
         .file("pod.yaml", GOOD)
-        .file("group.yaml", &group("onUpdate: allViolations"))
+        .file("group.yaml", &group("legacy: {onUpdate: allViolations}"))
         .evaluate("group.yaml -r pod.yaml")
         .code(0)
         .stdout(
@@ -819,7 +817,7 @@ fn another_module_in_a_group_cannot_be_asked_what_it_excuses() {
         .code(2)
         .stdout("")
         .stderr(predicates::str::contains(
-            "spec.policies.ours: settings.onUpdate must be allViolations",
+            "spec.policies.ours: settings.legacy.onUpdate must be allViolations",
         ));
     // A module that takes every word for the key does not have it.
     folder
@@ -847,6 +845,35 @@ fn a_policy_of_a_namespace_that_asks_for_reports_is_refused() {
         .file("policy.yaml", &policy)
         .evaluate("policy.yaml --module policy.wasm -r pod.yaml")
         .code(0);
+}
+
+#[test]
+fn a_policy_that_excuses_what_controllers_create_and_leaves_templates_unjudged_is_refused() {
+    let folder = folder_with_this_policy();
+    let policy = example("cluster/legacy.yaml");
+    folder
+        .file("pod.yaml", GOOD)
+        .file("policy.yaml", &policy)
+        .evaluate("policy.yaml --module policy.wasm -r pod.yaml")
+        .code(0)
+        .stderr("");
+    folder
+        .file("policy.yaml", &policy.replace("jobs, cronjobs", "jobs"))
+        .evaluate("policy.yaml --module policy.wasm -r pod.yaml")
+        .code(2)
+        .stdout("")
+        .stderr(
+            "error: policy.yaml, document 1: ClusterAdmissionPolicy container-security: settings.legacy.onCreate is newViolations, and spec.rules leaves out CREATE of cronjobs: what nobody has judged would excuse what is made from it; settings.legacy.onCreate is newViolations, and spec.rules leaves out UPDATE of cronjobs: what nobody has judged would excuse what is made from it\n",
+        );
+    // What mode monitor lets in counts as legacy later.
+    folder
+        .file("policy.yaml", &policy.replace("mode: protect", "mode: monitor"))
+        .evaluate("policy.yaml --module policy.wasm -r pod.yaml")
+        .code(0)
+        .stdout(
+            "ACCEPTED  Pod default/good  (pod.yaml)  by ClusterAdmissionPolicy container-security\n  \
+             note: settings.legacy.onCreate is newViolations, and mode monitor lets every template in: what is let in now is excused when the mode is protect\n",
+        );
 }
 
 #[test]

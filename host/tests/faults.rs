@@ -6,14 +6,6 @@
     reason = "a test may panic, also in its helpers"
 )]
 
-mod policy_module;
-#[expect(
-    dead_code,
-    reason = "these tests need the valid workloads and the payloads of the cases"
-)]
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::thread;
@@ -21,6 +13,7 @@ use std::time::Duration;
 
 use container_security::Host;
 use container_security_host::{Error, HostCapabilities, Limits, Policy, Verdict};
+use container_security_test_kit::{cases, policy_module, requests};
 use serde_json::{Value, json};
 
 // ---- host capabilities
@@ -190,7 +183,7 @@ fn before_1970_every_image_is_of_unknown_age() {
         }
     }
 
-    let payload = support::payload(&request(IMAGE), &settings(&[FRESHNESS]));
+    let payload = requests::payload(&request(IMAGE), &settings(&[FRESHNESS]));
     let answer = container_security::validate(&payload, &BeforeTheEpoch);
     let verdict = serde_json::from_slice(&answer).unwrap();
     assert_rejects(&verdict, &[WITHOUT_AGE.line(UNKNOWN_AGE)]);
@@ -247,7 +240,7 @@ fn ten_thousand_fresh_instances_give_the_same_bytes() {
 /// The payloads of all cases, and what the native library answers.
 fn payloads() -> Vec<(Vec<u8>, Vec<u8>)> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
-    support::cases(&tests)
+    cases::cases(&tests)
         .into_iter()
         .map(|case| {
             let answer = container_security::validate(&case.payload, &container_security::NoHost);
@@ -373,12 +366,12 @@ fn settings(controls: &[Control]) -> Value {
 
 /// Creates a Pod with one container of this image.
 fn request(image: &str) -> Value {
-    let mut pod = support::valid_pod();
+    let mut pod = requests::valid_pod();
     for list in ["initContainers", "ephemeralContainers"] {
         pod["spec"].as_object_mut().unwrap().remove(list);
     }
     pod["spec"]["containers"][0]["image"] = image.into();
-    support::create_request("Pod", support::workload("Pod", pod))
+    requests::create_request("Pod", requests::workload("Pod", pod))
 }
 
 fn trusted(digest: &str) -> Vec<u8> {

@@ -63,7 +63,7 @@ fn each_case_becomes_the_settings_that_say_the_same() {
             }
         }
         expected.insert("level".to_owned(), json!("privileged"));
-        expected.insert("onUpdate".to_owned(), json!("allViolations"));
+        expected.insert("legacy".to_owned(), json!({"onUpdate": "allViolations"}));
         let settings: Value = yaml_serde::from_str(yaml).unwrap();
         assert_eq!(settings, json!(expected), "{name}");
 
@@ -129,7 +129,7 @@ fn the_command_prints_settings_or_says_why_it_cannot() {
         .code(0)
         .stderr("")
         .stdout(
-            "level: privileged\nshareProcessNamespace:\n  mode: enforce\nonUpdate: allViolations\n",
+            "level: privileged\nshareProcessNamespace:\n  mode: enforce\nlegacy:\n  onUpdate: allViolations\n",
         );
     migrate(
         &["--from", "pod-privileged", "-"],

@@ -7,23 +7,18 @@
     reason = "a test may panic, also in its helpers"
 )]
 
-#[expect(
-    dead_code,
-    reason = "what is expected of a case is the native tests' affair"
-)]
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use container_security::NoHost;
 use container_security_host::Policy;
+use container_security_test_kit::cases;
+use wasmparser::Payload;
 
 #[test]
 fn the_module_answers_every_case_as_the_native_library_does() {
     let policy = policy();
-    for case in support::cases(&repository().join("tests")) {
+    for case in cases::cases(&repository().join("tests")) {
         let native = container_security::validate(&case.payload, &NoHost);
         let answer = policy
             .validate_bytes(&case.payload)
@@ -40,7 +35,7 @@ fn the_module_answers_every_case_as_the_native_library_does() {
 #[test]
 fn the_module_answers_every_settings_case_as_the_native_library_does() {
     let policy = policy();
-    for case in support::settings_cases(&repository().join("tests")) {
+    for case in cases::settings_cases(&repository().join("tests")) {
         let settings = serde_json::to_vec(&case.settings).unwrap();
         let native = container_security::validate_settings(&settings);
         let native: serde_json::Value = serde_json::from_slice(&native).unwrap();
@@ -107,12 +102,14 @@ fn the_module_imports_what_it_needs_and_nothing_else() {
         ("wapc", "__host_error"),
         ("wapc", "__host_error_len"),
     ];
-    let module = walrus::Module::from_buffer(&policy_bytes()).unwrap();
-    let imports: BTreeSet<_> = module
-        .imports
-        .iter()
-        .map(|import| (import.module.as_str(), import.name.as_str()))
-        .collect();
+    let module = policy_bytes();
+    let mut imports = BTreeSet::new();
+    for payload in wasmparser::Parser::new(0).parse_all(&module) {
+        if let Payload::ImportSection(section) = payload.unwrap() {
+            let section = section.into_iter().map(Result::unwrap);
+            imports.extend(section.map(|import| (import.module, import.name)));
+        }
+    }
     assert_eq!(imports, BTreeSet::from(expected));
 }
 

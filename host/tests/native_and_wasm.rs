@@ -3,18 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
 
-mod policy_module;
-#[path = "../../tests/support/properties/mod.rs"]
-mod properties;
-
 use std::path::Path;
 use std::sync::Arc;
 
 use container_security::Host;
 use container_security_host::{Denied, HostCapabilities, Policy};
+use container_security_test_kit::policy_module;
 
-use properties::HostAnswers;
-use properties::targets::{self, Call, TARGETS, random_bytes};
+use container_security_test_kit::properties::HostAnswers;
+use container_security_test_kit::properties::targets::{self, Call, TARGETS, random_bytes};
 
 #[test]
 fn the_module_answers_the_corpus_as_the_native_library_does() {

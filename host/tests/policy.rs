@@ -2,13 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
 
-mod guest;
-
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use container_security_host::{Error, HostCapabilities, Limits, Policy, SettingsVerdict};
+use container_security_test_kit::guest;
 use serde_json::{Value, json};
 
 fn policy(validate: &str) -> Policy {

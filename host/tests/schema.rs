@@ -6,24 +6,12 @@
     reason = "a test may panic, also in its helpers"
 )]
 
-#[expect(
-    dead_code,
-    reason = "what is expected of a case is the native tests' affair"
-)]
-#[path = "../../tests/support/sessions.rs"]
-mod sessions;
-#[expect(
-    dead_code,
-    reason = "what is expected of a case is the native tests' affair"
-)]
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use container_security::settings_schema;
+use container_security_test_kit::{cases, sessions};
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Value, json};
 
@@ -286,10 +274,10 @@ fn all_settings() -> Vec<(String, Value)> {
         payload["settings"].clone()
     };
     let mut settings = Vec::new();
-    for case in support::settings_cases(&tests) {
+    for case in cases::settings_cases(&tests) {
         settings.push((case.case, case.settings));
     }
-    for case in support::cases(&tests) {
+    for case in cases::cases(&tests) {
         settings.push((case.name, of_payload(&case.payload)));
     }
     for case in sessions::cases(&tests) {

@@ -7,9 +7,6 @@
     reason = "a test may panic, also in its helpers"
 )]
 
-#[path = "../../tests/support/sessions.rs"]
-mod sessions;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use assert_cmd::Command;
 use container_security::Host;
 use container_security_host::{HostCapabilities as _, Policy, Replay};
+use container_security_test_kit::sessions;
 
 #[test]
 fn every_session_gets_its_verdict_from_the_module_and_the_library_alike() {

@@ -10,20 +10,6 @@
     reason = "a test may panic, also in its helpers, and this one takes the time"
 )]
 
-mod policy_module;
-#[expect(
-    dead_code,
-    reason = "what is expected of a case is the native tests' affair"
-)]
-#[path = "../../tests/support/sessions.rs"]
-mod sessions;
-#[expect(
-    dead_code,
-    reason = "what is expected of a case is the native tests' affair"
-)]
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -32,6 +18,7 @@ use std::thread;
 use std::time::Instant;
 
 use container_security_host::{Denied, HostCapabilities, Policy, Replay};
+use container_security_test_kit::{cases, policy_module, requests, sessions};
 use serde_json::{Value, json};
 
 #[test]
@@ -104,7 +91,7 @@ struct Asked {
 /// Every case and every session of `tests/`, and two large requests.
 fn mix(policy: &Policy) -> Vec<Asked> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
-    let cases = support::cases(&tests)
+    let cases = cases::cases(&tests)
         .into_iter()
         .map(|case| (case.name, case.payload, policy.clone()));
     let sessions = sessions::cases(&tests).into_iter().map(|case| {
@@ -114,9 +101,9 @@ fn mix(policy: &Policy) -> Vec<Asked> {
         (case.name.clone(), case.payload(), policy)
     });
     let large = [("500 containers", crowded()), ("a megabyte", long())].map(|(name, pod)| {
-        let request = support::create_request("Pod", support::workload("Pod", pod));
+        let request = requests::create_request("Pod", requests::workload("Pod", pod));
         let settings = json!({"registries": {"allow": ["ghcr.io"]}});
-        let payload = support::payload(&request, &settings);
+        let payload = requests::payload(&request, &settings);
         (name.to_owned(), payload, policy.clone())
     });
     cases
@@ -134,16 +121,16 @@ fn mix(policy: &Policy) -> Vec<Asked> {
 }
 
 fn crowded() -> Value {
-    let mut pod = support::valid_pod();
+    let mut pod = requests::valid_pod();
     for index in 0..500 {
-        let container = support::valid_container(&format!("c{index}"));
-        support::set(&mut pod, "/spec/containers/-", container);
+        let container = requests::valid_container(&format!("c{index}"));
+        requests::set(&mut pod, "/spec/containers/-", container);
     }
     pod
 }
 
 fn long() -> Value {
-    let mut pod = support::valid_pod();
+    let mut pod = requests::valid_pod();
     pod["metadata"]["annotations"]["note"] = "x".repeat(1024 * 1024).into();
     pod
 }

@@ -7,10 +7,6 @@
     reason = "a test may panic, also in its helpers"
 )]
 
-#[path = "../../tests/support/mod.rs"]
-#[expect(dead_code, reason = "these tests need no settings cases")]
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -18,6 +14,7 @@ use container_security::NoHost;
 use container_security_host::Verdict;
 use container_security_host::suggested_patch::suggested_patch;
 use container_security_host::verdict::{Mode, Violation};
+use container_security_test_kit::{cases, requests};
 use proptest::prelude::*;
 use proptest::sample;
 use serde_json::{Value, json};
@@ -85,7 +82,7 @@ fn every_case_that_is_rejected_is_mended_but_for_what_only_a_person_can_mend() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
     let mut judged = 0;
     let mut wrong = Vec::new();
-    for case in support::cases(&tests) {
+    for case in cases::cases(&tests) {
         let before: Verdict = validate(&case.payload);
         let Ok(mut payload) = serde_json::from_slice::<Value>(&case.payload) else {
             continue;
@@ -204,8 +201,8 @@ fn is_cut(annotations: &std::collections::BTreeMap<String, String>) -> bool {
 }
 
 fn judge(kind: &str, object: &Value, settings: &Value) -> Verdict {
-    let request = support::create_request(kind, object.clone());
-    validate(&support::payload(&request, settings))
+    let request = requests::create_request(kind, object.clone());
+    validate(&requests::payload(&request, settings))
 }
 
 fn validate(payload: &[u8]) -> Verdict {
@@ -223,11 +220,11 @@ fn mended(object: &Value, verdict: &Verdict) -> Value {
 
 /// The valid workload with these values in its pod.
 fn broken(kind: &str, values: &[(&str, Value)]) -> Value {
-    let mut pod = support::valid_pod();
+    let mut pod = requests::valid_pod();
     for (pointer, value) in values {
-        support::set(&mut pod, pointer, value.clone());
+        requests::set(&mut pod, pointer, value.clone());
     }
-    support::workload(kind, pod)
+    requests::workload(kind, pod)
 }
 
 /// Settings in which every control that reads the pod is on.

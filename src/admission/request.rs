@@ -13,10 +13,11 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-use crate::json::{self, Document, Text};
+use crate::json::{self, Document, Node, Text};
 use crate::object::object;
 use crate::pod::kind::{Kind, Workload};
 use crate::pod::spec::Pod;
+use crate::review::owner::{Maker, OwnerReference};
 use crate::text::Quoted;
 
 /// What the host sends.
@@ -104,11 +105,9 @@ impl<'a> Object<'a> {
         match self {
             Self::Absent => Err("the request has no object".to_owned()),
             Self::Workload(workload) => Ok(*workload),
-            Self::Raw(raw) => {
-                let mut deserializer = serde_json::Deserializer::from_slice(raw.get().as_bytes());
-                kind.deserialize(&mut deserializer)
-                    .map_err(|error| json::describe_error(&error))
-            }
+            Self::Raw(raw) => kind
+                .read(raw.get().as_bytes())
+                .map_err(|error| json::describe_error(&error)),
         }
     }
 }
@@ -153,8 +152,9 @@ impl Display for Title<'_> {
     }
 }
 
-/// Whether the UPDATE of this payload, to `pod`, leaves the pod's spec and its profile annotations
-/// as they are in the stored object. What cannot be read is not known to be left alone.
+/// Whether the UPDATE of this payload, to `pod`, leaves alone what runs: the whole template where Pods are
+/// made from it, because any change of it makes new ones; else the pod's spec and its profile
+/// annotations. What cannot be read is not known to be left alone.
 ///
 /// The payload is read once more for it: the way on which nobody asks keeps no text of an object.
 pub(super) fn leaves_pod_alone(payload: &[u8], kind: Kind, pod: &Pod<'_>) -> bool {
@@ -164,14 +164,46 @@ pub(super) fn leaves_pod_alone(payload: &[u8], kind: Kind, pod: &Pod<'_>) -> boo
             return None;
         };
         let (new, old) = (object.get(), request.old_object?.get());
-        let stored = Object::Raw(request.old_object?).into_workload(kind).ok()?;
         let new = Document::from_slice(new.as_bytes()).ok()?;
         let old = Document::from_slice(old.as_bytes()).ok()?;
-        let new = kind.pod_spec(new.root())?;
-        let old = kind.pod_spec(old.root())?;
-        Some(new.is_same_as(old) && pod.annotations.are_same_as(&stored.pod.annotations))
+        let new = kind.pod_template(new.root())?;
+        let old = kind.pod_template(old.root())?;
+        Some(if kind.makes_pods() {
+            new.is_same_as(old)
+        } else {
+            let stored = kind.read(request.old_object?.get().as_bytes()).ok()?;
+            new.get("spec")?.is_same_as(old.get("spec")?)
+                && pod.annotations.are_same_as(&stored.pod.annotations)
+        })
     };
     compare().unwrap_or(false)
+}
+
+/// Who has made the object of this payload, if it has one owner that controls it.
+pub(super) fn maker(payload: &[u8]) -> Option<Maker> {
+    let payload = Document::from_slice(payload).ok()?;
+    let request = payload.root().get("request")?;
+    let owners = request.get("object")?.get("metadata")?;
+    let owners = owners.items("ownerReferences")?;
+    let is_controller =
+        |owner: &Node<'_>| matches!(owner.get("controller"), Some(Node::Bool(true)));
+    let mut controllers = owners.iter().filter(is_controller);
+    let (Some(owner), None) = (controllers.next(), controllers.next()) else {
+        return None;
+    };
+    let text = |key| owner.text(key).map(ToOwned::to_owned);
+    let user = request
+        .get("userInfo")
+        .and_then(|user| user.text("username"));
+    Some(Maker {
+        user: user.unwrap_or_default().to_owned(),
+        owner: OwnerReference {
+            api_version: text("apiVersion")?,
+            kind: text("kind")?,
+            name: text("name")?,
+            uid: text("uid")?,
+        },
+    })
 }
 
 impl Request<'_> {

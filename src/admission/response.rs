@@ -13,7 +13,6 @@ use crate::controls::Control;
 use crate::decode::Mode;
 use crate::finding::{Remedy, Value};
 use crate::pod::place::Subject;
-use crate::settings::Settings;
 use crate::text::{Joined, cut};
 use crate::violation::{Outcome, Violation};
 
@@ -45,11 +44,13 @@ struct AuditAnnotations {
     left_out: Option<String>,
     #[serde(rename = "warned-by", skip_serializing_if = "Option::is_none")]
     warned_by: Option<String>,
+    #[serde(rename = "excused-by", skip_serializing_if = "Option::is_none")]
+    excused_by: Option<String>,
 }
 
 impl AuditAnnotations {
     fn is_empty(&self) -> bool {
-        self.violations.is_none()
+        self.violations.is_none() && self.excused_by.is_none()
     }
 }
 
@@ -78,11 +79,11 @@ enum Fix<'v> {
 }
 
 impl<'v> MachineViolation<'v> {
-    fn new(violation: &'v Violation<'_>, mode: Mode) -> Self {
+    fn new(violation: &'v Violation<'_>) -> Self {
         let finding = &violation.finding;
         Self {
             control: violation.control.name(),
-            mode: mode.name(),
+            mode: violation.mode.name(),
             container: match finding.subject() {
                 Subject::Container { name, .. } => Some(name),
                 Subject::Pod | Subject::Volume { .. } => None,
@@ -133,24 +134,27 @@ impl Response {
         Self::reject(INTERNAL_ERROR, settings_message(problems))
     }
 
-    pub(super) fn of_outcome(
-        title: &Title<'_>,
-        outcome: &Outcome<'_>,
-        settings: &Settings,
-    ) -> Self {
+    pub(super) fn of_outcome(title: &Title<'_>, outcome: &Outcome<'_>) -> Self {
         let (enforced, warned): (Vec<_>, Vec<_>) = outcome
             .violations
             .iter()
-            .partition(|violation| violation.control.mode(settings) == Mode::Enforce);
+            .partition(|violation| violation.mode == Mode::Enforce);
         let mut response = if enforced.is_empty() {
             Self::accept()
         } else {
-            Self::reject(FORBIDDEN, rejection(title, &enforced))
+            Self::reject(
+                FORBIDDEN,
+                rejection(title, outcome.aside.as_deref(), &enforced),
+            )
         };
         response.warnings = warnings(&warned, outcome.notices.iter());
         if !outcome.violations.is_empty() {
             response.annotate(&enforced, &warned);
         }
+        response.audit_annotations.excused_by = outcome
+            .excused_by
+            .as_ref()
+            .map(|owner| format!("{owner}: {}", Joined(&outcome.excused)));
         response
     }
 
@@ -165,14 +169,8 @@ impl Response {
 
     /// Tells machines what people read in the message and the warnings.
     fn annotate(&mut self, enforced: &[&Violation<'_>], warned: &[&Violation<'_>]) {
-        let all = enforced
-            .iter()
-            .map(|violation| MachineViolation::new(violation, Mode::Enforce))
-            .chain(
-                warned
-                    .iter()
-                    .map(|violation| MachineViolation::new(violation, Mode::Warn)),
-            );
+        let all = enforced.iter().chain(warned);
+        let all = all.map(|violation| MachineViolation::new(violation));
         // Serialising to a string fails for maps with odd keys only; there are none.
         let entries = all.map(|violation| serde_json::to_string(&violation).unwrap_or_default());
         let (list, left_out) = json_list(entries, MAX_ANNOTATION_BYTES);
@@ -185,6 +183,7 @@ impl Response {
             violations: Some(list),
             left_out: (left_out > 0).then(|| left_out.to_string()),
             warned_by: names(warned),
+            excused_by: None,
         };
     }
 
@@ -243,10 +242,12 @@ fn settings_message(problems: &[String]) -> String {
     )
 }
 
-fn rejection(title: &Title<'_>, violations: &[&Violation<'_>]) -> String {
+fn rejection(title: &Title<'_>, aside: Option<&str>, violations: &[&Violation<'_>]) -> String {
     let count = controls_of(violations).len();
     let noun = if count == 1 { "rule" } else { "rules" };
-    let title = format!("{title} breaks {count} {noun} of container security:");
+    let aside = aside.map(|aside| format!(" ({})", cut(aside.to_owned(), MAX_LINE_BYTES)));
+    let aside = aside.unwrap_or_default();
+    let title = format!("{title} breaks {count} {noun} of container security{aside}:");
     lines(
         title,
         violations.iter().map(ToString::to_string),

@@ -13,7 +13,7 @@
 //! - **Source** `check_appArmorProfile.go` of pod-security-admission; the precedence is the
 //!   kubelet's `GetProfile` (`pkg/security/apparmor`)
 
-use crate::decode::{AnnotationUse, Choices, Level, Mode, section};
+use crate::decode::{AnnotationUse, Choices, Level, Mode, loosens, section};
 use crate::finding::Findings;
 use crate::finding::profile::{ProfileKind, ProfileRules};
 use crate::pod::container::Container;
@@ -35,6 +35,13 @@ section! {
         /// `honor`: the annotation of Kubernetes before 1.30 satisfies `required` too, after the
         /// container's field and before the pod's.
         "annotations" annotations: AnnotationUse = AnnotationUse::Ignore,
+    }
+}
+
+loosens! {
+    AppArmor {
+        "required" required: bool = false,
+        "allowed" allowed: Choices<AllowedProfile>,
     }
 }
 

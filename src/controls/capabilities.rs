@@ -13,7 +13,7 @@
 
 use std::borrow::Cow;
 
-use crate::decode::{Decode, Level, Mode, Node, Problems, Written, describe, section};
+use crate::decode::{Decode, Level, Mode, Node, Problems, Written, describe, loosens, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
 use crate::pod::container::Container;
@@ -60,6 +60,12 @@ impl Capabilities {
     fn check_in_schema(schema: &mut crate::schema::Schema) {
         let items = crate::schema::json!({"not": {"const": ANY}});
         crate::schema::restrict_entries(schema, "requiredDrop", &items);
+    }
+}
+
+loosens! {
+    Capabilities {
+        "allowedAdd" allowed_add: Vec<Capability>,
     }
 }
 

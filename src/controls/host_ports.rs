@@ -14,7 +14,7 @@
 
 use std::{fmt, iter};
 
-use crate::decode::{Decode, Level, Mode, Node, Problems, describe, section};
+use crate::decode::{Decode, Level, Mode, Node, Problems, describe, loosens, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
 use crate::pod::container::ContainerPort;
@@ -28,6 +28,12 @@ section! {
         /// Ranges of ports that pods may open, such as `{min: 8000, max: 9000}`; `[]` is no port at
         /// all.
         "allowed" allowed: Vec<PortRange> = Vec::new(),
+    }
+}
+
+loosens! {
+    HostPorts {
+        "allowed" allowed: Vec<PortRange>,
     }
 }
 
@@ -54,7 +60,7 @@ describe!(
 
 impl Decode for PortRange {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
-        let [min, max] = problems.values(node, &["min", "max"])?;
+        let [min, max] = problems.values(node, &["min", "max"], &[])?;
         let mut port = |key, value| {
             let Some(node) = value else {
                 problems.report(format_args!("has no {key}"));

@@ -10,7 +10,7 @@
 //!   since 1.34
 //! - **Source** `check_hostProbesAndhostLifecycle.go` of pod-security-admission
 
-use crate::decode::{Level, Mode, section};
+use crate::decode::{Level, Mode, loosens, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
 use crate::pod::container::Handlers;
@@ -30,6 +30,12 @@ section! {
         },
         /// Hosts that may be named, such as `127.0.0.1`.
         "allowed" allowed: Vec<String> = Vec::new(),
+    }
+}
+
+loosens! {
+    HostProbes {
+        "allowed" allowed: Vec<String>,
     }
 }
 

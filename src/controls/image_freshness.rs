@@ -15,7 +15,7 @@
 //! - **Differs from the Pod Security Standard**, which never looks at images
 //! - **Source** the AKS article, "Automatically build new images on base image update"
 
-use crate::decode::{Choices, Mode, Problems, Written, section, words};
+use crate::decode::{Choices, Mode, Problems, Written, loosens, section, words};
 use crate::finding::Findings;
 use crate::host_calls::{self, Answer, BaseImage, Host, ImageConfig};
 use crate::image::pattern::AllowedImage;
@@ -93,6 +93,13 @@ words! {
         Current = "current",
         /// Nothing.
         Ignore = "ignore",
+    }
+}
+
+loosens! {
+    ImageFreshness {
+        "unknownAge" unknown_age: Unknown = Unknown::Accept,
+        "unknownBase" unknown_base: Unknown = Unknown::Accept,
     }
 }
 

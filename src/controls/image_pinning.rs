@@ -9,7 +9,7 @@
 //! - **Differs from the Pod Security Standard**, which never looks at images
 //! - **Source** <https://kubernetes.io/docs/concepts/containers/images/#image-names>
 
-use crate::decode::{Decode, Mode, Node, Problems, Written, describe, section};
+use crate::decode::{Decode, Mode, Node, Problems, Written, describe, loosens, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::image::reference::is_tag;
 use crate::pod::image::Images;
@@ -53,6 +53,12 @@ impl ImagePinning {
     /// Whether there is anything to judge.
     fn is_configured(&self) -> bool {
         self.require_digest || !self.reject_tags.is_empty()
+    }
+}
+
+loosens! {
+    ImagePinning {
+        "requireDigest" require_digest: bool = false,
     }
 }
 

@@ -9,7 +9,7 @@
 //! - **Source** `check_procMount_baseline.go` and `check_procMount_restricted.go` of
 //!   pod-security-admission
 
-use crate::decode::{Choices, Level, Mode, section, words};
+use crate::decode::{Choices, Level, Mode, loosens, section, words};
 use crate::finding::{Finding, Findings, Found, Remedy, Value};
 use crate::json::Text;
 use crate::pod::spec::Pod;
@@ -33,6 +33,13 @@ words! {
         Default = "Default",
         /// As the kernel has it.
         Unmasked = "Unmasked",
+    }
+}
+
+loosens! {
+    ProcMount {
+        "allowed" allowed: Choices<ProcMountType>,
+        "relaxForUserNamespaces" relax_for_user_namespaces: bool = true,
     }
 }
 

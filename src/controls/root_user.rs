@@ -12,7 +12,7 @@
 //!   restricted level, and relaxes for user namespaces since 1.35
 //! - **Source** `check_runAsNonRoot.go` and `check_runAsUser.go` of pod-security-admission
 
-use crate::decode::{Level, Mode, section, words};
+use crate::decode::{Level, Mode, loosens, section, words};
 use crate::finding::{Finding, Findings, Found, Remedy, Taken};
 use crate::pod::container::Container;
 use crate::pod::place::Place;
@@ -41,6 +41,13 @@ words! {
     }
 }
 
+loosens! {
+    RootUser {
+        "require" require: Requirement = Requirement::NonRootUser,
+        "relaxForUserNamespaces" relax_for_user_namespaces: bool = true,
+    }
+}
+
 pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Findings<'p>) {
     if settings.relax_for_user_namespaces && pod.has_own_user_namespace() {
         return;
@@ -56,8 +63,8 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Fi
     }
     if strict && non_root_of_pod == Some(false) {
         let found = Found::Flag(false);
-        findings
-            .report(not_non_root(field_of_pod(RUN_AS_NON_ROOT), found).taken_by(takes_non_root));
+        let found = not_non_root(field_of_pod(RUN_AS_NON_ROOT), found);
+        findings.report(found.taken_by(takes_non_root));
     }
     for container in pod.containers() {
         let own = container.security_context();

@@ -13,7 +13,9 @@
 
 use std::borrow::Cow;
 
-use crate::decode::{Choices, Decode, Level, Mode, Node, Problems, Standard, describe, section};
+use crate::decode::{
+    Choices, Decode, Level, Mode, Node, Problems, Standard, describe, loosens, section,
+};
 use crate::finding::{Finding, Findings, Found, Remedy, Value};
 use crate::json::Text;
 use crate::pod::place::Place;
@@ -33,6 +35,14 @@ section! {
         "allowedUsers" allowed_users: Vec<String> = Vec::new(),
         /// The roles that may be written.
         "allowedRoles" allowed_roles: Vec<String> = Vec::new(),
+    }
+}
+
+loosens! {
+    SeLinux {
+        "allowedTypes" allowed_types: Choices<SeLinuxType>,
+        "allowedUsers" allowed_users: Vec<String>,
+        "allowedRoles" allowed_roles: Vec<String>,
     }
 }
 

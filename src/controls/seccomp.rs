@@ -16,7 +16,7 @@
 //!   pod-security-admission. Kubernetes 1.27
 //!   and later do not act on the annotations: with `annotations: ignore` one is a warning
 
-use crate::decode::{AnnotationUse, Choices, Level, Mode, section};
+use crate::decode::{AnnotationUse, Choices, Level, Mode, loosens, section};
 use crate::finding::profile::{ProfileKind, ProfileRules};
 use crate::finding::{Findings, Taken, Takes};
 use crate::pod::container::Container;
@@ -41,6 +41,13 @@ section! {
     follows: {
         /// What is written for Windows is judged, as the standard does at its baseline level only.
         judges_windows: bool = standard.is_baseline(),
+    }
+}
+
+loosens! {
+    Seccomp {
+        "required" required: bool = false,
+        "allowed" allowed: Choices<AllowedProfile>,
     }
 }
 

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use kubewarden_policy_sdk::host_capabilities::SigstoreVerificationInputV2;
 use kubewarden_policy_sdk::host_capabilities::verification::{KeylessInfo, KeylessPrefixInfo};
 
-use crate::decode::{Decode, Mode, Node, Problems, Written, describe, section, words};
+use crate::decode::{Decode, Mode, Node, Problems, Written, describe, loosens, section, words};
 use crate::finding::Findings;
 use crate::host_calls::{self, Answer, Failure, Host, Verification};
 use crate::image::pattern::ImagePattern;
@@ -65,6 +65,12 @@ words! {
     pub(crate) enum Unmatched {
         Reject = "reject",
         Accept = "accept",
+    }
+}
+
+loosens! {
+    Signatures {
+        "unmatched" unmatched: Unmatched = Unmatched::Accept,
     }
 }
 

@@ -13,7 +13,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::decode::{Decode, Level, Mode, Node, Problems, Version, Written, describe, section};
+use crate::decode::{
+    Decode, Level, Mode, Node, Problems, Version, Written, describe, loosens, section,
+};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
 use crate::pod::spec::Pod;
@@ -36,6 +38,12 @@ section! {
         version: Version = standard.version,
     }
     check: Sysctls::check
+}
+
+loosens! {
+    Sysctls {
+        "allowed" allowed: Vec<SysctlPattern>,
+    }
 }
 
 impl Sysctls {

@@ -16,7 +16,9 @@
 use std::cell::LazyCell;
 use std::fmt;
 
-use crate::decode::{Choices, Decode, Level, Mode, Node, Problems, Written, describe, section};
+use crate::decode::{
+    Choices, Decode, Level, Mode, Node, Problems, Written, describe, loosens, section,
+};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::{Text, has, sorted};
 use crate::pod::spec::Pod;
@@ -50,6 +52,13 @@ section! {
     }
     check: Volumes::check,
     schema: Volumes::check_in_schema
+}
+
+loosens! {
+    Volumes {
+        "allowed" allowed: Choices<VolumeType>,
+        "hostPaths" host_paths: Vec<HostPath>,
+    }
 }
 
 impl Volumes {

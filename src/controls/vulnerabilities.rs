@@ -18,15 +18,14 @@
 mod cvss;
 mod report;
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 
 use self::cvss::Cvss;
 use self::report::{Report, Score, Severity, Source, Vulnerability};
-use crate::decode::{Decode, Mode, Node, Problems, Written, describe, section, words};
+use crate::decode::{Decode, Mode, Node, Problems, Written, describe, loosens, section, words};
 use crate::finding::Findings;
 use crate::host_calls::Answer;
-use crate::json::sorted;
 use crate::lookups::{Lookups, Refusal, Uses};
 use crate::text::{Joined, Quoted};
 use crate::time::{self, Duration};
@@ -131,6 +130,14 @@ impl Vulnerabilities {
             "maximumReportAge": none,
         });
         refuse_idle(schema, &finders, &harmless);
+    }
+}
+
+loosens! {
+    Vulnerabilities {
+        "onlyFixable" only_fixable: bool = true,
+        "ignore" ignore: Vec<FindingId>,
+        "missingReport" missing_report: MissingReport = MissingReport::Accept,
     }
 }
 
@@ -352,7 +359,7 @@ impl Vulnerabilities {
 
     /// Whether a report is too old, and another one of the same image is not. Without a limit of age
     /// all of them count.
-    fn is_superseded(&self, report: &Report, all: &[Report], now: i64) -> bool {
+    fn is_superseded(&self, report: &Report, all: &[&Report], now: i64) -> bool {
         self.is_stale(report, now).is_some()
             && all
                 .iter()
@@ -450,14 +457,8 @@ struct Worst<'r>(Vec<&'r Vulnerability>);
 
 impl fmt::Display for Worst<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let positions = self.0.iter().enumerate().map(|(position, found)| {
-            let score = Reverse(found.score());
-            (found.severity, score, &found.id, &found.package, position)
-        });
-        let positions = sorted(positions.collect()).into_iter();
-        let mut findings: Vec<_> = positions
-            .filter_map(|(.., position)| self.0.get(position))
-            .collect();
+        let mut findings = self.0.clone();
+        findings.sort_unstable_by(|left, right| compare(left, right));
         findings.dedup();
         for (position, found) in findings.iter().take(SHOWN).enumerate() {
             if position > 0 {
@@ -481,6 +482,16 @@ impl fmt::Display for Worst<'_> {
             _ => Ok(()),
         }
     }
+}
+
+// Not in each place where sorting compares.
+#[inline(never)]
+fn compare(left: &Vulnerability, right: &Vulnerability) -> Ordering {
+    left.severity
+        .cmp(&right.severity)
+        .then(right.score().cmp(&left.score()))
+        .then(left.id.cmp(&right.id))
+        .then(left.package.cmp(&right.package))
 }
 
 #[inline(never)]

@@ -263,11 +263,10 @@ impl HostPattern {
         if !self.any_label && host.len() != self.name.len() && host != DOCKER_HUB {
             return false;
         }
-        let (name, own_port) = usual_host(&self.name, self.port.as_deref());
+        let (_, own_port) = usual_host(&self.name, self.port.as_deref());
         let is_called = |host: &&str| self.is_called(&self.name, host);
         port == own_port
             && match host {
-                host if !self.any_label => host.eq_ignore_ascii_case(name),
                 // Its other names are meant, too.
                 DOCKER_HUB if port.is_none() => DOCKER_HUB_HOSTS.iter().any(is_called),
                 host => is_called(&host),

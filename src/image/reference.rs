@@ -200,8 +200,9 @@ impl<'a> Reference<'a> {
         let (host, port) = usual_host(self.host, self.port);
         if port != self.port || host != self.host {
             let (official, path) = match host {
-                DOCKER_HUB if !self.official => split_official(self.path),
-                _ => (self.official, self.path),
+                // Written with another name of it, so that nothing is taken off the path yet.
+                DOCKER_HUB => split_official(self.path),
+                _ => (false, self.path),
             };
             return Self {
                 path,

@@ -83,6 +83,13 @@ impl<'p> Images<'p> {
         self.parsed.get_or_init(|| self.pod.images())
     }
 
+    /// The image of a container or a volume. (They are in the order of their subjects.)
+    pub(crate) fn of(&self, subject: Subject<'_>) -> Option<&Image<'p>> {
+        let all = self.all();
+        let found = all.binary_search_by(|image| image.subject.cmp(&subject));
+        found.ok().and_then(|index| all.get(index))
+    }
+
     /// Whether the images may still be missing.
     pub(crate) fn are_of_template(&self) -> bool {
         self.pod.is_template()

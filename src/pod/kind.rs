@@ -86,15 +86,79 @@ impl Kind {
 }
 
 impl Kind {
-    /// The pod's spec in a whole object of this kind.
-    pub(crate) fn pod_spec(self, object: Node<'_>) -> Option<Node<'_>> {
+    /// Group and version in which controllers know the kind.
+    pub(crate) fn api_version(self) -> &'static str {
+        match self {
+            Self::Pod => PodResource::API_VERSION,
+            Self::PodTemplate => PodTemplateResource::API_VERSION,
+            Self::ReplicationController => ReplicationController::API_VERSION,
+            Self::ReplicaSet => ReplicaSet::API_VERSION,
+            Self::Deployment => Deployment::API_VERSION,
+            Self::StatefulSet => StatefulSet::API_VERSION,
+            Self::DaemonSet => DaemonSet::API_VERSION,
+            Self::Job => Job::API_VERSION,
+            Self::CronJob => CronJob::API_VERSION,
+        }
+    }
+
+    /// Whether a controller makes Pods from what the object carries.
+    pub(crate) fn makes_pods(self) -> bool {
+        !matches!(self, Self::Pod | Self::PodTemplate)
+    }
+
+    /// The pod template in a whole object of this kind; a Pod is one itself.
+    pub(crate) fn pod_template(self, object: Node<'_>) -> Option<Node<'_>> {
         let mut found = object;
         for key in self.template_path() {
             found = found.get(key)?;
         }
-        found.get("spec")
+        Some(found)
+    }
+
+    /// Reads an object of this kind.
+    #[inline(never)]
+    pub(crate) fn read(self, json: &[u8]) -> Result<Workload<'_>, serde_json::Error> {
+        self.deserialize(&mut serde_json::Deserializer::from_slice(json))
+    }
+
+    /// The fields of an object of this kind that are judged, as field masks: all that [`PodSpec`] and
+    /// what is in it read.
+    pub(crate) fn judged_fields(self) -> Vec<String> {
+        let mut path = String::new();
+        for key in self.template_path() {
+            path.push_str(key);
+            path.push('.');
+        }
+        let of_pod = JUDGED_FIELDS.iter();
+        of_pod
+            .map(|field| [path.as_str(), field].concat())
+            .collect()
     }
 }
+
+const JUDGED_FIELDS: &[&str] = &[
+    "metadata.annotations",
+    "spec.automountServiceAccountToken",
+    "spec.hostIPC",
+    "spec.hostNetwork",
+    "spec.hostPID",
+    "spec.hostUsers",
+    "spec.os",
+    "spec.securityContext",
+    "spec.shareProcessNamespace",
+    "spec.volumes.image",
+    "spec.volumes.name",
+    "spec.containers.name",
+    "spec.containers.image",
+    "spec.containers.ports",
+    "spec.containers.securityContext",
+    "spec.containers.volumeMounts.mountPath",
+    "spec.initContainers.name",
+    "spec.initContainers.image",
+    "spec.initContainers.ports",
+    "spec.initContainers.securityContext",
+    "spec.initContainers.volumeMounts.mountPath",
+];
 
 /// The admitted object: a Pod, or what Pods will be made from.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 //! `ValidateAppArmorProfileFormat` of the API server's `pkg/apis/core/validation`; the annotation
 //! keys of `k8s.io/api/core/v1` (`annotation_key_constants.go`).
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
@@ -56,6 +57,19 @@ impl WrittenProfile<'_> {
 
     pub(crate) fn localhost_profile(&self) -> Option<&str> {
         self.localhost_profile.as_ref().map(Text::as_str)
+    }
+
+    /// The field that says the same as an annotation.
+    pub(super) fn of(profile: Profile<'_>) -> Self {
+        let (type_, name) = match profile {
+            Profile::RuntimeDefault => ("RuntimeDefault", None),
+            Profile::Localhost(name) => ("Localhost", Some(name.to_owned())),
+            Profile::Unconfined => ("Unconfined", None),
+        };
+        Self {
+            type_: Some(Text::from(Cow::Borrowed(type_))),
+            localhost_profile: name.map(|name| Text::from(Cow::Owned(name))),
+        }
     }
 
     pub(crate) fn parse(&self) -> Result<Profile<'_>, Malformed> {

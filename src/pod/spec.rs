@@ -36,7 +36,7 @@ object! {
         "shareProcessNamespace" pub(crate) share_process_namespace: Option<bool>,
         "automountServiceAccountToken" pub(crate) automount_service_account_token: Option<bool>,
         "os" os: Option<PodOs<'a>>,
-        "securityContext" security_context: Option<SecurityContext<'a>>,
+        "securityContext" pub(super) security_context: Option<SecurityContext<'a>>,
     }
 }
 
@@ -99,16 +99,12 @@ impl Pod<'_> {
     }
 
     /// Every container, in the order in which they start.
-    pub(crate) fn containers(&self) -> impl Iterator<Item = Container<'_>> {
-        let kinds = [
-            ContainerKind::Init,
-            ContainerKind::Regular,
-            ContainerKind::Ephemeral,
-        ];
-        kinds.into_iter().flat_map(move |kind| {
-            let list = self.list(kind).iter().enumerate();
-            list.map(move |(index, spec)| self.container(kind, index, spec))
-        })
+    pub(crate) fn containers(&self) -> Containers<'_> {
+        Containers {
+            pod: self,
+            kind: ContainerKind::Init,
+            index: 0,
+        }
     }
 
     /// The containers of one kind.
@@ -137,6 +133,34 @@ impl Pod<'_> {
             kind,
             index,
             spec,
+        }
+    }
+}
+
+/// The containers of a pod.
+pub(crate) struct Containers<'p> {
+    pod: &'p Pod<'p>,
+    kind: ContainerKind,
+    index: usize,
+}
+
+impl<'p> Iterator for Containers<'p> {
+    type Item = Container<'p>;
+
+    // Once in the module, not once in each control.
+    #[inline(never)]
+    fn next(&mut self) -> Option<Container<'p>> {
+        loop {
+            if let Some(container) = self.pod.container_at(self.kind, self.index) {
+                self.index = self.index.saturating_add(1);
+                return Some(container);
+            }
+            self.kind = match self.kind {
+                ContainerKind::Init => ContainerKind::Regular,
+                ContainerKind::Regular => ContainerKind::Ephemeral,
+                ContainerKind::Ephemeral => return None,
+            };
+            self.index = 0;
         }
     }
 }

@@ -3,9 +3,13 @@
 //! Removing a finalizer, changing a label, scaling, or adding a harmless debug container must work
 //! on workloads that are older than the policy. Running another image in them is judged in full, and
 //! so is what comes under a bad value of the pod that it did not run under before.
+//!
+//! What a controller creates is compared with the template that it is made from in the same way.
 
 use std::cell::{Cell, OnceCell};
+use std::mem;
 
+use crate::controls::Control;
 use crate::finding::{Inherited, Taken};
 use crate::json::{Text, has, sorted};
 use crate::pod::container::Container;
@@ -13,10 +17,13 @@ use crate::pod::place::{ContainerKind, Subject};
 use crate::pod::spec::Pod;
 use crate::violation::Violation;
 
-/// An UPDATE, as the rule looks at it.
+/// A change, as the rule looks at it.
 pub(crate) struct Update<'u, 'p> {
     pod: &'p Pod<'p>,
+    /// The pod of the stored object, or of the template that the object is made from.
     stored: &'u Pod<'u>,
+    /// Whether it is that template.
+    is_made_from: bool,
     /// What the stored object violates.
     legacy: &'u [Violation<'u>],
     in_legacy: Search,
@@ -26,10 +33,16 @@ pub(crate) struct Update<'u, 'p> {
 }
 
 impl<'u, 'p> Update<'u, 'p> {
-    pub(crate) fn new(pod: &'p Pod<'p>, stored: &'u Pod<'u>, legacy: &'u [Violation<'u>]) -> Self {
+    pub(crate) fn new(
+        pod: &'p Pod<'p>,
+        stored: &'u Pod<'u>,
+        is_made_from: bool,
+        legacy: &'u [Violation<'u>],
+    ) -> Self {
         Self {
             pod,
             stored,
+            is_made_from,
             legacy,
             in_legacy: Search::new(),
             in_stored: Search::new(),
@@ -38,18 +51,42 @@ impl<'u, 'p> Update<'u, 'p> {
         }
     }
 
-    /// What is left of a violation: nothing where the stored object had it already and nobody comes
-    /// under it now; else the violation, or what it is to the containers that do.
-    pub(crate) fn count(&self, violation: Violation<'p>) -> Vec<Violation<'p>> {
-        let Violation { control, finding } = &violation;
+    /// Leaves of violations what counts: nothing of those that the stored object had already and nobody
+    /// comes under now; of others the violation, or what it is to the containers that do. Says whose
+    /// controls have nothing left of a violation.
+    pub(crate) fn count(&self, violations: &mut Vec<Violation<'p>>) -> Vec<Control> {
+        let mut excused = Vec::new();
+        for violation in mem::take(violations) {
+            match self.left(&violation) {
+                Left::Nothing => excused.push(violation.control),
+                Left::All => violations.push(violation),
+                Left::To(containers) => {
+                    for container in &containers {
+                        let finding = violation.finding.of_container(container);
+                        let Violation { control, mode, .. } = violation;
+                        violations.push(Violation::new(control, mode, finding));
+                    }
+                }
+            }
+        }
+        excused
+    }
+
+    /// Whether nothing is left of a violation.
+    pub(crate) fn excuses(&self, violation: &Violation<'p>) -> bool {
+        matches!(self.left(violation), Left::Nothing)
+    }
+
+    fn left(&self, violation: &Violation<'p>) -> Left<'p> {
+        let finding = &violation.finding;
         let own = match finding.subject() {
             Subject::Container { kind, index, .. } => self.pod.container_at(kind, index),
             // A volume's image, or its path, is part of the violation itself.
             Subject::Pod | Subject::Volume { .. } => None,
         };
         let is_new = own.is_some_and(|container| self.stored_as(&container).is_none());
-        if is_new || !self.is_legacy(&violation) {
-            return vec![violation];
+        if is_new || !self.is_legacy(violation) {
+            return Left::All;
         }
         let is_counted = match (&finding.inherited, finding.subject()) {
             (None, Subject::Pod) => *self.any_runs_another_image.get_or_init(|| {
@@ -61,34 +98,23 @@ impl<'u, 'p> Update<'u, 'p> {
             (Some(value), Subject::Pod) => {
                 let mut newcomers: Vec<Container<'p>> = self.pod.containers().collect();
                 newcomers.retain(|container| self.newly_takes(value, container));
-                if newcomers
-                    .iter()
-                    .all(|container| self.is_added_for_debugging(container))
-                {
-                    return newcomers
-                        .iter()
-                        .map(|container| Violation {
-                            control: *control,
-                            finding: finding.of_container(container),
-                        })
-                        .collect();
+                let mut all = newcomers.iter();
+                if !newcomers.is_empty() && all.all(|container| self.is_added_beside(container)) {
+                    return Left::To(newcomers);
                 }
-                true
+                !newcomers.is_empty()
             }
             (Some(value), _) => own.is_some_and(|container| self.newly_takes(value, &container)),
         };
-        if is_counted {
-            vec![violation]
-        } else {
-            Vec::new()
-        }
+        if is_counted { Left::All } else { Left::Nothing }
     }
 
     fn is_legacy(&self, violation: &Violation<'p>) -> bool {
-        let Violation { control, finding } = violation;
         let is_it = |index: usize| {
             let old = self.legacy.get(index);
-            old.is_some_and(|old| old.control == *control && finding.is_no_worse_than(&old.finding))
+            old.is_some_and(|old| {
+                old.control == violation.control && violation.finding.is_no_worse_than(&old.finding)
+            })
         };
         self.in_legacy.find(self.legacy.len(), &is_it).is_some()
     }
@@ -123,17 +149,23 @@ impl<'u, 'p> Update<'u, 'p> {
 
     /// Whether the stored object has this container with another image, or does not have it.
     ///
-    /// What no container can overrule is not held against an ephemeral container that is added: it
-    /// changes nothing about the others, and could mend nothing.
+    /// What no container can overrule is not held against one that is added beside the others: it
+    /// changes nothing about them, and could mend nothing.
     fn runs_another_image(&self, container: &Container<'p>) -> bool {
         match self.stored_as(container) {
             Some(old) => old.image() != container.image(),
-            None => container.kind != ContainerKind::Ephemeral,
+            None => !self.is_by_others(container.kind),
         }
     }
 
-    fn is_added_for_debugging(&self, container: &Container<'p>) -> bool {
-        container.kind == ContainerKind::Ephemeral && self.stored_as(container).is_none()
+    /// Whether somebody other than who wrote the template adds a container of this kind: to debug a Pod
+    /// that runs, or into every Pod that is made.
+    fn is_by_others(&self, kind: ContainerKind) -> bool {
+        self.is_made_from || kind == ContainerKind::Ephemeral
+    }
+
+    fn is_added_beside(&self, container: &Container<'p>) -> bool {
+        self.is_by_others(container.kind) && self.stored_as(container).is_none()
     }
 
     fn stored_as(&self, container: &Container<'p>) -> Option<Container<'_>> {
@@ -146,18 +178,26 @@ impl<'u, 'p> Update<'u, 'p> {
     }
 }
 
+/// What is left of a violation.
+enum Left<'p> {
+    Nothing,
+    All,
+    /// What it is to these containers, which come under it now.
+    To(Vec<Container<'p>>),
+}
+
 /// Looks things up in a list in which they stand, more or less, in the order in which they are looked
 /// for.
 ///
 /// Where they do not, no request shall take longer for it than it may: what is not found in so many
 /// steps is not there, and then excuses nothing.
-struct Search {
+pub(crate) struct Search {
     next: Cell<usize>,
     steps_left: Cell<usize>,
 }
 
 impl Search {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             next: Cell::new(0),
             steps_left: Cell::new(MAX_STEPS),
@@ -167,7 +207,7 @@ impl Search {
     /// The first position, from where the last one was, that is the one in a list of this length.
     // Once in the module for all lists.
     #[inline(never)]
-    fn find(&self, len: usize, is_it: &dyn Fn(usize) -> bool) -> Option<usize> {
+    pub(crate) fn find(&self, len: usize, is_it: &dyn Fn(usize) -> bool) -> Option<usize> {
         let start = self.next.get().min(len);
         for index in (start..len).chain(0..start) {
             let steps_left = self.steps_left.get().checked_sub(1)?;

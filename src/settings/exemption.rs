@@ -3,25 +3,105 @@
 //! They come from the settings only. A label, an annotation or a container's name is written by
 //! whoever is to be judged.
 
-use crate::controls::Control;
-use crate::decode::{Decode, Node, Problems, Written, describe, section};
+use crate::controls::{Control, controls};
+use crate::decode::{Decode, Node, Problems, Written, describe, section, words};
 use crate::image::pattern::AllowedImage;
-use crate::pod::image::Images;
+use crate::pod::image::{Image, Images};
 use crate::pod::place::Subject;
+use crate::text::printable;
+use crate::time::Until;
 
 section! {
     /// One entry of `exemptions`.
     pub(crate) struct Exemption {
         /// The controls that do not judge.
         "controls" controls: Option<Given<Control>> = None,
+        /// Or what is allowed beside the sections of the controls, which judge everything else.
+        "allow" allow: Option<Allow> = None,
         /// Image patterns; only containers and volumes with such an image are exempt.
         "images" images: Option<Given<AllowedImage>> = None,
         /// Exact names; only workloads in these namespaces are exempt.
         "namespaces" namespaces: Option<Given<String>> = None,
+        /// What the controls do instead.
+        "mode" mode: Option<ExemptionMode> = None,
+        /// When it ends: a date (at the end of that day, UTC) or a moment (RFC 3339).
+        "until" until: Option<Until> = None,
+        /// Why it is there; shown when it has ended.
+        "reason" reason: Option<String> = None,
     }
     check: Exemption::check,
     schema: Exemption::check_in_schema
 }
+
+words! {
+    /// What a control does where it is exempt.
+    pub(crate) enum ExemptionMode {
+        /// It warns.
+        Warn = "warn",
+        /// It does not look.
+        Disabled = "disabled",
+    }
+}
+
+section! {
+    /// What an exemption allows: keys of sections that ask for less.
+    pub(crate) struct Allow {
+        "appArmor" app_armor: Option<crate::controls::app_armor::Loosening> = None,
+        "seLinux" se_linux: Option<crate::controls::se_linux::Loosening> = None,
+        "seccomp" seccomp: Option<crate::controls::seccomp::Loosening> = None,
+        "hostPorts" host_ports: Option<crate::controls::host_ports::Loosening> = None,
+        "hostProbes" host_probes: Option<crate::controls::host_probes::Loosening> = None,
+        "rootUser" root_user: Option<crate::controls::root_user::Loosening> = None,
+        "capabilities" capabilities: Option<crate::controls::capabilities::Loosening> = None,
+        "procMount" proc_mount: Option<crate::controls::proc_mount::Loosening> = None,
+        "sysctls" sysctls: Option<crate::controls::sysctls::Loosening> = None,
+        "volumes" volumes: Option<crate::controls::volumes::Loosening> = None,
+        "imagePinning" image_pinning: Option<crate::controls::image_pinning::Loosening> = None,
+        "signatures" signatures: Option<crate::controls::signatures::Loosening> = None,
+        "vulnerabilities" vulnerabilities: Option<crate::controls::vulnerabilities::Loosening> = None,
+        "imageFreshness" image_freshness: Option<crate::controls::image_freshness::Loosening> = None,
+    }
+    check: Allow::check,
+    schema: Allow::check_in_schema
+}
+
+impl Allow {
+    #[expect(clippy::unused_self, reason = "section! hands every check its section")]
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        if written.is_sound && !written.keys.iter().any(|key| written.has(key)) {
+            problems.report("allows nothing more");
+        }
+    }
+
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        crate::schema::need_some(schema, &[]);
+    }
+}
+
+macro_rules! about {
+    (looser $allow:ident $module:ident) => {
+        $allow.$module.is_some()
+    };
+    (fixed $allow:ident $module:ident) => {
+        false
+    };
+}
+
+macro_rules! allow {
+    ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $loosens:ident $module:ident $section:ident $key:literal; )*) => {
+        impl Allow {
+            /// Whether this loosens `control`.
+            fn is_about(&self, control: Control) -> bool {
+                match control {
+                    $( Control::$section => about!($loosens self $module), )*
+                }
+            }
+        }
+    };
+}
+
+controls!(allow);
 
 /// A list that says something. An empty one does not limit an exemption, which is not what
 /// whoever has commented out its last entry means.
@@ -46,13 +126,16 @@ impl<T: Decode> Decode for Given<T> {
 impl Exemption {
     /// Whether this is about `control` in `namespace`.
     pub(crate) fn is_about(&self, control: Control, namespace: Option<&str>) -> bool {
-        let controls = self.controls.as_ref();
+        let names_control = match (&self.controls, &self.allow) {
+            (Some(controls), _) => controls.0.contains(&control),
+            (None, allow) => allow.as_ref().is_some_and(|allow| allow.is_about(control)),
+        };
         let names_namespace = || {
             self.namespaces.as_ref().is_none_or(|namespaces| {
                 namespace.is_some_and(|own| namespaces.0.iter().any(|name| name == own))
             })
         };
-        controls.is_some_and(|controls| controls.0.contains(&control)) && names_namespace()
+        names_control && names_namespace()
     }
 
     /// Whether this exempts what a control finds of `subject`: with images, only what runs an image
@@ -68,27 +151,60 @@ impl Exemption {
             !control.is_pod_wide() && runs_one_of(&patterns.0, subject, images)
         })
     }
+
+    /// Whether this is by image, and exempts every container there is, so that somebody may think it
+    /// exempts the pod.
+    pub(crate) fn covers_each_container(&self, images: &Images<'_>) -> bool {
+        let is_container = |subject| matches!(subject, Subject::Container { .. });
+        self.images.as_ref().is_some_and(|patterns| {
+            let mut containers = images.all().iter();
+            containers.all(|image| !is_container(image.subject) || is_one_of(&patterns.0, image))
+        })
+    }
+
+    /// Whether what this covers is warned of.
+    pub(crate) fn warns(&self) -> bool {
+        self.mode == Some(ExemptionMode::Warn)
+    }
+
+    /// What is said of a violation that this would have covered.
+    pub(crate) fn ended(&self, until: &Until) -> String {
+        match &self.reason {
+            Some(reason) => {
+                format!(
+                    "the exemption for it ended on {until} ({})",
+                    printable(reason)
+                )
+            }
+            None => format!("the exemption for it ended on {until}"),
+        }
+    }
 }
 
 /// Whether the image of `subject` matches one of the patterns.
 fn runs_one_of(patterns: &[AllowedImage], subject: Subject<'_>, images: &Images<'_>) -> bool {
-    images
-        .all()
-        .iter()
-        .find(|image| image.subject == subject)
-        .is_some_and(|image| {
-            image
-                .reference
-                .as_ref()
-                .is_ok_and(|reference| patterns.iter().any(|pattern| pattern.matches(reference)))
-        })
+    let image = images.of(subject);
+    image.is_some_and(|image| is_one_of(patterns, image))
+}
+
+fn is_one_of(patterns: &[AllowedImage], image: &Image<'_>) -> bool {
+    image
+        .reference
+        .as_ref()
+        .is_ok_and(|reference| patterns.iter().any(|pattern| pattern.matches(reference)))
 }
 
 impl Exemption {
-    fn check(&self, _: &Written<'_>, problems: &mut Problems) {
+    fn check(&self, written: &Written<'_>, problems: &mut Problems) {
         let controls = self.controls.as_ref().map(|controls| controls.0.as_slice());
-        if controls.is_none() {
-            problems.report("names no control; list them in controls");
+        match (written.has("controls"), written.has("allow")) {
+            (false, false) if controls.is_none() => problems
+                .report("names no control; list them in controls, or what is allowed in allow"),
+            (true, true) => problems.report("has controls and allow; give one of them"),
+            (false, true) if written.has("mode") => {
+                problems.report("has a mode, which goes with controls and not with allow");
+            }
+            _ => {}
         }
         if self.images.is_none() && self.namespaces.is_none() {
             problems.report("exempts everything; give images, namespaces or both");
@@ -105,21 +221,25 @@ impl Exemption {
 
     #[cfg(feature = "schema")]
     fn check_in_schema(schema: &mut crate::schema::Schema) {
-        use crate::schema::{json, need};
+        use crate::schema::{given, json};
 
-        need(schema, &["controls"]);
-        let exempted = json!([{"required": ["images"]}, {"required": ["namespaces"]}]);
-        schema.insert("anyOf".to_owned(), exempted);
+        let written = |key| given(key, &json!({"not": {"type": "null"}}));
         let all = Control::ALL.iter().copied();
         let pod_wide: Vec<&str> = all
             .filter(|control| control.is_pod_wide())
             .map(Control::name)
             .collect();
-        let never_exempted = json!({
-            "type": "object",
-            "required": ["images"],
-            "properties": {"controls": {"items": {"enum": pod_wide}}},
-        });
-        schema.insert("not".to_owned(), never_exempted);
+        let rules = json!([
+            {"anyOf": [{"required": ["controls"]}, written("allow")]},
+            {"not": {"type": "object", "allOf": [{"required": ["controls"]}, written("allow")]}},
+            {"not": {"type": "object", "allOf": [written("mode"), written("allow")]}},
+            {"anyOf": [{"required": ["images"]}, {"required": ["namespaces"]}]},
+            {"not": {
+                "type": "object",
+                "required": ["controls", "images"],
+                "properties": {"controls": {"items": {"enum": pod_wide}}},
+            }},
+        ]);
+        schema.insert("allOf".to_owned(), rules);
     }
 }

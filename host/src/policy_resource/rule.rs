@@ -62,6 +62,22 @@ impl Rule {
             })
     }
 
+    /// Whether every such request about objects in namespaces reaches the policy by this rule.
+    pub(super) fn covers(&self, group: &str, resource: &str, operation: &str) -> bool {
+        let (resource, sub_resource) = resource.split_once('/').unwrap_or((resource, ""));
+        self.scope != Scope::Cluster
+            && self
+                .operations
+                .iter()
+                .any(|covered| covered.matches(operation))
+            && has(&self.api_groups, group)
+            && has(&self.api_versions, "v1")
+            && self
+                .resources
+                .iter()
+                .any(|pattern| matches_resource(pattern, resource, sub_resource))
+    }
+
     /// The lists that must have an entry and have none.
     pub(super) fn empty_lists(&self) -> Vec<&'static str> {
         [

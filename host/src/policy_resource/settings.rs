@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::spec::Runs;
+use super::selector::Selector;
+use super::spec::{FailurePolicy, Mode, Runs};
 use super::{Member, PolicyResource};
 use crate::error::Error;
 use crate::policy::Policy;
@@ -41,6 +42,17 @@ impl PolicyResource {
         let (own, others): (Vec<_>, Vec<_>) = self.members().into_iter().partition(is_this_policy);
         let mut problems = self.unreadable_reports(&own);
         let mut notes = Vec::new();
+        for member in own.iter().filter(|member| excuses_creations(member)) {
+            problems.extend(self.unsafe_excuses(member));
+            if self.spec.mode == Mode::Monitor {
+                notes.push(format!(
+                    "{}settings.{} is {NEW_VIOLATIONS}, and mode monitor lets every template in: what \
+                     is let in now is excused when the mode is protect",
+                    at(member),
+                    ON_CREATE.join(".")
+                ));
+            }
+        }
         if let Runs::Group(expression, _) = &self.runs
             && !expression.is_conjunction()
         {
@@ -49,6 +61,16 @@ impl PolicyResource {
                 |member: &&Member<'_>| member.name.is_some_and(|name| asked.contains(name));
             let own = own.iter().filter(is_asked);
             problems.extend(own.clone().filter_map(excuse));
+            let excusing = own.clone().filter(|member| excuses_creations(member));
+            problems.extend(excusing.map(|member| {
+                format!(
+                    "{}settings.{} must be {ALL_VIOLATIONS}, because spec.expression is more than \
+                     members joined by &&: a template that another member lets in would excuse what \
+                     is made from it",
+                    at(member),
+                    ON_CREATE.join(".")
+                )
+            }));
             // Without a member of this policy it is no group of ours.
             if own.count() > 0 {
                 let others = others.iter().filter(is_asked);
@@ -65,6 +87,80 @@ impl PolicyResource {
         } else {
             Err(problems)
         }
+    }
+
+    /// Why a template must not excuse what is made from it: it may not be read, or nobody has judged it.
+    fn unsafe_excuses(&self, member: &Member<'_>) -> Vec<String> {
+        let mut causes = Vec::new();
+        if self.kind.is_namespaced() {
+            causes.push(format!(
+                "an {} has no contextAwareResources: no owner could be read, and nothing would be \
+                 excused",
+                self.kind
+            ));
+        } else {
+            let readable = &member.spec.context_aware_resources;
+            let missing = OWNERS.iter().filter(|(api_version, kind)| {
+                !readable
+                    .iter()
+                    .any(|resource| resource.api_version == *api_version && resource.kind == *kind)
+            });
+            let missing: Vec<&str> = missing.map(|(_, kind)| *kind).collect();
+            if !missing.is_empty() {
+                causes.push(format!(
+                    "contextAwareResources lacks {}: what is made from one would not be excused",
+                    missing.join(", ")
+                ));
+            }
+        }
+        let is_judged = |(group, resource): &(&str, &str), operation| {
+            let mut rules = self.spec.rules.iter();
+            rules.any(|rule| rule.covers(group, resource, operation))
+        };
+        for operation in ["CREATE", "UPDATE"] {
+            let missing: Vec<&str> = WORKLOADS
+                .iter()
+                // Nobody creates ephemeral containers.
+                .filter(|(_, resource)| operation == "UPDATE" || !resource.contains('/'))
+                .filter(|workload| !is_judged(workload, operation))
+                .map(|(_, resource)| *resource)
+                .collect();
+            if !missing.is_empty() {
+                causes.push(format!(
+                    "spec.rules leaves out {operation} of {}: what nobody has judged would excuse what \
+                     is made from it",
+                    missing.join(", ")
+                ));
+            }
+        }
+        let unjudged = [
+            (
+                self.spec.object_selector != Selector::default(),
+                "spec.objectSelector leaves out what its author labels so",
+            ),
+            (
+                !self.spec.match_conditions.is_empty(),
+                "spec.matchConditions may leave out templates",
+            ),
+            (
+                self.spec.failure_policy == Some(FailurePolicy::Ignore),
+                "spec.failurePolicy is Ignore, which lets in every template while the policy server is down",
+            ),
+        ];
+        let unjudged = unjudged.into_iter().filter(|(is_so, _)| *is_so);
+        causes.extend(unjudged.map(|(_, cause)| {
+            format!("{cause}: what nobody has judged would excuse what is made from it")
+        }));
+        causes
+            .into_iter()
+            .map(|cause| {
+                format!(
+                    "{}settings.{} is {NEW_VIOLATIONS}, and {cause}",
+                    at(member),
+                    ON_CREATE.join(".")
+                )
+            })
+            .collect()
     }
 
     /// Members that ask for vulnerability reports where no policy may read any.
@@ -107,6 +203,14 @@ fn excuse(member: &Member<'_>) -> Option<String> {
     })
 }
 
+/// Whether a member takes what its owner's template has for legacy.
+fn excuses_creations(member: &Member<'_>) -> bool {
+    let word = ON_CREATE
+        .iter()
+        .try_fold(member.settings(), |value, key| value.get(key));
+    word.and_then(Value::as_str) == Some(NEW_VIOLATIONS)
+}
+
 /// Where a problem of a member stands.
 fn at(member: &Member<'_>) -> String {
     member
@@ -116,6 +220,32 @@ fn at(member: &Member<'_>) -> String {
 }
 
 /// The path of the key that says which violations count against an UPDATE.
-const ON_UPDATE: &[&str] = &["onUpdate"];
+const ON_UPDATE: &[&str] = &["legacy", "onUpdate"];
+/// The path of the key that says which count against what a controller creates.
+const ON_CREATE: &[&str] = &["legacy", "onCreate"];
+const NEW_VIOLATIONS: &str = "newViolations";
 /// Its word for all of them; by default the stored object excuses its own.
 const ALL_VIOLATIONS: &str = "allViolations";
+
+/// The kinds from which controllers make Pods, or what Pods are made from.
+const OWNERS: [(&str, &str); 7] = [
+    ("apps/v1", "DaemonSet"),
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "ReplicaSet"),
+    ("apps/v1", "StatefulSet"),
+    ("batch/v1", "CronJob"),
+    ("batch/v1", "Job"),
+    ("v1", "ReplicationController"),
+];
+/// What must be judged when it is written, so that it may excuse.
+const WORKLOADS: [(&str, &str); 9] = [
+    ("", "pods"),
+    ("", "pods/ephemeralcontainers"),
+    ("", "replicationcontrollers"),
+    ("apps", "daemonsets"),
+    ("apps", "deployments"),
+    ("apps", "replicasets"),
+    ("apps", "statefulsets"),
+    ("batch", "cronjobs"),
+    ("batch", "jobs"),
+];

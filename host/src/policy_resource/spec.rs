@@ -41,8 +41,7 @@ pub(super) struct Spec {
     pub(super) allow_inside_admission_controller_namespace: bool,
     #[serde(default, rename = "backgroundAudit")]
     _background_audit: bool,
-    #[serde(rename = "failurePolicy")]
-    _failure_policy: Option<FailurePolicy>,
+    pub(super) failure_policy: Option<FailurePolicy>,
     #[serde(rename = "matchPolicy")]
     _match_policy: Option<MatchPolicy>,
     #[serde(rename = "policyServer")]

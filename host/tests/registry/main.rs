@@ -10,10 +10,6 @@
 
 mod calls;
 mod certificate;
-#[path = "../docker_registry/mod.rs"]
-mod docker_registry;
 mod hostile;
-#[path = "../policy_module/mod.rs"]
-mod policy_module;
 mod shelf;
 mod verdicts;

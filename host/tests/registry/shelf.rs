@@ -15,7 +15,7 @@ use sigstore::crypto::SigningScheme;
 use sigstore::crypto::signing_key::SigStoreKeyPair;
 use tempfile::TempDir;
 
-use crate::docker_registry::{self, DockerRegistry};
+use container_security_test_kit::docker_registry::{self, DockerRegistry};
 
 /// A registry of one's own, and the way to it.
 pub(crate) struct Shelf {

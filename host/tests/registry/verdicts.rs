@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use sigstore::crypto::SigningScheme;
 use tempfile::TempDir;
 
-use crate::docker_registry;
-use crate::policy_module;
 use crate::shelf::{Key, Shelf, access, docker_config, nobody};
+use container_security_test_kit::docker_registry;
+use container_security_test_kit::policy_module;
 
 #[test]
 fn signed_unsigned_foreign_and_stale_images_are_told_apart() {

@@ -191,7 +191,7 @@ impl<'l> Reports<'l> {
     }
 
     /// The reports about this image.
-    pub(super) fn of(&mut self, reference: &Reference<'_>) -> Answer<Vec<Report>> {
+    pub(super) fn of(&mut self, reference: &Reference<'_>) -> Answer<Vec<&Report>> {
         let selector = match self.source {
             Source::Sbomscanner => Some(format!(
                 "imageMetadata.repository={}",
@@ -208,11 +208,8 @@ impl<'l> Reports<'l> {
             Some(Answer::Failed(failure)) => Answer::Failed(failure.clone()),
             Some(Answer::Absent) | None => Answer::Absent,
             Some(Answer::Found(reports)) => {
-                let matching: Vec<Report> = reports
-                    .iter()
-                    .filter(|report| report.image.is(reference))
-                    .cloned()
-                    .collect();
+                let mut matching: Vec<&Report> = reports.iter().collect();
+                matching.retain(|report| report.image.is(reference));
                 if matching.is_empty() {
                     Answer::Absent
                 } else {

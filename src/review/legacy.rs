@@ -1,0 +1,273 @@
+//! What was there before the request, and what that excuses.
+//!
+//! ```text
+//! UPDATE                    what the stored object has already; of what Pods are made from, only while
+//!                           the template is unchanged, or its Pods are excused, too
+//! CREATE by a controller    what its owner's template has, where the settings say so
+//! ```
+//!
+//! It is looked up at most once, and only where it could excuse something.
+
+use std::cell::OnceCell;
+
+use super::owner::{self, Maker, Owner};
+use super::update::{Search, Update};
+use crate::host_calls::Host;
+use crate::pod::image::{Image, Images};
+use crate::pod::kind::Kind;
+use crate::pod::spec::Pod;
+use crate::settings::legacy::{Counted, Legacy as Settings};
+use crate::text::Joined;
+use crate::time::Until;
+use crate::violation::{Outcome, Violation};
+
+/// What the request says of the state before it; each is decoded only where it is asked for.
+pub(crate) struct Before<'b> {
+    pub(crate) kind: Kind,
+    /// The namespace that the request names.
+    pub(crate) namespace: Option<&'b str>,
+    pub(crate) change: Change<'b>,
+}
+
+/// How the object comes to be what it is.
+pub(crate) enum Change<'b> {
+    Update {
+        /// The pod of the stored object.
+        stored: &'b dyn Fn() -> Option<&'b Pod<'b>>,
+        /// Whether what Pods are made from, or else the pod itself, is as it was.
+        is_untouched: &'b dyn Fn() -> bool,
+    },
+    Create {
+        maker: &'b dyn Fn() -> Option<Maker>,
+    },
+}
+
+/// The JSON of an owner, which what is read from it borrows.
+pub(crate) type OwnerJson = OnceCell<Vec<u8>>;
+
+/// What was there before.
+#[derive(Default)]
+pub(crate) struct Legacy<'l> {
+    excuses: Excuses,
+    stored: Option<Stored<'l>>,
+    /// Where `stored` is an owner: its name for machines, and for people.
+    owner: Option<[String; 2]>,
+    /// Why something counts of which somebody may think that it does not.
+    aside: Option<String>,
+    /// Until when something is excused.
+    until: Option<&'l Until>,
+    /// Whether an excuse is worth a notice.
+    is_news: bool,
+}
+
+#[derive(Default, PartialEq)]
+enum Excuses {
+    #[default]
+    Nothing,
+    /// What was there before, violation by violation.
+    Old,
+    /// Nothing, but it would be the same were it not for `aside`.
+    NoLongerOld,
+    Everything,
+}
+
+enum Stored<'l> {
+    Object(&'l Pod<'l>),
+    Owner(Box<Owner<'l>>),
+}
+
+impl<'l> Legacy<'l> {
+    /// Looks up what was there before.
+    pub(crate) fn of<'b: 'l>(
+        before: &Before<'b>,
+        settings: &'l Settings,
+        now: impl Fn() -> i64,
+        host: &dyn Host,
+        json: &'l OwnerJson,
+    ) -> Self {
+        let mut legacy = Self {
+            until: settings.until.as_ref(),
+            ..Self::default()
+        };
+        let ended = legacy
+            .until
+            .filter(|until| until.is_over(now()))
+            .map(|until| format!("what was there before was excused until {until}"));
+        match &before.change {
+            Change::Update {
+                stored,
+                is_untouched,
+            } => {
+                legacy.update(before.kind, settings, ended, is_untouched);
+                if matches!(legacy.excuses, Excuses::Old | Excuses::NoLongerOld) {
+                    legacy.stored = stored().map(Stored::Object);
+                }
+            }
+            Change::Create { maker } => {
+                let is_excused = settings.on_create == Counted::NewViolations
+                    && owner::is_made_by_controllers(before.kind);
+                if let Some(maker) = is_excused.then(maker).flatten() {
+                    legacy.aside = ended;
+                    if legacy.aside.is_none() {
+                        legacy.create(before, &maker, &settings.controllers, host, json);
+                    }
+                }
+            }
+        }
+        legacy
+    }
+
+    fn update(
+        &mut self,
+        kind: Kind,
+        settings: &Settings,
+        ended: Option<String>,
+        is_untouched: &dyn Fn() -> bool,
+    ) {
+        let is_excused = settings.on_update == Counted::NewViolations;
+        let are_pods_excused = settings.on_create == Counted::NewViolations;
+        if is_excused && ended.is_none() && (are_pods_excused || !kind.makes_pods()) {
+            self.excuses = Excuses::Old;
+            self.is_news = self.until.is_some() || (kind.makes_pods() && !is_untouched());
+        } else if is_untouched() {
+            // Not even all violations count then: a finalizer must come off, and a Job finish.
+            self.excuses = Excuses::Everything;
+            self.is_news = is_excused && ended.is_none() && self.until.is_some();
+        } else if is_excused {
+            let changes_template =
+                "its pod template changes, so new Pods are made, and they would be rejected";
+            self.excuses = Excuses::NoLongerOld;
+            self.aside = ended.or_else(|| Some(changes_template.to_owned()));
+        }
+    }
+
+    fn create(
+        &mut self,
+        before: &Before<'_>,
+        maker: &Maker,
+        others: &[String],
+        host: &dyn Host,
+        json: &'l OwnerJson,
+    ) {
+        let (made, reference) = (before.kind, &maker.owner);
+        let owner =
+            owner::ask(made, before.namespace, maker, others, host).and_then(|(from, answer)| {
+                owner::read(made, from, reference, json.get_or_init(|| answer))
+            });
+        let owner = match owner {
+            Ok(owner) => owner,
+            Err(why) => {
+                self.aside = Some(format!("{reference} {why}"));
+                return;
+            }
+        };
+        self.excuses = Excuses::Old;
+        self.is_news = true;
+        if let Some(partition) = owner.partition {
+            self.aside = Some(format!(
+                "{reference} has partition {partition}, and a Pod of an older revision is compared \
+                 with its current template"
+            ));
+        }
+        self.stored = Some(Stored::Owner(Box::new(owner)));
+        self.owner = Some([
+            format!("{}/{}", reference.kind, reference.name),
+            reference.to_string(),
+        ]);
+    }
+
+    /// The pod that is compared with.
+    pub(crate) fn stored(&self) -> Option<&Pod<'l>> {
+        match self.stored.as_ref()? {
+            Stored::Object(pod) => Some(pod),
+            Stored::Owner(owner) => Some(&owner.pod),
+        }
+    }
+
+    /// Whether nothing counts.
+    pub(crate) fn excuses_everything(&self) -> bool {
+        self.excuses == Excuses::Everything
+    }
+
+    /// Whether nothing counts that was there before.
+    pub(crate) fn excuses_old(&self) -> bool {
+        self.excuses == Excuses::Old
+    }
+
+    /// The images that were there before.
+    pub(crate) fn images(&self) -> Vec<Image<'_>> {
+        self.stored().map(Pod::images).unwrap_or_default()
+    }
+
+    /// Takes off what is excused. `found` is what [`Legacy::stored`] violates.
+    pub(crate) fn excuse<'p>(
+        &self,
+        pod: &'p Pod<'p>,
+        found: &[Violation<'_>],
+        outcome: &mut Outcome<'p>,
+    ) {
+        let update = self
+            .stored()
+            .map(|stored| Update::new(pod, stored, self.owner.is_some(), found));
+        let mut is_aside_true = true;
+        match (&self.excuses, update) {
+            (Excuses::Everything, _) => outcome.excuse(&|_| true),
+            (Excuses::Old, Some(update)) => {
+                outcome.excused = update.count(&mut outcome.violations);
+                outcome.sort();
+            }
+            (Excuses::NoLongerOld, Some(update)) => {
+                let violations = &outcome.violations;
+                is_aside_true = violations.iter().any(|violation| update.excuses(violation));
+            }
+            (Excuses::Nothing, _) => {}
+            // A stored object that cannot be read excuses nothing.
+            (Excuses::Old | Excuses::NoLongerOld, None) => is_aside_true = false,
+        }
+        if is_aside_true {
+            outcome.aside.clone_from(&self.aside);
+        }
+    }
+
+    /// The same of what only images violate: they were there before where the text is the same.
+    pub(crate) fn excuse_images<'p>(&self, images: &Images<'p>, outcome: &mut Outcome<'p>) {
+        let of_stored = self.images();
+        let in_stored = Search::new();
+        let is_old = |violation: &Violation<'p>| {
+            let image = images.of(violation.finding.subject());
+            image.is_some_and(|image| {
+                let is_it = |index| {
+                    of_stored
+                        .get(index)
+                        .is_some_and(|old| image.is_same_as(old))
+                };
+                in_stored.find(of_stored.len(), &is_it).is_some()
+            })
+        };
+        if self.excuses == Excuses::Old {
+            outcome.excuse(&is_old);
+        }
+        if self.excuses != Excuses::NoLongerOld || outcome.violations.iter().any(is_old) {
+            outcome.aside.clone_from(&self.aside);
+        }
+    }
+
+    /// Says what has been excused, where somebody shall know.
+    pub(crate) fn tell(&self, outcome: &mut Outcome<'_>) {
+        // They come in their order.
+        outcome.excused.dedup();
+        if outcome.excused.is_empty() {
+            return;
+        }
+        if self.is_news {
+            let until = self.until.map(|until| format!(" until {until}"));
+            let until = until.unwrap_or_default();
+            let controls = Joined(&outcome.excused);
+            outcome.notices.push(match &self.owner {
+                Some([_, owner]) => format!("legacy: {owner} excuses{until}: {controls}"),
+                None => format!("legacy: what was there before is excused{until}: {controls}"),
+            });
+        }
+        outcome.excused_by = self.owner.as_ref().map(|[owner, _]| owner.clone());
+    }
+}

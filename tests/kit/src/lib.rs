@@ -1,0 +1,27 @@
+//! What the tests of the policy, its host and its bench share.
+//!
+//! - [`cases`] and [`sessions`] read the verdicts that are data, in `tests/cases/`, `tests/settings/` and
+//!   `tests/sessions/`
+//! - [`requests`] makes valid workloads and requests about them
+//! - [`pods`] makes pods for a standard to be asked about, and [`oracle`] says what is made of them
+//! - [`properties`] is what holds for every input, with generators and fuzz targets
+//! - `policy_module`, `guest` and `docker_registry` are what a host is tried with, with the feature `host`
+
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "tests call it, and it panics where one is wrong"
+)]
+
+pub mod cases;
+#[cfg(feature = "host")]
+pub mod docker_registry;
+#[cfg(feature = "host")]
+pub mod guest;
+pub mod oracle;
+pub mod pods;
+#[cfg(feature = "host")]
+pub mod policy_module;
+pub mod properties;
+pub mod requests;
+pub mod sessions;

@@ -171,6 +171,10 @@ fn is_for_a_person(violation: &Violation, payload: &Value) -> bool {
     };
     match violation.control.as_str() {
         "registries" | "imagePinning" | "signatures" | "vulnerabilities" | "imageFreshness" => true,
+        // A volume has to be another one; what cannot be read, somebody has to write anew.
+        "volumes" => !violation.path.ends_with("/readOnly"),
+        "hostProbes" => !violation.path.ends_with("/host"),
+        "serviceAccountToken" => violation.path.contains("/volumeMounts"),
         // An annotation can be removed, a field needs a value.
         "appArmor" | "seccomp" => allows_names_only() && !violation.path.contains("/annotations/"),
         "hostPorts" => {

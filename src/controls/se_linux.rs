@@ -123,15 +123,15 @@ impl SeLinux {
         }
     }
 
-    /// The runtime's own type where that may be, else the first that may be written.
+    /// The first type that may be written; where none may, the field has to go.
     fn type_remedy(&self) -> Remedy {
-        let first = self
-            .allowed_types
-            .iter()
-            .find(|allowed| !allowed.0.is_empty());
-        Remedy::OneOf {
-            allowed: self.allowed_types.iter().map(ToString::to_string).collect(),
-            suggestion: first.map(|first| Value::Text(first.0.clone())),
+        let mut allowed = self.allowed_types.iter();
+        match allowed.find(|allowed| !allowed.0.is_empty()) {
+            None => Remedy::Remove,
+            Some(first) => Remedy::OneOf {
+                allowed: self.allowed_types.iter().map(ToString::to_string).collect(),
+                suggestion: Some(Value::Text(first.0.clone())),
+            },
         }
     }
 }

@@ -174,14 +174,19 @@ fn is_for_a_person(violation: &Violation, payload: &Value) -> bool {
         // A volume has to be another one; what cannot be read, somebody has to write anew.
         "volumes" => !violation.path.ends_with("/readOnly"),
         "hostProbes" => !violation.path.ends_with("/host"),
-        "serviceAccountToken" => violation.path.contains("/volumeMounts"),
+        // The mount that the API server adds goes with the pod's field.
+        "serviceAccountToken" => {
+            let spec =
+                spec_of(&violation.path).map(|spec| format!("{spec}/automountServiceAccountToken"));
+            let automount = spec.and_then(|field| payload["request"]["object"].pointer(&field));
+            let is_list = violation.path.ends_with("/volumeMounts");
+            is_list
+                || (violation.path.contains("/volumeMounts/") && automount != Some(&json!(false)))
+        }
         // An annotation can be removed, a field needs a value.
         "appArmor" | "seccomp" => allows_names_only() && !violation.path.contains("/annotations/"),
         "hostPorts" => {
-            let (spec, _) = ["/containers/", "/initContainers/", "/ephemeralContainers/"]
-                .into_iter()
-                .find_map(|list| violation.path.split_once(list))
-                .unwrap();
+            let spec = spec_of(&violation.path).unwrap();
             let object = &payload["request"]["object"];
             let is_on_host_network = object.pointer(&format!("{spec}/hostNetwork"));
             // Which port of the ranges, only a person knows.
@@ -198,6 +203,14 @@ fn is_for_a_person(violation: &Violation, payload: &Value) -> bool {
         }
         _ => false,
     }
+}
+
+/// The pointer of the pod's spec, above a container's field.
+fn spec_of(path: &str) -> Option<&str> {
+    let mut lists = ["/containers/", "/initContainers/", "/ephemeralContainers/"].into_iter();
+    lists
+        .find_map(|list| path.split_once(list))
+        .map(|(spec, _)| spec)
 }
 
 fn is_cut(annotations: &std::collections::BTreeMap<String, String>) -> bool {

@@ -262,23 +262,23 @@ mod standard {
                 }),
             );
         }
-        if !has_user_namespace {
-            rule(
-                "rootUser",
-                is_anywhere(&|context| context["runAsNonRoot"] == false),
-            );
-            rule(
-                "rootUser",
-                is_any(&|context| {
-                    context["runAsNonRoot"].is_null() && pod_context["runAsNonRoot"] != true
-                }),
-            );
-            rule(
-                "rootUser",
-                is_anywhere(&|context| context["runAsUser"] == 0),
-            );
-        }
+        rule(
+            "rootUser",
+            !has_user_namespace && may_be_root(pod_context, &contexts),
+        );
         broken
+    }
+
+    fn may_be_root(pod_context: &Value, contexts: &[&Value]) -> bool {
+        let says_so =
+            |context: &Value| context["runAsNonRoot"] == false || context["runAsUser"] == 0;
+        let does_not_say = |context: &Value| {
+            context["runAsNonRoot"].is_null() && pod_context["runAsNonRoot"] != true
+        };
+        says_so(pod_context)
+            || contexts
+                .iter()
+                .any(|context| says_so(context) || does_not_say(context))
     }
 
     fn containers(spec: &Value) -> Vec<&Value> {

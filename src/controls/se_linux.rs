@@ -103,7 +103,7 @@ impl SeLinux {
         place: &dyn Fn(&'static str) -> Place<'p>,
         report: &mut dyn FnMut(Finding<'p>),
     ) {
-        let type_ = text(&options.type_);
+        let type_ = text(options.type_.as_ref());
         if self.allowed_types.iter().all(|allowed| allowed.0 != type_) {
             report(Finding::new(
                 place("type"),
@@ -115,7 +115,7 @@ impl SeLinux {
             ("user", &options.user, &self.allowed_users),
             ("role", &options.role, &self.allowed_roles),
         ] {
-            let written = text(written);
+            let written = text(written.as_ref());
             if !written.is_empty() && allowed.iter().all(|allowed| allowed != written) {
                 let found = Finding::new(place(key), Found::Text(written), Remedy::Remove);
                 report(found.because(format!("which is not one of: {}", Joined(allowed))));
@@ -136,8 +136,8 @@ impl SeLinux {
     }
 }
 
-fn text<'p>(written: &'p Option<Text<'p>>) -> &'p str {
-    written.as_ref().map(Text::as_str).unwrap_or_default()
+fn text<'p>(written: Option<&'p Text<'p>>) -> &'p str {
+    written.map(Text::as_str).unwrap_or_default()
 }
 
 /// The types that the standard allows, the newest last.

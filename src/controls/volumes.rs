@@ -134,7 +134,7 @@ section! {
 
 impl HostPath {
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
-        if !written.has("path") {
+        if self.path.is_none() && !written.has("path") {
             problems.report("has no path");
         }
     }
@@ -194,13 +194,14 @@ fn segments(path: &str) -> Option<Vec<&str>> {
 
 pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Findings<'p>) {
     let written_to = LazyCell::new(|| written_to(pod));
+    let remedy = LazyCell::new(|| settings.remedy());
     let mut read_only: Vec<(&str, &str)> = Vec::new();
     for (index, volume) in pod.spec.volumes.iter().enumerate() {
         let name = volume.name.as_str();
         if volume.types().next().is_none() && !settings.allows_any() {
             let place = pod.field(&["volumes"]).index(index);
             let found = Found::Phrase("has no type".into());
-            findings.report(Finding::new(place, found, settings.remedy()).bounded_by(vec![name]));
+            findings.report(Finding::new(place, found, remedy.clone()).bounded_by(vec![name]));
         }
         for type_ in volume.types() {
             if settings.allows(type_) {
@@ -210,7 +211,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Fin
             let path = volume.host_path.as_ref().filter(|_| type_ == HOST_PATH);
             let Some(path) = path.map(|volume| volume.path.as_str()) else {
                 let found = Found::Phrase("is not allowed".into());
-                findings.report(Finding::new(place, found, settings.remedy()));
+                findings.report(Finding::new(place, found, remedy.clone()));
                 continue;
             };
             let names = segments(path);
@@ -218,26 +219,24 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Fin
                 .host_paths
                 .iter()
                 .filter(|own| own.covers(names.as_deref()));
-            match covering.next() {
-                Some(own) => {
-                    if own.read_only && covering.all(|own| own.read_only) {
-                        read_only.push((name, path));
-                    }
+            if let Some(own) = covering.next() {
+                // Of several entries, the one that allows more counts.
+                if own.read_only && covering.all(|own| own.read_only) {
+                    read_only.push((name, path));
                 }
-                None => {
-                    let names = written_to.as_ref();
-                    let is_written_to = names.is_none_or(|names| has(names, name));
-                    let bounds = (!is_written_to).then_some("mounted read-only");
-                    let found = Finding::new(place, Found::Text(path), settings.remedy())
-                        .bounded_by(bounds.into_iter().collect());
-                    findings.report(if settings.host_paths.is_empty() {
-                        found
-                    } else {
-                        let paths = Joined(&settings.host_paths);
-                        found.because(format!("which is not at or below: {paths}"))
-                    });
-                }
+                continue;
             }
+            let names = written_to.as_ref();
+            let is_written_to = names.is_none_or(|names| has(names, name));
+            let bounds = (!is_written_to).then_some("mounted read-only");
+            let found = Finding::new(place, Found::Text(path), remedy.clone())
+                .bounded_by(bounds.into_iter().collect());
+            findings.report(if settings.host_paths.is_empty() {
+                found
+            } else {
+                let paths = Joined(&settings.host_paths);
+                found.because(format!("which is not at or below: {paths}"))
+            });
         }
     }
     must_be_read_only(pod, read_only, findings);

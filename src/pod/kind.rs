@@ -210,8 +210,10 @@ impl<'de> DeserializeSeed<'de> for Kind {
         let (own, template) = match self.template_path() {
             [] => (None, PodTemplate::deserialize(deserializer)?),
             path => {
-                let mut walk = Walk::default();
-                walk.path = path;
+                let mut walk = Walk {
+                    path,
+                    ..Walk::default()
+                };
                 object::decode(deserializer, &mut walk)?;
                 (walk.own.take(), walk.template().unwrap_or_default())
             }

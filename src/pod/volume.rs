@@ -25,7 +25,7 @@ object! {
     }
 }
 
-impl<'a> VolumeSpec<'a> {
+impl VolumeSpec<'_> {
     /// Its types: the keys beside the name whose value is not null. In what Kubernetes accepts there is
     /// one.
     pub(crate) fn types(&self) -> impl Iterator<Item = &str> {

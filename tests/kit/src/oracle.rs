@@ -159,8 +159,11 @@ pub const EXCEPTIONS: [Exception; 3] = [
     },
 ];
 
-/// What the policy and Pod Security Admission say differently of a pod, or the exceptions that
-/// explain it.
+/// The exceptions that explain what the policy and Pod Security Admission say differently of a pod.
+///
+/// # Errors
+///
+/// What no exception explains.
 pub fn compare(pod: &Value, answer: &Answer) -> Result<BTreeSet<usize>, String> {
     let text = pod.to_string();
     let mut explained = BTreeSet::new();
@@ -172,6 +175,10 @@ pub fn compare(pod: &Value, answer: &Answer) -> Result<BTreeSet<usize>, String> 
 }
 
 /// The same of one level and version.
+///
+/// # Errors
+///
+/// What no exception explains.
 pub fn explain(
     pod: &Value,
     answer: &Answer,

@@ -3,8 +3,6 @@
 //! the sample anew.
 
 #![expect(
-    clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a record that is wrong must fail, and say where"
 )]

@@ -67,6 +67,10 @@ docs: host ## Write what the documents, the schema and Rancher's form say of the
 	$(HOST) docs
 	@$(MAKE) --no-print-directory artifacthub
 
+.PHONY: messages
+messages: ## Write docs/messages.md, the table of all messages
+	UPDATE_DOCS=1 $(CARGO) test --locked --package container-security --test messages
+
 .PHONY: artifacthub
 artifacthub: host ## Write artifacthub-pkg.yml
 	$(HOST) artifacthub $(addprefix --questions-path ,$(wildcard questions-ui.yml))

@@ -21,7 +21,7 @@ use std::cell::LazyCell;
 use self::request::{Object, Operation, Payload, Request, Title};
 use self::response::Response;
 use crate::host_calls::Host;
-use crate::json::{self, Text};
+use crate::json::{Fault, Text};
 use crate::review::legacy::{Before, Change};
 use crate::review::{Terms, review};
 use crate::settings::Settings;
@@ -45,7 +45,9 @@ fn respond(payload: &[u8], host: &dyn Host) -> Response {
     let decoded = match Payload::decode(payload).or_else(|_| Payload::decode_envelope(payload)) {
         Ok(decoded) => decoded,
         Err(error) => {
-            return Response::undecodable("the admission request", &json::describe_error(&error));
+            let fault = Fault::new(&error, payload);
+            // The place is one in the payload, not in an object.
+            return Response::undecodable("the admission request", fault.text.into());
         }
     };
     let settings = || match &decoded.settings {
@@ -69,17 +71,19 @@ fn judge(request: Request<'_>, terms: &Terms<'_>, payload: &[u8]) -> Response {
         return Response::accept();
     }
     let Some(kind) = request.kind.recognise() else {
+        let what_then = if request.kind.is_of_kubernetes() {
+            "; it judges nothing in it"
+        } else {
+            "; if Pods are made from it, they are judged when they are created"
+        };
         return Response::accept_with_warning(format!(
-            "container-security does not know the kind {}; its Pods are judged when they are \
-             created",
+            "container-security does not know the kind {}{what_then}",
             Quoted(&request.kind.to_string())
         ));
     };
     let workload = match request.object.into_workload(kind) {
         Ok(workload) => workload,
-        Err(problem) => {
-            return Response::undecodable(&format!("the {}", kind.name()), &problem);
-        }
+        Err(fault) => return Response::undecodable(&format!("the {}", kind.name()), fault),
     };
     let namespace = request
         .namespace
@@ -130,26 +134,26 @@ mod tests {
     fn what_is_no_request_is_rejected_with_its_problem() {
         for (payload, problem) in [
             ("", "it is not valid JSON"),
-            ("{\"request\":", "it is not valid JSON at column 11"),
-            ("null", "expected a request and settings at column 4"),
-            ("[]", "expected a request and settings"),
-            ("{}", "missing field `request` at column 2"),
+            ("{\"request\":", "it is not valid JSON at byte 11"),
+            ("null", "expected a request and settings, found null"),
+            ("[]", "expected a request and settings, found a list"),
+            ("{}", "request is missing"),
             (
                 "{\"request\":7}",
-                "expected an AdmissionRequest at column 12",
+                "request: expected an AdmissionRequest, found a number",
             ),
-            ("{\"request\":{}}", "missing field `kind` at column 13"),
+            ("{\"request\":{}}", "request.kind is missing"),
             (
                 "{\"request\":{\"kind\":7}}",
-                "expected an object at column 20",
+                "request.kind: expected an object, found a number",
             ),
             (
                 "{\"request\":{\"kind\":{\"kind\":\"\"}}}",
-                "missing field `kind` at column 31",
+                "request.kind is missing",
             ),
             (
                 "{\"request\":{\"kind\":{\"kind\":\"Pod\"},\"name\":7}}",
-                "expected a string at column 42",
+                "request.name: expected a string, found a number",
             ),
         ] {
             let answer: serde_json::Value =

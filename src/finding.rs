@@ -8,7 +8,8 @@ pub(crate) mod profile;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt::{self, Display, Formatter};
+use std::fmt::{self, Display, Formatter, Write as _};
+use std::mem;
 
 use serde::Serialize;
 
@@ -16,7 +17,7 @@ use crate::pod::container::Container;
 use crate::pod::place::{Place, Subject};
 use crate::pod::profile::ProfileField;
 use crate::pod::spec::Pod;
-use crate::text::{Joined, Quoted};
+use crate::text::{Joined, Quoted, cut};
 
 /// What the controls have found.
 #[derive(Debug, Default)]
@@ -31,19 +32,22 @@ pub(crate) struct Findings<'p> {
 impl<'p> Findings<'p> {
     // Most requests come this way never.
     #[cold]
-    #[inline(never)]
     pub(crate) fn report(&mut self, finding: Finding<'p>) {
         if self.limit.is_none_or(|limit| self.found.len() < limit) {
             self.found.push(finding);
         }
     }
 
-    #[cold]
-    pub(crate) fn notice(&mut self, notice: impl Into<String>) {
-        let notice = notice.into();
-        if let Err(place) = self.notices.binary_search(&notice) {
-            self.notices.insert(place, notice);
-        }
+    pub(crate) fn notice(&mut self, notice: String) {
+        insert_notice(&mut self.notices, notice);
+    }
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn insert_notice(notices: &mut Vec<String>, notice: String) {
+    if let Err(place) = notices.binary_search(&notice) {
+        notices.insert(place, notice);
     }
 }
 
@@ -55,10 +59,18 @@ pub(crate) struct Finding<'p> {
     /// Why `found` is not accepted, where the control and the field do not say it by themselves.
     because: Option<Cow<'static, str>>,
     pub(crate) remedy: Remedy,
+    /// Whether a `localhostProfile` is written below the place, which must go when the remedy's value
+    /// comes.
+    names_profile: bool,
     /// What keeps the harm small, and nobody reads: with less of it this is another finding.
     bounds: Vec<&'p str>,
     /// For a value that is written for several containers: who takes it.
     pub(crate) inherited: Option<Inherited>,
+    /// For a field that a container lacks: how it would take the pod's field of the same name.
+    pub(crate) from_pod: Option<Takes>,
+    /// Whether the pod's field of the same name is the better place for the remedy: it mends all
+    /// who say the same, and changes nobody else.
+    pub(crate) is_mended_in_pod: bool,
 }
 
 /// A value that containers take which have none of their own.
@@ -88,8 +100,9 @@ impl From<bool> for Taken {
     }
 }
 
+// What makes a finding is out of line: an accepted pod has none, and there are many places that make one.
 impl<'p> Finding<'p> {
-    // Not inlined, here and below: most requests come this way never, and all controls do.
+    #[cold]
     #[inline(never)]
     pub(crate) fn new(place: Place<'p>, found: Found<'p>, remedy: Remedy) -> Self {
         Self {
@@ -97,52 +110,59 @@ impl<'p> Finding<'p> {
             found,
             because: None,
             remedy,
+            names_profile: false,
             bounds: Vec::new(),
             inherited: None,
+            from_pod: None,
+            is_mended_in_pod: false,
         }
     }
 
+    pub(crate) fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.set_reason(reason.into());
+        self
+    }
+
+    #[cold]
     #[inline(never)]
-    fn because_of(self, reason: Cow<'static, str>) -> Self {
-        Self {
-            because: Some(reason),
-            ..self
-        }
+    fn set_reason(&mut self, reason: Cow<'static, str>) {
+        self.because = Some(reason);
     }
 
-    pub(crate) fn because(self, reason: impl Into<Cow<'static, str>>) -> Self {
-        self.because_of(reason.into())
+    /// Says whether a `localhostProfile` is written.
+    pub(crate) fn with_name(mut self, is_written: bool) -> Self {
+        self.names_profile = is_written;
+        self
+    }
+
+    /// Says how the container would take the field from its pod.
+    pub(crate) fn or_from_pod(mut self, takes: Takes) -> Self {
+        self.from_pod = Some(takes);
+        self
     }
 
     /// Tells apart what is written alike and does not do the same: each of these keeps the harm
     /// small.
-    #[inline(never)]
-    pub(crate) fn bounded_by(self, bounds: Vec<&'p str>) -> Self {
-        Self { bounds, ..self }
+    pub(crate) fn bounded_by(mut self, bounds: Vec<&'p str>) -> Self {
+        self.bounds = bounds;
+        self
     }
 
     /// Says which containers take the value.
-    #[inline(never)]
     pub(crate) fn taken_by(self, taken_by: Takes) -> Self {
-        Self {
-            inherited: Some(Inherited {
-                taken_by,
-                own: None,
-            }),
-            ..self
-        }
+        self.inherited_by(taken_by, None)
     }
 
     /// The same, where a container mends it in another way.
-    #[inline(never)]
     pub(crate) fn taken_by_unless(self, taken_by: Takes, own: Remedy) -> Self {
-        Self {
-            inherited: Some(Inherited {
-                taken_by,
-                own: Some(own),
-            }),
-            ..self
-        }
+        self.inherited_by(taken_by, Some(own))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn inherited_by(mut self, taken_by: Takes, own: Option<Remedy>) -> Self {
+        self.inherited = Some(Inherited { taken_by, own });
+        self
     }
 
     pub(crate) fn subject(&self) -> Subject<'p> {
@@ -190,32 +210,136 @@ impl<'p> Finding<'p> {
         self.compare_place(other)
             .then_with(|| self.because.cmp(&other.because))
     }
+
+    /// Whether both say the same of two containers, or of two volumes.
+    pub(crate) fn says_the_same_as(&self, other: &Finding<'_>) -> bool {
+        self.found == other.found
+            && self.place.is_same_below_subject(&other.place)
+            && self.because == other.because
+            && self.remedy.is_alike(&other.remedy)
+            && self.is_mended_in_pod == other.is_mended_in_pod
+            && self.names_profile == other.names_profile
+    }
 }
 
-impl Display for Finding<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.subject() != Subject::Pod {
-            write!(f, "{}: ", self.subject())?;
+/// What several findings of one control say, which is the same, in at most `limit` bytes behind `start`:
+/// what is wrong, and what to do. Where that is longer, what is wrong is cut first: what to do names
+/// the field as well.
+#[cold]
+#[inline(never)]
+pub(crate) fn sentence(
+    start: &str,
+    findings: &[&Finding<'_>],
+    notes: &[String],
+    limit: usize,
+) -> String {
+    let Some(first) = findings.first() else {
+        return String::new();
+    };
+    let mut advice = first.advice(findings.len() > 1);
+    for note in notes {
+        advice.push_str("; ");
+        advice.push_str(note);
+    }
+    let mut text = start.to_owned();
+    push_subjects(&mut text, findings);
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{} {}", first.place.within_subject(), first.found);
+    if let Some(reason) = &first.because {
+        text.push_str(", ");
+        text.push_str(reason);
+    }
+    let room = limit.saturating_sub(advice.len()).saturating_sub(2);
+    if text.len() > room {
+        text = cut(text, room.max(limit / 3));
+        advice = cut(advice, limit.saturating_sub(2).saturating_sub(text.len()));
+    }
+    text.push_str("; ");
+    text.push_str(&advice);
+    text
+}
+
+/// Whose findings they are, sorted, in one phrase: `init container "a", containers "b", "c": `.
+fn push_subjects(text: &mut String, findings: &[&Finding<'_>]) {
+    let noun = |index: usize| findings.get(index).map(|finding| finding.subject().noun());
+    for (index, finding) in findings.iter().enumerate() {
+        let Some(name) = finding.subject().name() else {
+            return;
+        };
+        if index == MAX_SUBJECTS {
+            let more = findings.len().saturating_sub(index);
+            let _ = write!(text, " and {more} more");
+            break;
         }
-        let place = &self.place;
-        write!(f, "{} {}", place.within_subject(), self.found)?;
-        if let Some(reason) = &self.because {
-            write!(f, ", {reason}")?;
+        let (own, next) = (noun(index), noun(index.saturating_add(1)));
+        if index > 0 {
+            text.push_str(", ");
         }
-        f.write_str("; ")?;
+        if index == 0 || noun(index.saturating_sub(1)) != own {
+            text.push_str(own.unwrap_or_default());
+            text.push_str(if next == own { "s " } else { " " });
+        }
+        let _ = write!(text, "{}", Quoted(name));
+    }
+    text.push_str(": ");
+}
+
+impl Finding<'_> {
+    /// What to do; for several that say the same, in each of them or for all.
+    fn advice(&self, are_several: bool) -> String {
+        let in_pod = self.is_mended_in_pod && are_several;
+        let (field, below, in_each) = if are_several && !in_pod {
+            // The field has just been named.
+            ("it".to_owned(), "s ", " in each")
+        } else if in_pod {
+            (self.place.of_other(Subject::Pod).to_string(), ".", "")
+        } else {
+            (self.place.to_string(), ".", "")
+        };
+        let set = |value: &Value| {
+            let (below, of_profile, value) = match value {
+                Value::Profile(ProfileField {
+                    localhost_profile: None,
+                    type_,
+                }) => (below, "type", Cow::Borrowed(*type_)),
+                value => ("", "", value.to_string().into()),
+            };
+            match (self.names_profile, &self.found) {
+                // All but the name is as it should be.
+                (true, Found::Text(found)) if value == *found => {
+                    ["remove ", &field, below, NAME, in_each].concat()
+                }
+                (names, _) => {
+                    let (and, name) = if names {
+                        (" and remove its ", NAME)
+                    } else {
+                        ("", "")
+                    };
+                    let to = " to ";
+                    [
+                        "set ", &field, below, of_profile, to, &value, and, name, in_each,
+                    ]
+                    .concat()
+                }
+            }
+        };
         match &self.remedy {
-            Remedy::Set(value) => write!(f, "set {place}{value}"),
-            Remedy::Remove => write!(f, "remove {place}"),
-            Remedy::Append(name) => write!(f, "add {name} to {place}"),
+            Remedy::Set(value) => set(value),
+            Remedy::Remove => ["remove ", &field, in_each].concat(),
+            Remedy::Append(name) => ["add ", name, " to ", &field, in_each].concat(),
             Remedy::OneOf {
                 allowed,
                 suggestion,
-            } => match suggestion.as_ref().filter(|value| value.is_short()) {
-                Some(value) => write!(f, "set {place}{value} (allowed: {})", Joined(allowed)),
-                None => write!(f, "{place} must be one of: {}", Joined(allowed)),
-            },
-            Remedy::Must(predicate) => write!(f, "{place} must {predicate}"),
-            Remedy::Ask => f.write_str("try again, or ask whoever runs the policy server"),
+            } => {
+                let allowed = Joined(allowed).to_string();
+                match suggestion.as_ref().filter(|value| value.is_short()) {
+                    Some(value) => [&set(value), " (allowed: ", &allowed, ")"].concat(),
+                    None => [&field, " must be one of: ", &allowed].concat(),
+                }
+            }
+            Remedy::Must(predicate) => [&field, " must ", predicate].concat(),
+            Remedy::Never(reason) => ["no value can mend it: ", reason].concat(),
+            Remedy::Ask => "try again, or ask whoever runs the policy server".to_owned(),
         }
     }
 }
@@ -278,8 +402,21 @@ pub(crate) enum Remedy {
     },
     /// No value can be named: what the field must do, as words after "must".
     Must(Cow<'static, str>),
+    /// No value would do, for this reason.
+    Never(Cow<'static, str>),
     /// Nothing in the manifest: what could not be told may be told another time.
     Ask,
+}
+
+impl Remedy {
+    /// Whether both are the same for findings of one control that say the same: what may be written is
+    /// the same for all then.
+    fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Never(reason), Self::Never(other)) => reason == other,
+            _ => mem::discriminant(self) == mem::discriminant(other),
+        }
+    }
 }
 
 /// A value to be written.
@@ -299,18 +436,12 @@ impl Value {
 }
 
 impl Display for Value {
-    /// What stands behind the place: `.type to RuntimeDefault`.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(flag) => write!(f, " to {flag}"),
-            Self::Text(text) => write!(f, " to {text}"),
-            Self::Profile(ProfileField {
-                localhost_profile: None,
-                type_,
-            }) => write!(f, ".type to {type_}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Text(text) => f.write_str(text),
             Self::Profile(profile) => {
-                let json = serde_json::to_string(profile).map_err(|_| fmt::Error)?;
-                write!(f, " to {json}")
+                f.write_str(&serde_json::to_string(profile).map_err(|_| fmt::Error)?)
             }
         }
     }
@@ -340,5 +471,61 @@ impl From<ProfileField> for Value {
     }
 }
 
+const NAME: &str = "localhostProfile";
+/// Who has more containers with one fault reads the manifest, not the names.
+const MAX_SUBJECTS: usize = 10;
 /// There are some forty capabilities.
 const MAX_BOUNDS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pod::place::ContainerKind;
+
+    #[test]
+    fn several_subjects_are_one_phrase() {
+        let of = |kind, index, name| {
+            let subject = Subject::Container { kind, index, name };
+            Finding::new(Place::of_subject(&[], subject), Found::Unset, Remedy::Ask)
+        };
+        let phrase = |findings: &[Finding<'_>]| {
+            let mut text = String::new();
+            push_subjects(&mut text, &findings.iter().collect::<Vec<_>>());
+            text
+        };
+        let (init, app) = (
+            of(ContainerKind::Init, 0, "a"),
+            of(ContainerKind::Regular, 0, "b"),
+        );
+        let other = of(ContainerKind::Regular, 1, "c");
+        assert_eq!(phrase(std::slice::from_ref(&app)), r#"container "b": "#);
+        assert_eq!(
+            phrase(&[init, app, other]),
+            r#"init container "a", containers "b", "c": "#
+        );
+        let many: Vec<_> = (0..12)
+            .map(|index| of(ContainerKind::Regular, index, "x"))
+            .collect();
+        assert!(phrase(&many).ends_with(r#""x", "x" and 2 more: "#));
+        assert_eq!(phrase(&[]), ": ");
+    }
+
+    #[test]
+    fn of_a_long_sentence_what_is_wrong_is_cut_before_what_to_do() {
+        let place = Place::of_subject(&[], Subject::Pod).field(&["field"]);
+        let finding =
+            Finding::new(place, Found::Unset, Remedy::Set(true.into())).because("x".repeat(100));
+        let whole = format!(
+            "a: field is not set, {}; set spec.field to true",
+            "x".repeat(100)
+        );
+        let text = |limit| sentence("a: ", &[&finding], &[], limit);
+        assert_eq!(text(whole.len()), whole);
+        assert_eq!(
+            text(60),
+            "a: field is not set, xxxxxxxxxxxx...; set spec.field to true"
+        );
+        // Where there is no room for both, each has its part.
+        assert_eq!(text(30), "a: fiel...; set spec.field ...");
+    }
+}

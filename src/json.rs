@@ -8,6 +8,8 @@ use std::iter;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::text::{Step, Steps, pointer};
+
 /// Text that borrows from the payload wherever the payload has no escapes in it.
 ///
 /// `Option<Cow<str>>` would not: serde borrows a `Cow` only where it stands alone in a field.
@@ -342,34 +344,159 @@ impl<'de> Visitor<'de> for Append<'_, 'de> {
 /// Settings and answers of the host seldom have more.
 const USUAL_TOKENS: usize = 128;
 
-/// Says what is wrong with a JSON text without repeating any of it.
-///
-/// serde's own message quotes the offending value, and a payload may hold secrets. What stands
-/// after the last `expected` comes from the program, never from the input.
-pub(crate) fn describe_error(error: &serde_json::Error) -> String {
-    // What is missing is missing nowhere in particular.
-    let place = match error.column() {
-        0 => String::new(),
-        column => format!(" at column {column}"),
-    };
-    if !error.is_data() {
-        return format!("it is not valid JSON{place}");
+/// What is wrong with a JSON text.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    /// With the place, and without any value of the text.
+    pub(crate) text: String,
+    /// The place as a JSON pointer, where it is one.
+    pub(crate) pointer: Option<String>,
+}
+
+/// Says what is wrong with a JSON text, and where, without repeating any of its values.
+pub(crate) fn describe_error(error: &serde_json::Error, json: &[u8]) -> String {
+    Fault::new(error, json).text
+}
+
+impl Fault {
+    /// serde's own message quotes the offending value, and a payload may hold secrets. What stands
+    /// after the last `expected` comes from the program, never from the input.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn new(error: &serde_json::Error, json: &[u8]) -> Self {
+        // Hosts write one line.
+        let lines = json.split_inclusive(|byte| *byte == b'\n');
+        let before: usize = lines
+            .take(error.line().saturating_sub(1))
+            .map(<[u8]>::len)
+            .sum();
+        let end = before.saturating_add(error.column());
+        if !error.is_data() {
+            return match end {
+                0 => "it is not valid JSON".to_owned(),
+                end => format!("it is not valid JSON at byte {end}"),
+            }
+            .into();
+        }
+        let text = error.to_string();
+        let text = text
+            .rsplit_once(" at line ")
+            .map_or(text.as_str(), |(text, _)| text);
+        let missing = text.strip_prefix("missing field `");
+        if let Some(missing) = missing.and_then(|name| name.strip_suffix('`')) {
+            return [missing, " is missing"].concat().into();
+        }
+        let Some((_, expected)) = text.rsplit_once(", expected ") else {
+            return "a value of an unexpected type".to_owned().into();
+        };
+        let Offending { steps, found } = Offending::find(json, end);
+        let (expected, found) = match (expected, found) {
+            ("i32" | "i64", "a number") => {
+                ("a whole number", "one with a fraction or out of range")
+            }
+            ("i32" | "i64", found) => ("a whole number", found),
+            ("a sequence", found) => ("a list", found),
+            other => other,
+        };
+        let problem = ["expected ", expected, ", found ", found].concat();
+        if steps.is_empty() {
+            return problem.into();
+        }
+        let steps = steps.iter().copied();
+        let path = Steps(steps.clone()).to_string();
+        Self {
+            text: [&path, ": ", &problem].concat(),
+            pointer: Some(pointer(steps)),
+        }
     }
-    let text = error.to_string();
-    let text = text
-        .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(text, _)| text);
-    match text.rsplit_once(", expected ") {
-        Some((_, "i32" | "i64")) => format!("expected a whole number{place}"),
-        Some((_, expected)) => format!("expected {expected}{place}"),
-        None if text.starts_with("missing field") => format!("{text}{place}"),
-        None => format!("a value of an unexpected type{place}"),
+}
+
+impl From<String> for Fault {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            pointer: None,
+        }
+    }
+}
+
+/// The value that an error is about.
+struct Offending<'j> {
+    /// The way to it.
+    steps: Vec<Step<'j>>,
+    found: &'static str,
+}
+
+impl<'j> Offending<'j> {
+    /// Looks for the value at which the reader stopped after `end` bytes: behind what it has read of
+    /// a scalar, before a list or a map, or behind the first byte of one.
+    fn find(json: &'j [u8], end: usize) -> Self {
+        let mut steps: Vec<Step<'j>> = Vec::new();
+        // The last text may be a key, which only the colon behind it tells.
+        let mut text: &[u8] = b"";
+        let mut start = 0;
+        while let Some(rest @ [byte, ..]) = json.get(start..) {
+            let length = token_length(rest);
+            let found = match byte {
+                b'"' if is_key(rest.get(length..).unwrap_or_default()) => "",
+                b'"' => "a string",
+                b'{' => "an object",
+                b'[' => "a list",
+                b't' | b'f' => "a boolean",
+                b'n' => "null",
+                b'-' | b'0'..=b'9' => "a number",
+                _ => "",
+            };
+            if !found.is_empty() && start.saturating_add(length) >= end {
+                return Self { steps, found };
+            }
+            match byte {
+                b'"' => text = rest.get(1..length.saturating_sub(1)).unwrap_or_default(),
+                b'{' => steps.push(Step::Key("")),
+                b'[' => steps.push(Step::Index(0)),
+                b'}' | b']' => drop(steps.pop()),
+                b':' | b',' => match steps.last_mut() {
+                    Some(Step::Index(index)) => *index = index.saturating_add(1),
+                    Some(Step::Key(key)) => *key = str::from_utf8(text).unwrap_or_default(),
+                    None => {}
+                },
+                _ => {}
+            }
+            start = start.saturating_add(length);
+        }
+        let found = "nothing";
+        Self { steps, found }
+    }
+}
+
+/// Whether a text is a key, by what is behind it.
+fn is_key(json: &[u8]) -> bool {
+    json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
+}
+
+/// The bytes of the text, the number, the word or the sign at the beginning.
+fn token_length(json: &[u8]) -> usize {
+    let is_text = json.first() == Some(&b'"');
+    let mut is_escaped = true;
+    let is_behind = |byte: &u8| {
+        let is_end = match byte {
+            b'"' if is_text => !is_escaped,
+            _ => !is_text && !byte.is_ascii_alphanumeric() && !b"+-.".contains(byte),
+        };
+        is_escaped = *byte == b'\\' && !is_escaped;
+        is_end
+    };
+    match json.iter().position(is_behind) {
+        Some(end) if is_text => end.saturating_add(1),
+        Some(end) => end.max(1),
+        None => json.len(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::{Sequence, object};
 
     #[test]
     fn text_borrows_even_inside_an_option() {
@@ -419,6 +546,84 @@ mod tests {
     }
 
     #[test]
+    fn an_error_names_the_field_what_was_expected_and_what_was_found() {
+        object! {
+            struct Outer<'a> {
+                "list" list: Sequence<Inner<'a>>,
+            }
+        }
+        object! {
+            struct Inner<'a> {
+                "text" text: Option<Text<'a>>,
+                "number" number: Option<i32>,
+                "flag" flag: Option<bool>,
+                "below" below: Option<Flag>,
+            }
+        }
+        object! {
+            struct Flag {
+                "flag" flag: Option<bool>,
+            }
+        }
+        for (json, expected) in [
+            ("7", "expected an object, found a number"),
+            ("[]", "expected an object, found a list"),
+            (r#"{"list":{}}"#, "list: expected a list, found an object"),
+            (
+                r#"{"list":[null]}"#,
+                "list[0]: expected an object, found null",
+            ),
+            (
+                r#"{"list":[{}, [1]]}"#,
+                "list[1]: expected an object, found a list",
+            ),
+            (
+                r#"{"skipped":{"a\"b":[1,{"c":"}"}]},"list":[{},{"number":1,"text":"\\"},{"flag":"x"}]}"#,
+                "list[2].flag: expected a boolean, found a string",
+            ),
+            (
+                r#"{"list":[{"number":"1000"}]}"#,
+                "list[0].number: expected a whole number, found a string",
+            ),
+            (
+                r#"{"list":[{"number":1.5}]}"#,
+                "list[0].number: expected a whole number, found one with a fraction or out of range",
+            ),
+            (
+                r#"{"list":[{"number":4294967296}]}"#,
+                "list[0].number: expected a whole number, found one with a fraction or out of range",
+            ),
+            (
+                r#"{"list":[{"text":true}]}"#,
+                "list[0].text: expected a string, found a boolean",
+            ),
+            (
+                r#"{"list":[{"text": {"x": 1}}]}"#,
+                "list[0].text: expected a string, found an object",
+            ),
+            (
+                r#"{"list":[{"text":[]}]}"#,
+                "list[0].text: expected a string, found a list",
+            ),
+            (
+                r#"{"list":[{"below":"x"}]}"#,
+                "list[0].below: expected an object, found a string",
+            ),
+            (
+                "{\n  \"list\": [\n    {\"below\": {\"flag\": 1}}\n  ]\n}",
+                "list[0].below.flag: expected a boolean, found a number",
+            ),
+            (
+                r#"{"list":[{"flag":tru}]}"#,
+                "it is not valid JSON at byte 21",
+            ),
+        ] {
+            let error = serde_json::from_str::<Outer<'_>>(json).unwrap_err();
+            assert_eq!(describe_error(&error, json.as_bytes()), expected, "{json}");
+        }
+    }
+
+    #[test]
     fn an_error_never_repeats_the_input() {
         for input in [
             r#""s3cret, expected s3cret""#,
@@ -427,10 +632,10 @@ mod tests {
             "[s3cret]",
         ] {
             let error = serde_json::from_str::<bool>(input).unwrap_err();
-            let description = describe_error(&error);
+            let description = describe_error(&error, input.as_bytes());
             assert!(!description.contains("s3cret"), "{description}");
         }
         let error = <serde_json::Error as serde::de::Error>::custom("s3cret");
-        assert_eq!(describe_error(&error), "a value of an unexpected type");
+        assert_eq!(describe_error(&error, b""), "a value of an unexpected type");
     }
 }

@@ -114,7 +114,7 @@ impl<'p> Findings<'p> {
         match &image.reference {
             Ok(reference) => return Some((image, reference)),
             Err(ReferenceError::Empty) if of_template => self.notice(format!(
-                "{}: has no image yet; it is judged when its Pods are created",
+                "{} has no image yet; it is judged when its Pods are created",
                 image.subject
             )),
             Err(error) => self.report(unreadable(image, *error)),
@@ -144,6 +144,6 @@ fn unreadable<'p>(image: &Image<'p>, error: ReferenceError) -> Finding<'p> {
     )
     .because(match error {
         ReferenceError::Empty => "and no image can be judged".to_owned(),
-        error => format!("which is no image reference: {error}"),
+        error => format!("which is not an image reference: {error}"),
     })
 }

@@ -2,6 +2,7 @@
 //! for what was there before are applied, and it is decided about which images the host is asked.
 
 pub(crate) mod legacy;
+mod mend;
 pub(crate) mod owner;
 mod update;
 
@@ -116,6 +117,7 @@ pub(crate) fn review<'p>(
     if let Some(legacy) = legacy.get() {
         legacy.tell(&mut outcome);
     }
+    mend::reconcile(pod, &mut outcome);
     outcome
 }
 
@@ -417,7 +419,7 @@ impl<'p> Review<'p> {
         if !exemption.covers(violation.control, subject, &self.images) {
             let is_of_pod = subject == Subject::Pod || violation.control.is_pod_wide();
             if is_of_pod && exemption.covers_each_container(&self.images) {
-                violation.note("an exemption by image does not cover it");
+                violation.note("an exemption by image does not cover what is written for the pod");
             }
             return false;
         }

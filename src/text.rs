@@ -61,6 +61,19 @@ impl<'a, I: Iterator<Item = Step<'a>> + Clone> Display for Steps<I> {
     }
 }
 
+/// Steps as a JSON pointer (RFC 6901).
+pub(crate) fn pointer<'a>(steps: impl Iterator<Item = Step<'a>>) -> String {
+    let mut pointer = String::new();
+    for step in steps {
+        pointer.push('/');
+        match step {
+            Step::Index(index) => pointer.push_str(&index.to_string()),
+            Step::Key(key) => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
+        }
+    }
+    pointer
+}
+
 /// What others have said, fit for a message. Registries and scanners pass on what the author of an
 /// image wrote; a line end in it could forge a line of the message.
 #[inline(never)]

@@ -67,7 +67,7 @@ impl Decode for Duration {
         let duration = Self::parse(text);
         if duration.is_none() {
             problems.report(format_args!(
-                "{} is no duration (7d, 12h, 30m)",
+                "{} is not a duration (7d, 12h, 30m)",
                 Quoted(text)
             ));
         }

@@ -1,12 +1,11 @@
 //! What the controls have found, each with the control that did.
 
 use std::cmp::Ordering;
-use std::fmt::{self, Display, Formatter};
 use std::mem;
 
 use crate::controls::Control;
 use crate::decode::Mode;
-use crate::finding::Finding;
+use crate::finding::{Finding, insert_notice, sentence};
 
 /// What is found, and by which control.
 #[derive(Debug)]
@@ -63,10 +62,47 @@ pub(crate) struct Outcome<'p> {
     pub(crate) excused_by: Option<String>,
 }
 
-impl Display for Violation<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.control, self.finding)?;
-        self.notes.iter().try_for_each(|note| write!(f, "; {note}"))
+/// Violations that say the same of several containers, or of several volumes.
+pub(crate) struct Group<'v, 'p> {
+    pub(crate) control: Control,
+    notes: &'v [String],
+    findings: Vec<&'v Finding<'p>>,
+}
+
+impl<'v, 'p> Group<'v, 'p> {
+    /// The violations, which are sorted, each in a group, in the order of the first of each.
+    pub(crate) fn of(violations: &[&'v Violation<'p>]) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        let mut first_of_control = 0;
+        for violation in violations {
+            let control = violation.control;
+            if groups.last().is_some_and(|last| last.control != control) {
+                first_of_control = groups.len();
+            }
+            // Of a control that says a hundred different things nobody reads the rest.
+            let mut same = groups.iter_mut().skip(first_of_control).take(MAX_GROUPS);
+            match same.find(|group| group.says(violation)) {
+                Some(group) => group.findings.push(&violation.finding),
+                None => groups.push(Self {
+                    control,
+                    notes: &violation.notes,
+                    findings: vec![&violation.finding],
+                }),
+            }
+        }
+        groups
+    }
+
+    fn says(&self, violation: &Violation<'_>) -> bool {
+        let first = self.findings.first();
+        first.is_some_and(|first| first.says_the_same_as(&violation.finding))
+            && self.notes == violation.notes
+    }
+
+    /// What is wrong and what to do, in at most `limit` bytes.
+    pub(crate) fn text(&self, limit: usize) -> String {
+        let start = [self.control.name(), ": "].concat();
+        sentence(&start, &self.findings, self.notes, limit)
     }
 }
 
@@ -111,6 +147,10 @@ impl<'p> Outcome<'p> {
             .any(|violation| violation.mode == Mode::Enforce)
     }
 
+    pub(crate) fn notice(&mut self, notice: String) {
+        insert_notice(&mut self.notices, notice);
+    }
+
     pub(crate) fn sort(&mut self) {
         self.violations
             .sort_unstable_by(|left, right| left.compare(right));
@@ -118,3 +158,5 @@ impl<'p> Outcome<'p> {
             .dedup_by(|left, right| left.compare(right).is_eq());
     }
 }
+
+const MAX_GROUPS: usize = 64;

@@ -288,12 +288,15 @@ fn check<S: Strategy>(
 
 /// The verdict, and the violations without the positions of their containers.
 fn without_positions(answer: &Answer) -> (bool, BTreeSet<String>) {
-    let lines = answer.lines().into_iter().map(|line| {
-        (0..10).fold(line, |line, index| {
-            line.replace(&format!("ontainers[{index}]"), "ontainers[*]")
+    let violations = answer.violations().into_iter().map(|violation| {
+        let violation = Value::from(violation).to_string();
+        (0..10).fold(violation, |violation, index| {
+            violation
+                .replace(&format!("ontainers[{index}]"), "ontainers[*]")
+                .replace(&format!("ontainers/{index}/"), "ontainers/*/")
         })
     });
-    (answer.accepted, lines.collect())
+    (answer.accepted, violations.collect())
 }
 
 /// JSON with its keys in an order that `salt` gives.

@@ -34,13 +34,13 @@ const DENIED: &str = "Policy has not been granted access to the 'x' host capabil
 fn each_outcome_of_a_verification_has_a_message_of_its_own() {
     let app = by_digest(A);
     let cannot = |text: &str| format!("whose signatures cannot be verified: {text}");
-    let untrusted = "which is not signed by a trusted authority".to_owned();
+    let untrusted = "which no trusted authority has signed".to_owned();
     let mut said = Vec::new();
     for (image, answer, reason) in [
         (
             app.as_str(),
             Ok(json!({"is_trusted": true, "digest": B})),
-            format!("whose verified digest is another one: \"{B}\""),
+            format!("whose signature is for another digest: \"{B}\""),
         ),
         (
             app.as_str(),
@@ -113,7 +113,7 @@ fn an_answer_that_is_no_json_is_not_trust() {
         found.lines,
         [signatures(
             APP,
-            "whose signatures cannot be verified: the answer of oci/v2/verify cannot be read: it is not valid JSON at column 1"
+            "whose signatures cannot be verified: the answer of oci/v2/verify cannot be read: it is not valid JSON at byte 1"
         )]
     );
 }
@@ -131,8 +131,8 @@ fn a_digest_is_verified_silently_and_a_tag_with_a_warning_that_names_its_digest(
     assert_eq!(
         found.warnings,
         [0, 1].map(|index| format!(
-            "signatures: container \"c{index}\": verified {A}, but a tag can move: write that \
-             digest into spec.containers[{index}].image"
+            "signatures: container \"c{index}\": write the verified digest {A} into \
+             spec.containers[{index}].image: a tag can move"
         ))
     );
 }
@@ -267,14 +267,14 @@ fn inside_an_authority_everything_must_verify_and_be_of_one_digest() {
         with(Err(MISSING)),
         [signatures(
             &by_digest(A),
-            "which is not signed by a trusted authority"
+            "which no trusted authority has signed"
         )]
     );
     assert_eq!(
         with(Ok(trusted(B))),
         [signatures(
             &by_digest(A),
-            "whose signatures cannot be verified: the image changed while it was verified"
+            "whose signatures cannot be verified: the image changes while it is verified"
         )]
     );
 }
@@ -306,7 +306,7 @@ fn an_image_must_satisfy_every_rule_that_matches_it() {
         judge(&[APP], &settings, &host).lines,
         [signatures(
             APP,
-            &format!("whose verified digest is another one: \"{B}\"")
+            &format!("whose signature is for another digest: \"{B}\"")
         )]
     );
 
@@ -520,7 +520,7 @@ fn a_report_is_about_an_image_by_digest_or_by_registry_repository_and_tag() {
         } else {
             vec![vulnerabilities(
                 image,
-                "for which there is no vulnerability report",
+                "which no vulnerability report covers",
             )]
         };
         assert_eq!(found.lines, expected, "{image}: {report}");
@@ -1085,18 +1085,13 @@ fn a_missing_report_is_what_the_settings_say() {
     for (word, lines, warnings) in [
         (
             "reject",
-            vec![vulnerabilities(
-                APP,
-                "for which there is no vulnerability report",
-            )],
+            vec![vulnerabilities(APP, "which no vulnerability report covers")],
             vec![],
         ),
         (
             "warn",
             vec![],
-            vec![
-                "vulnerabilities: container \"c0\": there is no vulnerability report for its image",
-            ],
+            vec!["vulnerabilities: container \"c0\": no vulnerability report covers its image"],
         ),
         ("accept", vec![], vec![]),
     ] {
@@ -1909,7 +1904,7 @@ fn a_template_container_without_an_image_waits_for_its_pods() {
     assert_eq!(found.lines, Vec::<String>::new());
     assert_eq!(
         found.warnings,
-        ["container \"c0\": has no image yet; it is judged when its Pods are created"]
+        ["container \"c0\" has no image yet; it is judged when its Pods are created"]
     );
     assert_eq!(host.calls(), []);
 
@@ -2007,7 +2002,7 @@ fn what_others_wrote_forges_no_line_of_a_message() {
     assert_eq!(
         judge(&[APP], &settings, &host).warnings,
         [
-            "signatures: container \"c0\": verified a?b, but a tag can move: write that digest into spec.containers[0].image"
+            "signatures: container \"c0\": write the verified digest a?b into spec.containers[0].image: a tag can move"
         ]
     );
     let host = FakeHost::new().fails(CONFIG, json!({}), "a\rb");
@@ -2226,7 +2221,7 @@ const WITH_BASE: &str = "name an image that records name and digest of its base 
 const WITH_ALLOWED_BASE: &str =
     "name an image with an allowed base (others are up to imageFreshness.unknownBase)";
 const SIGNED: &str = "name an image signed as signatures.rules asks";
-const SCANNED: &str = "name an image that was scanned without such findings";
+const SCANNED: &str = "name an image whose report has no such findings";
 const REBUILT: &str = "name an image that was rebuilt since";
 
 fn signatures(image: &str, reason: &str) -> String {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::document::{Document, DocumentError, Places, Position};
+use crate::document::{Document, DocumentError, Place, Places, Position};
 use crate::error::Error;
 use crate::kinds;
 
@@ -173,6 +173,16 @@ pub struct Input {
     pub has_no_pods: bool,
     /// What is special about how the object became a request.
     pub note: Option<String>,
+}
+
+impl Input {
+    /// Where a field of the object stands, by its JSON pointer.
+    #[must_use]
+    pub fn place_in_object(&self, pointer: &str) -> Option<Place> {
+        let request = self.places.entry("request").unwrap_or(&self.places);
+        let object = request.entry("object").unwrap_or(&self.places);
+        object.at(pointer)
+    }
 }
 
 /// Turns a document into requests: an `AdmissionReview` or a bare

@@ -50,6 +50,15 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// The field of the object that could not be decoded, as an RFC 6901 pointer.
+    #[must_use]
+    pub fn undecodable(&self) -> Option<&str> {
+        let annotations = self.audit_annotations.as_ref()?;
+        annotations.get(UNDECODABLE).map(String::as_str)
+    }
+}
+
 /// One thing that a control found wrong with an object.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Violation {
@@ -124,6 +133,7 @@ impl TryFrom<FixFields> for Fix {
 }
 
 const VIOLATIONS: &str = "violations";
+const UNDECODABLE: &str = "undecodable";
 
 #[cfg(test)]
 mod tests {

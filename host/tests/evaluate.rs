@@ -249,6 +249,47 @@ fn what_is_no_object_is_an_error() {
 }
 
 #[test]
+fn a_field_that_cannot_be_decoded_is_named_with_its_line() {
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policy.wasm");
+    let folder = Folder::with_policy(guest::ACCEPT);
+    fs::copy(module, folder.path("policy.wasm")).unwrap();
+    let deployment = "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: web}\nspec:\n  \
+         template:\n    spec:\n      containers:\n      - name: web\n        securityContext:\n          \
+         runAsUser: '1000'\n";
+    folder
+        .file("a.yaml", deployment)
+        .evaluate("-r a.yaml")
+        .code(1)
+        .stdout(
+            "REJECTED  Deployment default/web  (a.yaml)\n  \
+             the Deployment cannot be decoded: spec.template.spec.containers[0].securityContext.runAsUser: \
+             expected a whole number, found a string\n  \
+             note: see a.yaml, line 10, column 11\n",
+        )
+        .stderr("");
+    // In a request, and in an item of a list.
+    let request = format!(
+        "request:\n  uid: a\n  operation: CREATE\n  userInfo: {{}}\n  \
+         kind: {{group: apps, version: v1, kind: Deployment}}\n  \
+         resource: {{group: apps, version: v1, resource: deployments}}\n  object:\n    {}",
+        deployment.replace('\n', "\n    ")
+    );
+    let list = format!(
+        "kind: List\napiVersion: v1\nitems:\n- {}",
+        deployment.replace('\n', "\n  ")
+    );
+    folder.file("b.yaml", &request).file("c.yaml", &list);
+    for (file, line) in [("b.yaml", 17), ("c.yaml", 13)] {
+        let report = folder.json(&format!("-r {file}"));
+        let notes = report[0]["notes"].to_string();
+        assert!(
+            notes.contains(&format!("see {file}, line {line}, ")),
+            "{report:#}"
+        );
+    }
+}
+
+#[test]
 fn what_kubernetes_has_no_kind_for_is_not_judged() {
     Folder::with_policy(guest::ACCEPT)
         .file("a.yaml", "apiVersion: apps/v1\nkind: Daemonset\n")

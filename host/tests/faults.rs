@@ -130,7 +130,7 @@ fn a_signature_of_another_digest_is_a_rejection() {
     assert!(verdict.unwrap().accepted);
     let other = policy(|_, _, _| Ok(trusted(OTHER)));
     let verdict = other.validate(&request(IMAGE), &settings(&[SIGNATURES]));
-    let reason = format!("whose verified digest is another one: \"{OTHER}\"");
+    let reason = format!("whose signature is for another digest: \"{OTHER}\"");
     assert_rejects(&verdict.unwrap(), &[SIGNATURES.line(&reason)]);
 }
 
@@ -146,7 +146,7 @@ fn a_report_about_another_digest_is_no_report() {
             .unwrap();
         assert_eq!(verdict.accepted, is_accepted, "{verdict:?}");
         if !is_accepted {
-            let reason = "for which there is no vulnerability report";
+            let reason = "which no vulnerability report covers";
             assert_rejects(&verdict, &[VULNERABILITIES.line(reason)]);
         }
     }
@@ -288,7 +288,7 @@ const VULNERABILITIES: Control = Control {
     name: "vulnerabilities",
     settings: || json!({"source": "sbomscanner"}),
     cannot: "whose vulnerability reports cannot be read",
-    must: "name an image that was scanned without such findings",
+    must: "name an image whose report has no such findings",
 };
 
 const FRESHNESS: Control = Control {

@@ -49,7 +49,6 @@ fn everything_that_is_broken_at_once_is_mended() {
         let after = judge(kind, &patched, &strict());
         let left = left(&before.violations().unwrap(), &after);
         assert!(left.is_empty(), "{kind}: {left:#?}");
-        // What is left are the host ports, which could not be told from declared ports before.
         let after = judge(kind, &mended(&patched, &after), &strict());
         assert!(after.accepted, "{kind}: {after:#?}");
     }
@@ -93,7 +92,7 @@ fn every_case_that_is_rejected_is_mended_but_for_what_only_a_person_can_mend() {
         }
         judged += 1;
         for violation in &violations {
-            if violation.fix.is_some() == is_for_a_person(violation, &payload) {
+            if violation.fix.is_some() == is_for_a_person(violation, &violations, &payload) {
                 wrong.push(format!("{}: fix of {violation:?}", case.name));
             }
         }
@@ -132,8 +131,6 @@ proptest! {
         settings in settings(),
     ) {
         let object = broken(kind, &chosen);
-        // A port of the node is mended once the pod is off the network of the node.
-        prop_assume!(chosen.iter().all(|(pointer, _)| *pointer != "/spec/hostNetwork"));
         let patched = mended(&object, &judge(kind, &object, &settings));
         let again = judge(kind, &patched, &settings);
         prop_assert_eq!(mended(&patched, &again), patched);
@@ -163,8 +160,15 @@ fn left(before: &[Violation], after: &Verdict) -> Vec<Violation> {
 }
 
 /// Whether no value can be named that mends this.
-fn is_for_a_person(violation: &Violation, payload: &Value) -> bool {
+fn is_for_a_person(violation: &Violation, all: &[Violation], payload: &Value) -> bool {
     let settings = &payload["settings"][&violation.control];
+    let object = &payload["request"]["object"];
+    let is_mended = |path: &str| {
+        all.iter()
+            .any(|other| other.path == path && other.fix.is_some())
+    };
+    let stays = |path: &str| object.pointer(path) == Some(&json!(true)) && !is_mended(path);
+    let (parent, field) = violation.path.rsplit_once('/').unwrap();
     let allows_names_only = || {
         let allowed = settings["allowed"].as_array();
         allowed.is_some_and(|allowed| allowed.iter().all(|entry| entry == "Localhost/*"))
@@ -172,34 +176,66 @@ fn is_for_a_person(violation: &Violation, payload: &Value) -> bool {
     match violation.control.as_str() {
         "registries" | "imagePinning" | "signatures" | "vulnerabilities" | "imageFreshness" => true,
         // A volume has to be another one; what cannot be read, somebody has to write anew.
-        "volumes" => !violation.path.ends_with("/readOnly"),
-        "hostProbes" => !violation.path.ends_with("/host"),
-        // The mount that the API server adds goes with the pod's field.
-        "serviceAccountToken" => {
-            let spec =
-                spec_of(&violation.path).map(|spec| format!("{spec}/automountServiceAccountToken"));
-            let automount = spec.and_then(|field| payload["request"]["object"].pointer(&field));
-            let is_list = violation.path.ends_with("/volumeMounts");
-            is_list
-                || (violation.path.contains("/volumeMounts/") && automount != Some(&json!(false)))
+        "volumes" => field != "readOnly",
+        "hostProbes" => field != "host",
+        // An annotation that does not count can be removed, a field needs a value.
+        "appArmor" | "seccomp" => {
+            let counts = settings["annotations"] == "honor";
+            allows_names_only() && (counts || !violation.path.contains("/annotations/"))
         }
-        // An annotation can be removed, a field needs a value.
-        "appArmor" | "seccomp" => allows_names_only() && !violation.path.contains("/annotations/"),
+        // The mount goes with the field of the pod, where that is not false already.
+        "serviceAccountToken" if violation.path.ends_with("/volumeMounts") => true,
+        "serviceAccountToken" => {
+            let lists = ["/initContainers/", "/containers/", "/ephemeralContainers/"];
+            let spec = lists.iter().fold(violation.path.as_str(), |path, list| {
+                path.split_once(list).map_or(path, |(spec, _)| spec)
+            });
+            let automount = format!("{spec}/automountServiceAccountToken");
+            field != "automountServiceAccountToken"
+                && object.pointer(&automount) != Some(&json!(false))
+        }
+        // What Kubernetes refuses beside what stays.
+        "hostNamespaces" => match field {
+            "hostUsers" => ["hostNetwork", "hostPID", "hostIPC"]
+                .iter()
+                .any(|other| stays(&format!("{parent}/{other}"))),
+            "hostNetwork" => {
+                let pod = format!("{parent}/securityContext/windowsOptions/hostProcess");
+                stays(&pod)
+            }
+            _ => false,
+        },
+        "privilegeEscalation" => {
+            let added = object.pointer(&format!("{parent}/capabilities/add"));
+            let stays_added = |(index, name): (usize, &Value)| {
+                let path = format!("{parent}/capabilities/add/{index}");
+                name == "CAP_SYS_ADMIN" && !is_mended(&path)
+            };
+            let mut added = added
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .enumerate();
+            stays(&format!("{parent}/privileged")) || added.any(stays_added)
+        }
         "hostPorts" => {
-            let spec = spec_of(&violation.path).unwrap();
-            let object = &payload["request"]["object"];
-            let is_on_host_network = object.pointer(&format!("{spec}/hostNetwork"));
+            let (spec, _) = ["/containers/", "/initContainers/", "/ephemeralContainers/"]
+                .into_iter()
+                .find_map(|list| violation.path.split_once(list))
+                .unwrap();
+            let network = format!("{spec}/hostNetwork");
+            let goes = field == "hostPort" && is_mended(&network);
+            let is_on_host_network = object.pointer(&network) == Some(&json!(true));
             // Which port of the ranges, only a person knows.
-            is_on_host_network == Some(&json!(true)) || settings["allowed"].is_array()
+            (is_on_host_network && !goes) || settings["allowed"].is_array()
         }
         // A container that would take the pod's user needs another one, and only a person knows
         // which; into a pod of host processes Kubernetes takes no container that is none.
         "rootUser" | "privileged" => {
-            let is_written = payload["request"]["object"]
-                .pointer(&violation.path)
-                .is_some();
-            let field = violation.path.rsplit('/').next();
-            !is_written && matches!(field, Some("runAsUser" | "hostProcess"))
+            let is_written = object.pointer(&violation.path).is_some();
+            let is_exempt_elsewhere =
+                field == "hostProcess" && payload["settings"]["exemptions"].is_array();
+            (!is_written && matches!(field, "runAsUser" | "hostProcess")) || is_exempt_elsewhere
         }
         _ => false,
     }

@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-use crate::json::{self, Document, Node, Text};
+use crate::json::{self, Document, Fault, Node, Text};
 use crate::object::object;
 use crate::pod::kind::{Kind, Workload};
 use crate::pod::spec::Pod;
@@ -52,6 +52,16 @@ impl GroupKind<'_> {
     /// The workload kind that this is.
     pub(super) fn recognise(&self) -> Option<Kind> {
         Kind::recognise(self.group.as_str(), self.kind.as_str())
+    }
+
+    /// Whether the kind is in a group of Kubernetes' own. All kinds there from which Pods are made
+    /// are recognised. Of the groups in `k8s.io` some are others' (`sparkoperator.k8s.io`).
+    pub(super) fn is_of_kubernetes(&self) -> bool {
+        let group = self.group.as_str();
+        match group.strip_suffix(".k8s.io") {
+            Some(name) => GROUPS_OF_K8S_IO.contains(&name),
+            None => GROUPS.contains(&group),
+        }
     }
 }
 
@@ -100,14 +110,15 @@ pub(super) enum Object<'a> {
 impl<'a> Object<'a> {
     /// # Errors
     ///
-    /// What is wrong with the object, without any of its content.
-    pub(super) fn into_workload(self, kind: Kind) -> Result<Workload<'a>, String> {
+    /// What is wrong with the object, and where, without any of its content.
+    pub(super) fn into_workload(self, kind: Kind) -> Result<Workload<'a>, Fault> {
         match self {
-            Self::Absent => Err("the request has no object".to_owned()),
+            Self::Absent => Err("the request has no object".to_owned().into()),
             Self::Workload(workload) => Ok(*workload),
-            Self::Raw(raw) => kind
-                .read(raw.get().as_bytes())
-                .map_err(|error| json::describe_error(&error)),
+            Self::Raw(raw) => {
+                let json = raw.get().as_bytes();
+                kind.read(json).map_err(|error| Fault::new(&error, json))
+            }
         }
     }
 }
@@ -131,6 +142,28 @@ fn decode(payload: &[u8], objects: Objects) -> Result<Payload<'_>, serde_json::E
     deserializer.end()?;
     Ok(payload)
 }
+
+const GROUPS: [&str; 6] = ["", "apps", "autoscaling", "batch", "extensions", "policy"];
+const GROUPS_OF_K8S_IO: [&str; 18] = [
+    "admissionregistration",
+    "apiextensions",
+    "apiregistration",
+    "authentication",
+    "authorization",
+    "certificates",
+    "coordination",
+    "discovery",
+    "events",
+    "flowcontrol.apiserver",
+    "internal.apiserver",
+    "networking",
+    "node",
+    "rbac.authorization",
+    "resource",
+    "scheduling",
+    "storage",
+    "storagemigration",
+];
 
 /// How a message names the workload.
 pub(super) struct Title<'t> {
@@ -278,8 +311,9 @@ impl<'de> Visitor<'de> for Seed<Payload<'de>> {
                         Objects::Decode => Ok(map.next_value()?),
                         Objects::Keep => {
                             let raw: &'de RawValue = map.next_value()?;
-                            Document::from_slice(raw.get().as_bytes())
-                                .map_err(|error| json::describe_error(&error))
+                            let json = raw.get().as_bytes();
+                            Document::from_slice(json)
+                                .map_err(|error| json::describe_error(&error, json))
                         }
                     });
                 }
@@ -331,7 +365,7 @@ impl<'de> Visitor<'de> for Seed<Request<'de>> {
         // An object of no kind is not one of an unknown kind: nothing is known to judge its Pods.
         request.kind = kind
             .filter(|kind| !kind.kind.as_str().is_empty())
-            .ok_or_else(|| de::Error::missing_field("kind"))?;
+            .ok_or_else(|| de::Error::missing_field("request.kind"))?;
         Ok(request)
     }
 }

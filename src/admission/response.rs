@@ -12,9 +12,10 @@ use super::request::Title;
 use crate::controls::Control;
 use crate::decode::Mode;
 use crate::finding::{Remedy, Value};
+use crate::json::Fault;
 use crate::pod::place::Subject;
 use crate::text::{Joined, cut};
-use crate::violation::{Outcome, Violation};
+use crate::violation::{Group, Outcome, Violation};
 
 /// The answer to `validate`.
 #[derive(Debug, Default, Serialize)]
@@ -46,11 +47,14 @@ struct AuditAnnotations {
     warned_by: Option<String>,
     #[serde(rename = "excused-by", skip_serializing_if = "Option::is_none")]
     excused_by: Option<String>,
+    /// JSON pointer of the field that cannot be decoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undecodable: Option<String>,
 }
 
 impl AuditAnnotations {
     fn is_empty(&self) -> bool {
-        self.violations.is_none() && self.excused_by.is_none()
+        self.violations.is_none() && self.excused_by.is_none() && self.undecodable.is_none()
     }
 }
 
@@ -102,6 +106,7 @@ impl<'v> MachineViolation<'v> {
                     suggestion: None, ..
                 }
                 | Remedy::Must(_)
+                | Remedy::Never(_)
                 | Remedy::Ask => None,
             },
         }
@@ -125,8 +130,11 @@ impl Response {
     }
 
     /// What cannot be read is not let in.
-    pub(super) fn undecodable(what: &str, problem: &str) -> Self {
-        Self::reject(BAD_REQUEST, format!("{what} cannot be decoded: {problem}"))
+    pub(super) fn undecodable(what: &str, fault: Fault) -> Self {
+        let message = format!("{what} cannot be decoded: {}", fault.text);
+        let mut response = Self::reject(BAD_REQUEST, message);
+        response.audit_annotations.undecodable = fault.pointer;
+        response
     }
 
     /// Settings are validated when the policy is loaded, but that is no reason to trust them.
@@ -184,6 +192,7 @@ impl Response {
             left_out: (left_out > 0).then(|| left_out.to_string()),
             warned_by: names(warned),
             excused_by: None,
+            undecodable: None,
         };
     }
 
@@ -248,9 +257,10 @@ fn rejection(title: &Title<'_>, aside: Option<&str>, violations: &[&Violation<'_
     let aside = aside.map(|aside| format!(" ({})", cut(aside.to_owned(), MAX_LINE_BYTES)));
     let aside = aside.unwrap_or_default();
     let title = format!("{title} breaks {count} {noun} of container security{aside}:");
+    let groups = Group::of(violations);
     lines(
         title,
-        violations.iter().map(ToString::to_string),
+        groups.iter().map(|group| group.text(MAX_LINE_BYTES)),
         "violation",
         MAX_MESSAGE_BYTES,
     )
@@ -286,13 +296,14 @@ fn warnings<'n>(
     violations: &[&Violation<'_>],
     notices: impl ExactSizeIterator<Item = &'n String>,
 ) -> Vec<String> {
-    let count = violations.len().saturating_add(notices.len());
-    let mut warnings: Vec<String> = violations
+    let groups = Group::of(violations);
+    let count = groups.len().saturating_add(notices.len());
+    let notices = notices.map(|notice| cut(notice.clone(), MAX_WARNING_BYTES));
+    let mut warnings: Vec<String> = groups
         .iter()
-        .map(ToString::to_string)
-        .chain(notices.cloned())
+        .map(|group| group.text(MAX_WARNING_BYTES))
+        .chain(notices)
         .take(MAX_WARNINGS)
-        .map(|warning| cut(warning, MAX_WARNING_BYTES))
         .collect();
     if count > MAX_WARNINGS {
         warnings.push(format!(

@@ -2,8 +2,8 @@
 //!
 //! - **Reads** `securityContext.capabilities` of each container
 //! - **Unset** means the runtime's default set
-//! - **Allowed** `drop` with every entry of `capabilities.requiredDrop`, and `add` with no entry
-//!   outside `capabilities.allowedAdd`; both compare exactly, `*` in `allowedAdd` is any
+//! - **Allowed** `drop` with every entry of `capabilities.requiredDrop`, or with `ALL`, and `add` with
+//!   no entry outside `capabilities.allowedAdd`; both compare exactly, `*` in `allowedAdd` is any
 //! - **Not applicable** on Windows, where the field may not be set; at the baseline level what is added
 //!   there is judged all the same
 //! - **Differs from the Pod Security Standard** in nothing at its default
@@ -27,7 +27,7 @@ section! {
         /// What a container may add; `["*"]` is anything.
         "allowedAdd" allowed_add: Vec<Capability>
             = known(if standard.is_baseline() { ADDED_AT_BASELINE } else { &[NET_BIND_SERVICE] }),
-        /// What each container must drop.
+        /// What each container must drop; `drop: [ALL]` drops each.
         "requiredDrop" required_drop: Vec<Capability>
             = known(if standard.is_baseline() { &[] } else { &[ALL] }),
     }
@@ -97,7 +97,7 @@ impl Decode for Capability {
         } else {
             // Compared exactly, it would never match what Kubernetes accepts.
             problems.report(format_args!(
-                "{} is no capability; did you mean {kubernetes}?",
+                "{} is not a capability; did you mean {kubernetes}?",
                 Quoted(word)
             ));
         }
@@ -130,7 +130,9 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Capabilities, findings: &mu
             }
         }
         for required in required_drop {
-            if drop.iter().all(|dropped| dropped.as_str() != required.0) {
+            let drops =
+                |dropped: &Text<'_>| dropped.as_str() == required.0 || dropped.as_str() == ALL;
+            if !drop.iter().any(drops) {
                 let is_sole = required_drop.len() == 1;
                 findings.report(not_dropped(&container, drop, required, is_sole));
             }

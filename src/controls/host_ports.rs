@@ -84,7 +84,7 @@ fn decode_port(node: Node<'_>, problems: &mut Problems) -> Option<u16> {
     let number = i64::decode(node, problems)?;
     let port = u16::try_from(number).ok().filter(|port| *port > 0);
     if port.is_none() {
-        problems.report(format_args!("{number} is no port (1 to 65535)"));
+        problems.report(format_args!("{number} is not a port (1 to 65535)"));
     }
     port
 }
@@ -114,10 +114,9 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &HostPorts, findings: &mut F
                 .index(index)
                 .field(&[field]);
             let found = Found::Number(number.into());
-            let remedy = match (settings.allowed.as_slice(), on_host_network) {
-                ([], false) => Remedy::Remove,
-                // Kubernetes writes a host port of its own beside each port that is declared.
-                ([], true) => Remedy::Must("not be declared while hostNetwork is true".into()),
+            let remedy = match (settings.allowed.as_slice(), written) {
+                ([], Some(_)) => Remedy::Remove,
+                ([], None) => Remedy::Must(NOT_DECLARED.into()),
                 (ranges, _) => Remedy::Must(format!("be within: {}", Joined(ranges)).into()),
             };
             let violation = Finding::new(place, found, remedy).bounded_by(socket(port));
@@ -129,6 +128,10 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &HostPorts, findings: &mut F
         }
     }
 }
+
+/// What a port must while its pod stays on its node's network: Kubernetes writes a host port of its own
+/// beside each port that is declared.
+pub(crate) const NOT_DECLARED: &str = "not be declared while hostNetwork is true";
 
 /// What a port opens on the node beside its number: another protocol, or another address of the
 /// node, is another port.

@@ -79,7 +79,7 @@ impl Decode for Tag {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let tag = problems.text(node)?;
         if !is_tag(tag) {
-            problems.report(format_args!("{} is no tag", Quoted(tag)));
+            problems.report(format_args!("{} is not a tag", Quoted(tag)));
             return None;
         }
         Some(Self(tag.to_owned()))
@@ -105,10 +105,16 @@ pub(crate) fn judge<'p>(images: &Images<'p>, settings: &ImagePinning, findings: 
             .any(|rejected| rejected.0 == tag)
         {
             let reason = match reference.tag() {
-                Some(_) => format!("whose tag {} is rejected", Quoted(tag)),
-                None => format!("which means the tag {}, and that is rejected", Quoted(tag)),
+                Some(_) => format!(
+                    "which uses the tag {}, and imagePinning.rejectTags lists it",
+                    Quoted(tag)
+                ),
+                None => format!(
+                    "which uses the tag {} by default, and imagePinning.rejectTags lists it",
+                    Quoted(tag)
+                ),
             };
-            (reason, "have another tag, or a digest")
+            (reason, "use another tag, or a digest")
         } else {
             continue;
         };

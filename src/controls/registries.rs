@@ -108,7 +108,7 @@ impl Registries {
         if reference.registry().is_empty() {
             // containerd's grammar finds no registry here, and its resolver takes one all the
             // same: what would be pulled depends on who pulls.
-            return Some("whose registry cannot be told for certain".to_owned());
+            return Some("whose registry depends on who pulls it".to_owned());
         }
         if let Some(pattern) = self
             .reject
@@ -132,9 +132,9 @@ impl Registries {
 fn not_allowed(reference: &Reference<'_>, text: &str, allow: &AllowList) -> String {
     let meant = reference.to_string();
     let mut reason = if meant == text {
-        "which is not allowed".to_owned()
+        "which registries.allow does not list".to_owned()
     } else {
-        format!("which means {meant}, and that is not allowed")
+        format!("which means {meant}, and registries.allow does not list that")
     };
     let short = allow
         .0

@@ -88,8 +88,12 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Fi
         let bounds = has_other_user.then_some("a user other than 0");
         let violation = not_non_root(place, found).bounded_by(bounds.into_iter().collect());
         findings.report(match (own_non_root, strict) {
-            (None, true) => violation.because("neither here nor for the pod"),
-            (None, false) => violation.because("and there is no runAsUser other than 0"),
+            (None, true) => violation
+                .because("neither here nor for the pod")
+                .or_from_pod(takes_non_root),
+            (None, false) => violation
+                .because("and there is no runAsUser other than 0")
+                .or_from_pod(takes_non_root),
             (Some(_), _) => violation,
         });
     }

@@ -89,12 +89,14 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Seccomp, findings: &mut Fin
 }
 
 const SECCOMP: ProfileKind = ProfileKind {
+    control: "seccomp",
     field: FIELD,
     of: |context| context.seccomp_profile.as_ref(),
     takes_field: takes_next,
     is_annotated: |pod, container| {
         is_annotated(pod, container) || pod.annotations.get(Target::SeccompOfPod).is_some()
     },
+    copied: |_, _| None,
     without_any: Some("neither here nor for the pod"),
     without_field: "and the annotation does not stand in for it, because it has no effect since \
                     Kubernetes 1.27",
@@ -138,8 +140,8 @@ fn is_annotated(pod: &Pod<'_>, container: &Container<'_>) -> bool {
 
 fn inert(annotation: &ProfileAnnotation<'_>) -> String {
     format!(
-        "seccomp: the annotation {} has no effect since Kubernetes 1.27; set \
-         securityContext.{FIELD} instead",
+        "seccomp: set securityContext.{FIELD} and remove the annotation {}: it has no effect since \
+         Kubernetes 1.27, which refuses one that differs from the field",
         Quoted(annotation.key())
     )
 }

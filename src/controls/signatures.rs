@@ -329,16 +329,16 @@ fn decode_pem(node: Node<'_>, expected: &str, problems: &mut Problems) -> Option
             problems.report("is a private key, which nobody but its owner may have");
         }
         [CERTIFICATE] if pem_label(text).is_some() => {
-            problems.report("is a certificate, and no public key");
+            problems.report("is a certificate, not a public key");
         }
         [PUBLIC_KEY] if pem_label(text).is_some() => {
-            problems.report("is a public key, and no certificate");
+            problems.report("is a public key, not a certificate");
         }
         [_, _, ..] => problems.report(format_args!(
             "has more than one block; write each {expected} as an entry of its own"
         )),
         _ => problems.report(format_args!(
-            "is no PEM text (-----BEGIN {expected}-----, base64, -----END {expected}-----)"
+            "is not a PEM text (-----BEGIN {expected}-----, base64, -----END {expected}-----)"
         )),
     }
     None
@@ -402,7 +402,7 @@ impl Decode for Url {
         let is_url = host.is_some_and(crate::image::reference::is_registry)
             && text.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_url {
-            problems.report(format_args!("{} is no URL (https://...)", Quoted(text)));
+            problems.report(format_args!("{} is not a URL (https://...)", Quoted(text)));
             return None;
         }
         Some(Self(text.to_owned()))
@@ -459,7 +459,7 @@ pub(crate) fn judge<'p>(
             match &outcome {
                 Outcome::Accepted => {}
                 Outcome::Tag(digest) => findings.notice(format!(
-                    "signatures: {}: verified {}, but a tag can move: write that digest into {}",
+                    "signatures: {}: write the verified digest {} into {}: a tag can move",
                     image.subject,
                     printable(digest),
                     image.place()
@@ -498,7 +498,7 @@ impl Signatures {
                 && expected != digest
             {
                 return Outcome::Refused(Refusal::Image(format!(
-                    "whose verified digest is another one: {}",
+                    "whose signature is for another digest: {}",
                     Quoted(&digest)
                 )));
             }
@@ -543,7 +543,7 @@ impl Rule {
             return Err(untold(&failure));
         }
         Err(Refusal::Image(
-            "which is not signed by a trusted authority".to_owned(),
+            "which no trusted authority has signed".to_owned(),
         ))
     }
 }
@@ -567,7 +567,7 @@ impl Authority {
             };
             if verified.as_ref().is_some_and(|earlier| *earlier != digest) {
                 return Answer::Failed(Failure::Error(
-                    "the image changed while it was verified".to_owned(),
+                    "the image changes while it is verified".to_owned(),
                 ));
             }
             verified = Some(digest);

@@ -301,14 +301,14 @@ impl Volumes {
         self.allowed.iter().any(|entry| entry.0 == ANY)
     }
 
-    /// No value mends a volume: it has to be another one.
+    /// A volume has to be another one.
     fn remedy(&self) -> Remedy {
         if self.allows_any() {
-            return Remedy::Must("give way to a volume of another type".into());
+            return Remedy::Never("use a volume of another type".into());
         }
         let mut allowed = self.allowed.0.clone();
         allowed.retain(|type_| self.allows(type_.0));
-        Remedy::Must(format!("give way to one of: {}", Joined(&allowed)).into())
+        Remedy::Never(format!("use one of: {}", Joined(&allowed)).into())
     }
 }
 

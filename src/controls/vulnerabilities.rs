@@ -243,7 +243,7 @@ impl Decode for Count {
         let number = i64::decode(node, problems)?;
         let count = usize::try_from(number).ok().map(Self);
         if count.is_none() {
-            problems.report(format_args!("{number} is no number of findings"));
+            problems.report(format_args!("{number} is not a number of findings"));
         }
         count
     }
@@ -266,7 +266,7 @@ impl Decode for MaximumCvss {
         }
         let score = Cvss::of_node(node);
         if score.is_none() {
-            problems.report("is no CVSS score (0.0 to 10.0)");
+            problems.report("is not a CVSS score (0.0 to 10.0)");
         }
         score.map(Self)
     }
@@ -328,14 +328,14 @@ impl Vulnerabilities {
     fn judge_missing<'p>(&self, uses: &Uses<'_, 'p>, findings: &mut Findings<'p>) {
         match self.missing_report {
             MissingReport::Reject => {
-                let reason = "for which there is no vulnerability report".to_owned();
+                let reason = "which no vulnerability report covers".to_owned();
                 refuse(uses, &Refusal::Image(reason), findings);
             }
             MissingReport::Accept => {}
             MissingReport::Warn => {
                 for image in uses.images() {
                     findings.notice(format!(
-                        "vulnerabilities: {}: there is no vulnerability report for its image",
+                        "vulnerabilities: {}: no vulnerability report covers its image",
                         image.subject
                     ));
                 }
@@ -503,4 +503,4 @@ fn refuse<'p>(uses: &Uses<'_, 'p>, refusal: &Refusal, findings: &mut Findings<'p
 
 /// How many findings a message names.
 const SHOWN: usize = 3;
-const MUST: &str = "name an image that was scanned without such findings";
+const MUST: &str = "name an image whose report has no such findings";

@@ -7,10 +7,12 @@ use crate::pod::place::{Place, Subject};
 use crate::pod::profile::{AllowedProfile, Malformed, Profile, ProfileAnnotation, WrittenProfile};
 use crate::pod::security_context::SecurityContext;
 use crate::pod::spec::Pod;
-use crate::text::Joined;
+use crate::text::{Joined, Quoted};
 
 /// What tells one kind of profile from another.
 pub(crate) struct ProfileKind {
+    /// The name of the control.
+    pub(crate) control: &'static str,
     /// The field of a security context.
     pub(crate) field: &'static str,
     pub(crate) of: for<'c> fn(&'c SecurityContext<'c>) -> Option<&'c WrittenProfile<'c>>,
@@ -18,11 +20,16 @@ pub(crate) struct ProfileKind {
     pub(crate) takes_field: Takes,
     /// Whether an annotation asks for a profile of the container.
     pub(crate) is_annotated: fn(&Pod<'_>, &Container<'_>) -> bool,
+    /// The annotation whose profile Kubernetes copies into the container's field, where it has none.
+    pub(crate) copied: for<'c> fn(&'c Pod<'c>, &Container<'c>) -> Option<Copied<'c>>,
     /// Why no profile is set, where nothing is written anywhere, if there is more to say.
     pub(crate) without_any: Option<&'static str>,
     /// Why the annotation does not stand in for the field.
     pub(crate) without_field: &'static str,
 }
+
+/// The key of an annotation, and the profile that it asks for.
+pub(crate) type Copied<'c> = (&'c str, Profile<'c>);
 
 /// What the settings ask of profiles of one kind.
 pub(crate) struct ProfileRules<'s> {
@@ -62,7 +69,18 @@ impl ProfileKind {
                 continue;
             }
             let place = container.security_field(&[self.field]);
-            let found = Finding::new(place, Found::Unset, set_profile(rules.allowed));
+            let copied = (self.copied)(pod, &container);
+            if let Some((key, _)) = copied.filter(|(_, profile)| allows(rules.allowed, *profile)) {
+                findings.notice(format!(
+                    "{}: set {place} instead of the annotation {}, which Kubernetes copies into it \
+                     when the Pod is created",
+                    self.control,
+                    Quoted(key)
+                ));
+                continue;
+            }
+            let found = Finding::new(place, Found::Unset, set_profile(rules.allowed))
+                .or_from_pod(self.takes_field);
             findings.report(match self.without_any {
                 _ if is_annotated => found.because(self.without_field),
                 Some(reason) => found.because(reason),
@@ -84,14 +102,14 @@ impl ProfileRules<'_> {
         pod: &'p Pod<'p>,
         subject: Subject<'p>,
         annotation: &'p ProfileAnnotation<'p>,
-        profile: Result<Option<Profile<'p>>, Malformed>,
+        profile: Result<Option<Profile<'p>>, Malformed<'p>>,
     ) -> Option<Finding<'p>> {
         let reason = match profile {
             Ok(None) => return None,
             Ok(Some(profile)) if allows(self.allowed, profile) => return None,
             Ok(Some(_)) => format!("and the allowed profiles are: {}", Joined(self.allowed)),
             Err(_) => {
-                "which is no profile (runtime/default, localhost/<name>, unconfined)".to_owned()
+                "which is not a profile (runtime/default, localhost/<name>, unconfined)".to_owned()
             }
         };
         let another = self.allowed.iter().find_map(AllowedProfile::as_annotation);
@@ -113,7 +131,7 @@ fn of_field<'p>(
     written: &'p WrittenProfile<'p>,
     allowed: &[AllowedProfile],
 ) -> Option<Finding<'p>> {
-    let (found, reason) = match written.parse() {
+    let (found, malformed) = match written.parse() {
         Ok(profile) if allows(allowed, profile) => return None,
         // Escaped, as all input is, but not cut: what is found tells an old finding from a new one.
         Ok(Profile::Localhost(name)) => {
@@ -121,11 +139,23 @@ fn of_field<'p>(
             (Found::Phrase(format!("is {profile:?}").into()), None)
         }
         Ok(_) => (Found::Text(written.type_()), None),
-        Err(malformed) => (Found::Text(written.type_()), Some(malformed.reason())),
+        Err(malformed) => (Found::Text(written.type_()), Some(malformed)),
     };
-    let finding = Finding::new(place(), found, set_profile(allowed));
-    Some(match reason {
-        Some(reason) => finding.because(reason),
+    // Without its name it may be a profile that is allowed.
+    let nameless = match malformed {
+        Some(Malformed::NameWithoutLocalhost(profile)) => {
+            allowed.iter().find(|entry| entry.allows(profile))
+        }
+        _ => None,
+    };
+    let remedy = match nameless.and_then(AllowedProfile::as_field) {
+        Some(nameless) => Remedy::Set(nameless.into()),
+        None => set_profile(allowed),
+    };
+    let has_name = written.localhost_profile().is_some();
+    let finding = Finding::new(place(), found, remedy).with_name(has_name);
+    Some(match malformed {
+        Some(malformed) => finding.because(malformed.reason()),
         None => finding,
     })
 }

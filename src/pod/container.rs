@@ -104,6 +104,7 @@ impl<'p> Container<'p> {
     }
 
     /// A field of this container's security context.
+    #[cold]
     #[inline(never)]
     pub(crate) fn security_field(&self, keys: &[&'p str]) -> Place<'p> {
         self.place().field(&["securityContext"]).field(keys)

@@ -19,8 +19,11 @@ pub(crate) struct Image<'p> {
 
 impl<'p> Image<'p> {
     fn new(root: &'p [Step<'p>], subject: Subject<'p>, text: Option<&'p Text<'p>>) -> Self {
-        // Kubernetes writes "no image yet" as an empty string as often as by leaving the key out.
-        let text = text.map(Text::as_str).filter(|text| !text.is_empty());
+        // "No image yet" is an empty string as often as a key that is left out, and a blank in
+        // templates, which Kubernetes takes no empty image in (`validateContainerCommon`).
+        let is_template = !root.is_empty();
+        let names_none = |text: &str| text.is_empty() || (is_template && text.trim().is_empty());
+        let text = text.map(Text::as_str).filter(|text| !names_none(text));
         Self {
             root,
             subject,

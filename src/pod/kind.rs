@@ -106,6 +106,16 @@ impl Kind {
         !matches!(self, Self::Pod | Self::PodTemplate)
     }
 
+    /// Where the object keeps the pod's spec, as a message says it.
+    fn spec_path(self) -> &'static str {
+        match self.template_path() {
+            [] => "spec",
+            [_] => "template.spec",
+            [_, _] => "spec.template.spec",
+            _ => "spec.jobTemplate.spec.template.spec",
+        }
+    }
+
     /// The pod template in a whole object of this kind; a Pod is one itself.
     pub(crate) fn pod_template(self, object: Node<'_>) -> Option<Node<'_>> {
         let mut found = object;
@@ -220,9 +230,8 @@ impl<'de> DeserializeSeed<'de> for Kind {
         };
         // A Pod without a spec, or a controller without a template, is nothing that the API
         // server would store; accepting it would be accepting something unread.
-        let spec = template.spec.ok_or_else(|| {
-            de::Error::invalid_type(de::Unexpected::Unit, &"a pod template with a spec")
-        })?;
+        let missing = || de::Error::missing_field(self.spec_path());
+        let spec = template.spec.ok_or_else(missing)?;
         let mut metadata = template.metadata.unwrap_or_default();
         let annotations = metadata.annotations.take().unwrap_or_default();
         let metadata = match (self, own) {

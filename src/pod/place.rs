@@ -1,9 +1,9 @@
 //! Where a field stands: in which object, whose it is, and the way down to it.
 
 use std::fmt::{self, Display, Formatter};
-use std::iter;
+use std::mem;
 
-use crate::text::{Quoted, Step, Steps};
+use crate::text::{self, Quoted, Step, Steps};
 
 /// Whose field it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,18 +73,36 @@ impl Subject<'_> {
     }
 }
 
+impl<'a> Subject<'a> {
+    pub(crate) fn noun(&self) -> &'static str {
+        match self {
+            Self::Pod => "workload",
+            Self::Container { kind, .. } => match kind {
+                ContainerKind::Init => "init container",
+                ContainerKind::Regular => "container",
+                ContainerKind::Ephemeral => "ephemeral container",
+            },
+            Self::Volume { .. } => "volume",
+        }
+    }
+
+    /// What it is called; the pod as a whole is not named in messages about it.
+    pub(crate) fn name(&self) -> Option<&'a str> {
+        match self {
+            Self::Pod => None,
+            Self::Container { name, .. } | Self::Volume { name, .. } => Some(name),
+        }
+    }
+}
+
 impl Display for Subject<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (what, name) = match self {
-            Self::Pod => return f.write_str("workload"),
-            Self::Container { kind, name, .. } => match kind {
-                ContainerKind::Init => ("init container", name),
-                ContainerKind::Regular => ("container", name),
-                ContainerKind::Ephemeral => ("ephemeral container", name),
-            },
-            Self::Volume { name, .. } => ("volume", name),
-        };
-        write!(f, "{what} {}", Quoted(name))
+        write!(
+            f,
+            "{} {}",
+            self.noun(),
+            Quoted(self.name().unwrap_or_default())
+        )
     }
 }
 
@@ -127,13 +145,15 @@ impl<'a> Place<'a> {
         }
     }
 
-    // Not inlined: most requests come this way never, and all controls do.
+    // Out of line, as what makes a finding.
+    #[cold]
     #[inline(never)]
     pub(crate) fn field(mut self, keys: &[&'a str]) -> Self {
         self.keys.extend(keys.iter().map(|key| Step::Key(key)));
         self
     }
 
+    #[cold]
     #[inline(never)]
     pub(crate) fn index(mut self, index: usize) -> Self {
         self.keys.push(Step::Index(index));
@@ -161,6 +181,28 @@ impl<'a> Place<'a> {
             && self.names().eq(other.names())
     }
 
+    /// Whether both are the same way down, from two containers or from two volumes.
+    pub(crate) fn is_same_below_subject(&self, other: &Place<'_>) -> bool {
+        self.part == Part::Spec
+            && other.part == Part::Spec
+            && mem::discriminant(&self.subject) == mem::discriminant(&other.subject)
+            && self.subject != Subject::Pod
+            && self.keys == other.keys
+    }
+
+    /// The name of the field itself.
+    pub(crate) fn last(&self) -> Option<&'a str> {
+        self.names().last()
+    }
+
+    /// The position in the list at the end of the way.
+    pub(crate) fn last_index(&self) -> Option<usize> {
+        match self.keys.last() {
+            Some(Step::Index(index)) => Some(*index),
+            _ => None,
+        }
+    }
+
     fn names(&self) -> impl Iterator<Item = &'a str> {
         self.keys.iter().filter_map(|step| match step {
             Step::Key(key) => Some(*key),
@@ -168,37 +210,30 @@ impl<'a> Place<'a> {
         })
     }
 
-    fn steps(&self) -> impl Iterator<Item = Step<'a>> + Clone {
+    fn steps(&self) -> Vec<Step<'a>> {
         let (part, subject) = match self.part {
             Part::Metadata => ("metadata", [None, None]),
             Part::Spec => ("spec", self.subject.steps()),
         };
-        self.root
-            .iter()
-            .copied()
-            .chain(iter::once(Step::Key(part)))
-            .chain(subject.into_iter().flatten())
-            .chain(self.keys.iter().copied())
+        let mut steps = self.root.to_vec();
+        steps.push(Step::Key(part));
+        for step in subject {
+            steps.extend(step);
+        }
+        steps.extend_from_slice(&self.keys);
+        steps
     }
 
     /// The whole way as a JSON pointer (RFC 6901) into the admitted object.
     pub(crate) fn pointer(&self) -> String {
-        let mut pointer = String::new();
-        for step in self.steps() {
-            pointer.push('/');
-            match step {
-                Step::Index(index) => pointer.push_str(&index.to_string()),
-                Step::Key(key) => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
-            }
-        }
-        pointer
+        text::pointer(self.steps().iter().copied())
     }
 }
 
 impl Display for Place<'_> {
     /// The whole way, as `kubectl` writes it.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        Steps(self.steps()).fmt(f)
+        Steps(self.steps().iter().copied()).fmt(f)
     }
 }
 

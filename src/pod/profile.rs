@@ -26,18 +26,21 @@ pub(crate) enum Profile<'a> {
 
 /// A profile that Kubernetes would not run as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Malformed {
+pub(crate) enum Malformed<'a> {
     UnknownType,
     LocalhostWithoutName,
-    NameWithoutLocalhost,
+    /// What it would be without the name.
+    NameWithoutLocalhost(Profile<'a>),
 }
 
-impl Malformed {
+impl Malformed<'_> {
     pub(crate) fn reason(self) -> &'static str {
         match self {
-            Self::UnknownType => "which is no profile type (RuntimeDefault, Localhost, Unconfined)",
+            Self::UnknownType => {
+                "which is not a profile type (RuntimeDefault, Localhost, Unconfined)"
+            }
             Self::LocalhostWithoutName => "which needs a localhostProfile",
-            Self::NameWithoutLocalhost => "which takes no localhostProfile",
+            Self::NameWithoutLocalhost(_) => "which takes no localhostProfile",
         }
     }
 }
@@ -72,14 +75,22 @@ impl WrittenProfile<'_> {
         }
     }
 
-    pub(crate) fn parse(&self) -> Result<Profile<'_>, Malformed> {
-        match (self.type_(), self.localhost_profile()) {
-            ("RuntimeDefault", None) => Ok(Profile::RuntimeDefault),
-            ("Unconfined", None) => Ok(Profile::Unconfined),
-            ("RuntimeDefault" | "Unconfined", Some(_)) => Err(Malformed::NameWithoutLocalhost),
-            ("Localhost", Some(name)) if !name.trim().is_empty() => Ok(Profile::Localhost(name)),
-            ("Localhost", _) => Err(Malformed::LocalhostWithoutName),
-            _ => Err(Malformed::UnknownType),
+    pub(crate) fn parse(&self) -> Result<Profile<'_>, Malformed<'_>> {
+        let name = self.localhost_profile();
+        let nameless = match self.type_() {
+            "RuntimeDefault" => Profile::RuntimeDefault,
+            "Unconfined" => Profile::Unconfined,
+            "Localhost" => {
+                let name = name.filter(|name| !name.trim().is_empty());
+                return name
+                    .map(Profile::Localhost)
+                    .ok_or(Malformed::LocalhostWithoutName);
+            }
+            _ => return Err(Malformed::UnknownType),
+        };
+        match name {
+            None => Ok(nameless),
+            Some(_) => Err(Malformed::NameWithoutLocalhost(nameless)),
         }
     }
 }
@@ -142,7 +153,7 @@ impl ProfileAnnotation<'_> {
 
     /// The profile that an AppArmor annotation asks for. The kubelet takes an empty value, and
     /// `localhost/` without a name, for no annotation at all.
-    pub(crate) fn app_armor(&self) -> Result<Option<Profile<'_>>, Malformed> {
+    pub(crate) fn app_armor(&self) -> Result<Option<Profile<'_>>, Malformed<'_>> {
         match self.value() {
             "" | "localhost/" => Ok(None),
             "runtime/default" => Ok(Some(Profile::RuntimeDefault)),
@@ -151,7 +162,7 @@ impl ProfileAnnotation<'_> {
     }
 
     /// The profile that a seccomp annotation asks for.
-    pub(crate) fn seccomp(&self) -> Result<Profile<'_>, Malformed> {
+    pub(crate) fn seccomp(&self) -> Result<Profile<'_>, Malformed<'_>> {
         match self.value() {
             "runtime/default" | "docker/default" => Ok(Profile::RuntimeDefault),
             value => localhost_or_unconfined(value),
@@ -159,7 +170,7 @@ impl ProfileAnnotation<'_> {
     }
 }
 
-fn localhost_or_unconfined(value: &str) -> Result<Profile<'_>, Malformed> {
+fn localhost_or_unconfined(value: &str) -> Result<Profile<'_>, Malformed<'_>> {
     match (value, value.strip_prefix("localhost/")) {
         ("unconfined", _) => Ok(Profile::Unconfined),
         (_, Some("")) => Err(Malformed::LocalhostWithoutName),

@@ -4,6 +4,8 @@
 //! Controls ask [`Pod::containers`] and [`Pod::images`](super::image) and never name the lists, so a
 //! kind of container cannot be forgotten in one of them.
 
+use std::slice;
+
 use super::container::{Container, ContainerSpec};
 use super::place::{ContainerKind, Place, Subject};
 use super::profile::ProfileAnnotations;
@@ -103,6 +105,7 @@ impl Pod<'_> {
         Containers {
             pod: self,
             kind: ContainerKind::Init,
+            list: self.list(ContainerKind::Init).iter(),
             index: 0,
         }
     }
@@ -138,8 +141,14 @@ impl Pod<'_> {
 }
 
 /// The containers of a pod.
+///
+/// With the iterators of the standard library, put together, each place that goes through the
+/// containers would be ten times the code.
+#[derive(Clone)]
 pub(crate) struct Containers<'p> {
     pod: &'p Pod<'p>,
+    /// What is left of those of one kind, and how many have been.
+    list: slice::Iter<'p, ContainerSpec<'p>>,
     kind: ContainerKind,
     index: usize,
 }
@@ -147,19 +156,20 @@ pub(crate) struct Containers<'p> {
 impl<'p> Iterator for Containers<'p> {
     type Item = Container<'p>;
 
-    // Once in the module, not once in each control.
     #[inline(never)]
     fn next(&mut self) -> Option<Container<'p>> {
         loop {
-            if let Some(container) = self.pod.container_at(self.kind, self.index) {
-                self.index = self.index.saturating_add(1);
-                return Some(container);
+            if let Some(spec) = self.list.next() {
+                let index = self.index;
+                self.index = index.saturating_add(1);
+                return Some(self.pod.container(self.kind, index, spec));
             }
             self.kind = match self.kind {
                 ContainerKind::Init => ContainerKind::Regular,
                 ContainerKind::Regular => ContainerKind::Ephemeral,
                 ContainerKind::Ephemeral => return None,
             };
+            self.list = self.pod.list(self.kind).iter();
             self.index = 0;
         }
     }

@@ -56,10 +56,15 @@ impl<'u, 'p> Update<'u, 'p> {
     /// controls have nothing left of a violation.
     pub(crate) fn count(&self, violations: &mut Vec<Violation<'p>>) -> Vec<Control> {
         let mut excused = Vec::new();
-        for violation in mem::take(violations) {
+        for mut violation in mem::take(violations) {
             match self.left(&violation) {
                 Left::Nothing => excused.push(violation.control),
-                Left::All => violations.push(violation),
+                Left::All(note) => {
+                    if let Some(note) = note {
+                        violation.note(note);
+                    }
+                    violations.push(violation);
+                }
                 Left::To(containers) => {
                     for container in &containers {
                         let finding = violation.finding.of_container(container);
@@ -86,7 +91,7 @@ impl<'u, 'p> Update<'u, 'p> {
         };
         let is_new = own.is_some_and(|container| self.stored_as(&container).is_none());
         if is_new || !self.is_legacy(violation) {
-            return Left::All;
+            return Left::All(None);
         }
         let is_counted = match (&finding.inherited, finding.subject()) {
             (None, Subject::Pod) => *self.any_runs_another_image.get_or_init(|| {
@@ -106,7 +111,16 @@ impl<'u, 'p> Update<'u, 'p> {
             }
             (Some(value), _) => own.is_some_and(|container| self.newly_takes(value, &container)),
         };
-        if is_counted { Left::All } else { Left::Nothing }
+        if !is_counted {
+            return Left::Nothing;
+        }
+        Left::All(Some(
+            if own.is_some_and(|container| self.runs_another_image(&container)) {
+                "it was there before, and counts because the image changes"
+            } else {
+                "it was there before, and counts because another image or container comes under it"
+            },
+        ))
     }
 
     fn is_legacy(&self, violation: &Violation<'p>) -> bool {
@@ -181,7 +195,8 @@ impl<'u, 'p> Update<'u, 'p> {
 /// What is left of a violation.
 enum Left<'p> {
     Nothing,
-    All,
+    /// All of it; and why, where it was there before.
+    All(Option<&'static str>),
     /// What it is to these containers, which come under it now.
     To(Vec<Container<'p>>),
 }

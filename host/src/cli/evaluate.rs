@@ -289,13 +289,7 @@ fn evaluate(
     host: &Host,
     input: Result<request::Input, DocumentError>,
 ) -> Vec<Outcome> {
-    let request::Input {
-        position,
-        request,
-        has_no_pods,
-        note,
-        ..
-    } = match input {
+    let input = match input {
         Ok(input) => input,
         Err(error) => {
             let message = error.to_string();
@@ -311,6 +305,14 @@ fn evaluate(
             }];
         }
     };
+    let request::Input {
+        position,
+        request,
+        has_no_pods,
+        note,
+        ..
+    } = &input;
+    let has_no_pods = *has_no_pods;
     let judges = judges
         .iter()
         .filter(|judge| !has_no_pods || !judge.judges_only_pods());
@@ -318,10 +320,10 @@ fn evaluate(
     if has_no_pods && judges.peek().is_none() {
         let note = format!("nothing to judge: a {} has no Pods", request.kind.kind);
         return vec![Outcome {
-            source: position.source,
+            source: position.source.clone(),
             document: Some(position.document),
             item: position.item,
-            request: Some(request),
+            request: Some(request.clone()),
             has_nothing_to_judge: true,
             policy: None,
             ruling: Ok(Ruling {
@@ -333,13 +335,16 @@ fn evaluate(
     }
     let evaluate = |judge: &Judge| {
         let policy = judge.name();
-        let ruling = judge.judge(&request);
+        let ruling = judge.judge(request);
         // Also when there is no verdict: what is said here is about this request.
         let advice = host.take_advice();
         let ruling = ruling
-            .map(|ruling| ruling.with_notes(note.iter().cloned().chain(advice).collect()))
+            .map(|ruling| {
+                let place = place_of_fault(&input, &ruling);
+                ruling.with_notes(note.iter().cloned().chain(place).chain(advice).collect())
+            })
             .map_err(|error| {
-                let object = report::object(&request);
+                let object = report::object(request);
                 match &policy {
                     None => format!("{position}: {object}: {error}"),
                     Some(policy) => format!("{position}: {object}: {policy}: {error}"),
@@ -369,6 +374,13 @@ fn evaluate(
         }
     };
     judges.map(evaluate).collect()
+}
+
+/// Where the field stands that the policy could not decode.
+fn place_of_fault(input: &request::Input, ruling: &Ruling) -> Option<String> {
+    let decision = ruling.judgement.as_ref()?.decision();
+    let place = input.place_in_object(decision.undecodable()?)?;
+    Some(format!("see {}, {place}", input.position.source))
 }
 
 /// One object may have many images in slow registries, and each lookup has its own deadline. A

@@ -66,6 +66,22 @@ impl Places {
         }
     }
 
+    /// The place of what a JSON pointer (RFC 6901) leads to.
+    #[must_use]
+    pub fn at(&self, pointer: &str) -> Option<Place> {
+        let mut places = self;
+        for token in pointer.split('/').skip(1) {
+            places = match &places.inside {
+                Inside::Items(items) => items.get(token.parse::<usize>().ok()?)?,
+                Inside::Entries(entries) => {
+                    entries.get(&token.replace("~1", "/").replace("~0", "~"))?
+                }
+                Inside::Nothing => return None,
+            };
+        }
+        places.place
+    }
+
     pub(super) fn of(place: Place) -> Self {
         Self {
             place: Some(place),

@@ -470,7 +470,7 @@ impl Shop {
                 "unsigned",
                 "which has no cosign signature (tag sha256-....sig) that this policy server reads",
             ),
-            rejection("foreign", "which is not signed by a trusted authority"),
+            rejection("foreign", "which no trusted authority has signed"),
             (
                 self.stale.clone(),
                 (
@@ -599,8 +599,8 @@ fn no_answer(image: &str, cause: &str) -> (bool, Vec<String>) {
 
 fn tag_warning(digest: &str) -> String {
     format!(
-        "signatures: container \"app\": verified {digest}, but a tag can move: write that digest \
-         into spec.containers[0].image"
+        "signatures: container \"app\": write the verified digest {digest} into \
+         spec.containers[0].image: a tag can move"
     )
 }
 

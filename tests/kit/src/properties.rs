@@ -11,7 +11,9 @@
     reason = "a property that does not hold must fail, and say where"
 )]
 
+mod advice;
 pub mod generated;
+mod kubernetes;
 mod reference_grammar;
 pub mod targets;
 
@@ -23,6 +25,7 @@ use container_security::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use self::advice::Edits;
 use crate::requests;
 
 /// An answer of the policy, all of it.
@@ -69,11 +72,11 @@ impl Answer {
         answer
     }
 
-    /// The answer without the column in which a request cannot be decoded.
+    /// The answer without the byte at which a request stops being JSON.
     fn without_column(mut self) -> Self {
         if self.code == Some(BAD_REQUEST) {
             let message = self.message.as_deref().unwrap_or_default();
-            let message = message.split(" at column ").next().unwrap_or_default();
+            let message = message.split(" at byte ").next().unwrap_or_default();
             self.message = Some(message.to_owned());
         }
         self
@@ -275,21 +278,19 @@ pub fn an_update_is_judged_at_most_as_a_creation(stored: &Value, pod: &Value, se
         updated.accepted || !created.accepted,
         "{created:#?}\n{updated:#?}"
     );
-    let is_cut = |found: &Answer| {
-        found
-            .lines()
-            .last()
-            .is_some_and(|line| line.starts_with("and "))
-    };
+    let is_cut = |found: &Answer| found.audit_annotations.contains_key("violations-left-out");
     if !is_cut(&created) && !is_cut(&updated) {
-        let found: BTreeSet<_> = created.lines().into_iter().collect();
-        // An ephemeral container that comes under a value of the pod has a line of its own for it.
-        let is_found = |line: String| {
-            found.contains(&line)
-                || (line.contains(": ephemeral container ") && line.contains(", and the pod's is "))
+        let place = |violation: &Map<String, Value>| {
+            let of = |key: &str| violation[key].as_str().unwrap_or_default().to_owned();
+            (of("control"), of("path"))
+        };
+        let found: BTreeSet<_> = created.violations().iter().map(place).collect();
+        // An ephemeral container that comes under a value of the pod has a violation of its own for it.
+        let is_found = |place: (String, String)| {
+            found.contains(&place) || place.1.starts_with("/spec/ephemeralContainers/")
         };
         assert!(
-            updated.lines().into_iter().all(is_found),
+            updated.violations().iter().map(place).all(is_found),
             "{created:#?}\n{updated:#?}"
         );
     }
@@ -601,3 +602,66 @@ const CREATED: &str = "org.opencontainers.image.created";
 const BAD_REQUEST: u16 = 400;
 const FORBIDDEN: u16 = 403;
 const INTERNAL_ERROR: u16 = 500;
+
+// ---- suggestions
+
+/// All suggestions, followed at once, leave an object that Kubernetes takes as far as it took the one
+/// before, and in which the policy finds nothing but what no value was named for; whether the text is
+/// followed or the audit annotation. Says how many there were.
+pub fn suggestions_can_be_followed(
+    kind: &str,
+    pod: &Value,
+    stored: Option<&Value>,
+    settings: &Value,
+) -> usize {
+    let (.., root) = requests::shape(kind);
+    let object = requests::workload(kind, pod.clone());
+    let judge = |object: &Value| {
+        let mut request = requests::create_request(kind, object.clone());
+        if let Some(stored) = stored {
+            request["operation"] = "UPDATE".into();
+            request["oldObject"] = requests::workload(kind, stored.clone());
+        }
+        answer(&requests::payload(&request, settings))
+    };
+    let found = judge(&object);
+    assert!(matches!(found.code, None | Some(403)), "{found:#?}");
+    let place =
+        |violation: &Map<String, Value>| (violation["control"].clone(), violation["path"].clone());
+    let violations = found.violations();
+    let without_value: BTreeSet<String> = violations
+        .iter()
+        .filter(|violation| !violation.contains_key("fix"))
+        .map(|violation| format!("{:?}", place(violation)))
+        .collect();
+    let is_pod = kind == "Pod";
+    let refused = kubernetes::refusals(is_pod, object.pointer(root).unwrap());
+    let is_cut = |warning: &String| warning.contains("...") || warning.starts_with("and ");
+    let is_whole = !found.warnings.iter().any(is_cut)
+        && !found.lines().iter().any(|line| line.starts_with("and "));
+    let mut ways = vec![("machine", Edits::of_machine(&found))];
+    if is_whole {
+        ways.push(("text", Edits::of_text(&found, &object, root)));
+    }
+    for (way, edits) in ways {
+        let mended = edits.apply(&object);
+        let refusals = kubernetes::refusals(is_pod, mended.pointer(root).unwrap());
+        let new: Vec<_> = refusals.difference(&refused).collect();
+        assert!(
+            new.is_empty(),
+            "{way}: Kubernetes refuses {new:?}\n{object}\n{mended}\n{settings}\n{found:#?}"
+        );
+        let left = judge(&mended);
+        let left: Vec<_> = left
+            .violations()
+            .iter()
+            .map(|violation| format!("{:?}", place(violation)))
+            .filter(|place| !without_value.contains(place))
+            .collect();
+        assert!(
+            left.is_empty(),
+            "{way}: left are {left:?}\n{object}\n{mended}\n{settings}\n{found:#?}"
+        );
+    }
+    violations.len() - without_value.len()
+}

@@ -129,7 +129,7 @@ pub fn set(target: &mut Value, pointer: &str, value: Value) {
 }
 
 /// Group, version and the pointer of the pod template.
-pub(super) fn shape(kind: &str) -> (&'static str, &'static str, &'static str) {
+pub(crate) fn shape(kind: &str) -> (&'static str, &'static str, &'static str) {
     match kind {
         "Pod" => ("", "v1", ""),
         "PodTemplate" => ("", "v1", "/template"),

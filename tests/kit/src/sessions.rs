@@ -7,12 +7,18 @@
 //! case: an image without signatures is rejected
 //! settings: {signatures: {rules: [...]}}
 //! request: {uid: ..., object: {...}}   # an AdmissionRequest for the Pod "web" in "shop"
+//! aside: ...                           # what the title says in parentheses, if anything
 //! rejects: ["signatures: ..."]         # the lines of the message below its title; none accepts
 //! warns: []
 //! ```
 //!
 //! In messages `{days since N}` is the age, in days, of what was made N seconds after 1970.
 
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test file uses some of it"
+)]
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
@@ -40,6 +46,7 @@ struct Written {
     case: String,
     settings: Value,
     request: Value,
+    aside: Option<String>,
     rejects: Vec<String>,
     warns: Vec<String>,
 }
@@ -81,6 +88,17 @@ impl Case {
         serde_json::to_vec(&json!({"request": request, "settings": settings})).unwrap()
     }
 
+    /// What the title says in parentheses.
+    pub fn aside(&self) -> Option<&str> {
+        self.written.aside.as_deref()
+    }
+
+    /// The lines of the message below its title, and the warnings.
+    pub fn messages(&self) -> impl Iterator<Item = &str> {
+        let Written { rejects, warns, .. } = &self.written;
+        rejects.iter().chain(warns).map(String::as_str)
+    }
+
     /// Holds an answer against what the case expects of it.
     pub fn check(&self, answer: &[u8], now: i64) {
         let answer: Value = serde_json::from_slice(answer).unwrap();
@@ -93,17 +111,26 @@ impl Case {
         let is_rejected = !rejects.is_empty();
         let expected = json!({
             "accepted": !is_rejected,
+            "aside": self.written.aside,
             "lines": is_rejected.then_some(rejects),
             "code": is_rejected.then_some(403),
             "warnings": self.written.warns,
         });
-        // Below the title, which the other cases have.
-        let lines: Option<Vec<&str>> = answer
-            .get("message")
-            .and_then(Value::as_str)
-            .map(|message| message.split("\n- ").skip(1).collect());
+        // Of the title, which the other cases have, only what depends on the answers of the host.
+        let message = answer.get("message").and_then(Value::as_str);
+        let lines: Option<Vec<&str>> =
+            message.map(|message| message.split("\n- ").skip(1).collect());
+        let aside = message
+            .and_then(|message| {
+                message
+                    .split("\n- ")
+                    .next()?
+                    .split_once(" of container security (")
+            })
+            .and_then(|(_, aside)| aside.strip_suffix("):"));
         let found = json!({
             "accepted": answer.get("accepted"),
+            "aside": aside,
             "lines": lines,
             "code": answer.get("code"),
             "warnings": answer.get("warnings").cloned().unwrap_or_else(|| json!([])),

@@ -95,6 +95,15 @@ kubectl-yaml: toolchain ## Record how kubectl reads YAML, and compare 100,000 in
 	$(CARGO) build $(PROGRAMS) --example kubectl_yaml
 	$(TARGET_DIR)/debug/examples/kubectl_yaml '$(KUBECTL_YAML)' $${INPUTS:-100000} $${SEED:-1}
 
+ORACLE := $(abspath $(TARGET_DIR))/oracle
+.PHONY: oracle
+oracle: policy.wasm ## Compare with Pod Security Admission on 1,000,000 pods (PODS=...); needs Go
+	cd tests/oracle && go build -o '$(ORACLE)' .
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	  $(CARGO) build --release $(WITHOUT_REGISTRIES) --example oracle
+	$(TARGET_DIR)/release/examples/oracle '$(ORACLE)' policy.wasm $${PODS:-1000000} $${SEED:-1}
+	$(CARGO) test $(NATIVE) --test oracle
+
 # Cargo.toml has the version; everything else that carries it follows.
 .PHONY: version
 version: needs-VERSION ## Give everything a new version: VERSION=1.2.3

@@ -8,6 +8,7 @@ pub(crate) mod app_armor;
 pub(crate) mod capabilities;
 pub(crate) mod host_namespaces;
 pub(crate) mod host_ports;
+pub(crate) mod host_probes;
 pub(crate) mod image_freshness;
 pub(crate) mod image_pinning;
 pub(crate) mod privilege_escalation;
@@ -16,10 +17,13 @@ pub(crate) mod proc_mount;
 pub(crate) mod read_only_root_filesystem;
 pub(crate) mod registries;
 pub(crate) mod root_user;
+pub(crate) mod se_linux;
 pub(crate) mod seccomp;
 pub(crate) mod service_account_token;
 pub(crate) mod share_process_namespace;
 pub(crate) mod signatures;
+pub(crate) mod sysctls;
+pub(crate) mod volumes;
 pub(crate) mod vulnerabilities;
 
 use crate::decode::words;
@@ -35,12 +39,16 @@ macro_rules! controls {
         $expand! {
             /// Limit actions with AppArmor
             pod each looser app_armor AppArmor "appArmor";
+            /// Limit actions with AppArmor
+            pod each looser se_linux SeLinux "seLinux";
             /// Limit system calls with seccomp
             pod each looser seccomp Seccomp "seccomp";
             /// Do not share the node's namespaces
             pod whole fixed host_namespaces HostNamespaces "hostNamespaces";
             /// Do not share the node's namespaces
             pod each looser host_ports HostPorts "hostPorts";
+            /// Do not share the node's namespaces
+            pod each looser host_probes HostProbes "hostProbes";
             /// Do not share the node's namespaces
             pod whole fixed share_process_namespace ShareProcessNamespace "shareProcessNamespace";
             /// Provide the least permissions, avoid root and escalation
@@ -53,6 +61,10 @@ macro_rules! controls {
             pod each looser capabilities Capabilities "capabilities";
             /// Provide the least permissions, avoid root and escalation
             pod each looser proc_mount ProcMount "procMount";
+            /// Provide the least permissions, avoid root and escalation
+            pod whole looser sysctls Sysctls "sysctls";
+            /// Provide the least permissions, avoid root and escalation
+            pod whole looser volumes Volumes "volumes";
             /// Provide the least permissions, avoid root and escalation
             pod each fixed read_only_root_filesystem ReadOnlyRootFilesystem "readOnlyRootFilesystem";
             /// Provide the least permissions, avoid root and escalation

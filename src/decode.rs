@@ -25,11 +25,20 @@ pub(crate) trait Decode: Sized {
 /// What is wrong with the settings, and where decoding stands.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
+    /// What the defaults of the sections are of.
+    pub(crate) standard: Standard,
     path: Vec<Step<'static>>,
     found: Vec<String>,
 }
 
 impl Problems {
+    pub(crate) fn new(standard: Standard) -> Self {
+        Self {
+            standard,
+            ..Self::default()
+        }
+    }
+
     /// How many there are so far.
     pub(crate) fn count(&self) -> usize {
         self.found.len()
@@ -80,10 +89,21 @@ impl Problems {
     }
 
     fn step<T>(&mut self, step: Step<'static>, work: impl FnOnce(&mut Self) -> T) -> T {
-        self.path.push(step);
+        self.enter(step);
         let answer = work(self);
-        self.path.pop();
+        self.leave();
         answer
+    }
+
+    // Not inlined, here and below: there is one of each for every key.
+    #[inline(never)]
+    fn enter(&mut self, step: Step<'static>) {
+        self.path.push(step);
+    }
+
+    #[inline(never)]
+    fn leave(&mut self) {
+        self.path.pop();
     }
 
     #[cold]
@@ -266,28 +286,53 @@ impl Problems {
 /// Declares a map of the settings: its keys, their types and their defaults, once; where keys of an
 /// earlier version have gone; what it asks of its values taken together, if anything; and how much of
 /// that a schema can say. Doc comments are for whoever writes settings.
+///
+/// `in standard` names what the defaults are of, for a control of the Pod Security Standard: they differ
+/// by level or version, and where its mode does, a section without one may look like protection and be
+/// none. `follows` is what a section takes from there and nobody can write. `over standard` is for what
+/// such sections are in.
 macro_rules! section {
     (
         $(#[doc = $doc:literal])*
         $(#[derive($($derive:ident),+)])?
-        $vis:vis struct $name:ident {
+        $(#[cfg_attr($($attribute:tt)*)])?
+        $vis:vis struct $name:ident $(in $standard:ident)? $(over $shared:ident)? {
             $(
                 $(#[doc = $key_doc:literal])*
                 $key:literal $field:ident : $type:ty = $default:expr
             ),* $(,)?
         }
+        $(follows: { $(
+            $(#[doc = $followed_doc:literal])*
+            $followed:ident : $followed_type:ty = $value:expr
+        ),* $(,)? })?
         $(moved: [ $( $before:literal => $now:literal ),* $(,)? ])?
         $(check: $check:path $(, schema: $schema:path)?)?
     ) => {
         $(#[doc = $doc])*
         #[derive(Debug, Clone $($(, $derive)+)?)]
+        $(#[cfg_attr($($attribute)*)])?
         $vis struct $name {
             $( $(#[doc = $key_doc])* pub(crate) $field: $type, )*
+            $($( $(#[doc = $followed_doc])* $followed: $followed_type, )*)?
+        }
+
+        impl $name {
+            /// What holds where nothing is written.
+            #[inline(never)]
+            pub(crate) fn unset(_standard: $crate::decode::Standard) -> Self {
+                $( let $standard = _standard; )?
+                $( let $shared = _standard; )?
+                Self {
+                    $( $field: $default, )*
+                    $($( $followed: $value, )*)?
+                }
+            }
         }
 
         impl Default for $name {
             fn default() -> Self {
-                Self { $( $field: $default, )* }
+                Self::unset($crate::decode::Standard::default())
             }
         }
 
@@ -300,15 +345,19 @@ macro_rules! section {
                 let values =
                     problems.values(node, &[$( $key ),*], &[$($( ($before, $now) ),*)?])?;
                 let [$( $field ),*] = values;
+                $( let $standard = problems.standard; )?
+                $( let $shared = problems.standard; )?
                 // Each default is made only where it is needed.
                 let section = Self {
                     $( $field: problems.read($key, $field).unwrap_or_else(|| $default), )*
+                    $($( $followed: $value, )*)?
                 };
                 let _written = $crate::decode::Written {
                     keys: &[$( $key ),*],
                     values: &values,
                     is_sound: problems.count() == _known,
                 };
+                $( _written.refuse_without_mode(section.mode, $standard, problems); )?
                 $( $check(&section, &_written, problems); )?
                 Some(section)
             }
@@ -316,9 +365,11 @@ macro_rules! section {
 
         #[cfg(feature = "schema")]
         impl $crate::schema::Describe for $name {
+            $( const SAYS_DEFAULTS: bool = stringify!($standard).is_empty(); )?
+
             fn schema() -> $crate::schema::Schema {
                 let default = Self::default();
-                let schema = $crate::schema::section(&[$( $doc ),*], [$((
+                let mut schema = $crate::schema::section(&[$( $doc ),*], [$((
                     $key,
                     $crate::schema::key(
                         &default.$field,
@@ -326,10 +377,10 @@ macro_rules! section {
                         &[$( $key_doc ),*],
                     ),
                 )),*]);
-                $($(
-                    let mut schema = schema;
-                    $schema(&mut schema);
-                )?)?
+                if !Self::SAYS_DEFAULTS {
+                    $crate::schema::say_no_defaults(&mut schema);
+                }
+                $($( $schema(&mut schema); )?)?
                 schema
             }
 
@@ -566,6 +617,113 @@ words! {
     }
 }
 
+words! {
+    /// A level of the Pod Security Standard.
+    pub(crate) enum Level {
+        /// Everything that the standard asks.
+        Restricted = "restricted",
+        /// What keeps a workload from taking over its node.
+        Baseline = "baseline",
+        /// Nothing.
+        Privileged = "privileged",
+    }
+}
+
+/// A version of the Pod Security Standard: the minor version of the Kubernetes that it came with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Version(pub(crate) u8);
+
+describe!(
+    Version: {
+        "type": "string",
+        "enum": std::iter::once("latest".to_owned())
+            .chain(Version::all().map(|version| version.to_string()))
+            .collect::<Vec<_>>(),
+    },
+    |version| match *version {
+        Version::NEWEST => "latest".into(),
+        version => version.to_string().into(),
+    }
+);
+
+impl Version {
+    /// Before it the standard had no word for Windows.
+    pub(crate) const OLDEST: Self = Self(25);
+    /// The newest whose standard is known here; a later one may ask more.
+    pub(crate) const NEWEST: Self = Self(37);
+
+    /// The newest first.
+    #[cfg(feature = "schema")]
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (Self::OLDEST.0..=Self::NEWEST.0).rev().map(Self)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v1.{}", self.0)
+    }
+}
+
+impl Decode for Version {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let word = problems.text(node)?;
+        if word == "latest" {
+            return Some(Self::NEWEST);
+        }
+        let digits = word.trim_start_matches('v').strip_prefix("1.");
+        let version = digits.and_then(|minor| minor.parse().ok()).map(Self);
+        let (oldest, newest) = (Self::OLDEST, Self::NEWEST);
+        let near = version.unwrap_or(newest).clamp(oldest, newest);
+        match version {
+            Some(version) if version.to_string() == word && version == near => {
+                return version.into();
+            }
+            _ => problems.report(format_args!(
+                "{} is none of: latest, {oldest} to {newest}; did you mean {near}?",
+                Quoted(word)
+            )),
+        }
+        None
+    }
+}
+
+/// What of the Pod Security Standard the defaults are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standard {
+    pub(crate) level: Level,
+    pub(crate) version: Version,
+}
+
+impl Default for Standard {
+    fn default() -> Self {
+        Self {
+            level: Level::Restricted,
+            version: Version::NEWEST,
+        }
+    }
+}
+
+impl Standard {
+    pub(crate) fn is_baseline(self) -> bool {
+        self.level == Level::Baseline
+    }
+
+    /// Whether its version is this minor one, or a later one.
+    pub(crate) fn is_since(self, minor: u8) -> bool {
+        self.version >= Version(minor)
+    }
+
+    /// What becomes of the violations of a control that the standard has from this level on.
+    pub(crate) fn mode_from(self, level: Level) -> Mode {
+        if self.level <= level {
+            Mode::Enforce
+        } else {
+            Mode::Disabled
+        }
+    }
+}
+
 /// How a section is written, beside the values that were read from it.
 pub(crate) struct Written<'s> {
     pub(crate) keys: &'s [&'static str],
@@ -584,6 +742,24 @@ impl Written<'_> {
     /// Whether the key is a list with entries, right or wrong.
     pub(crate) fn has_items(&self, key: &str) -> bool {
         matches!(self.value(key), Some(Node::List(items)) if !items.is_empty())
+    }
+
+    /// Reports a section that looks like protection and is none, because its control is not one of
+    /// the level, or not yet one of the version.
+    pub(crate) fn refuse_without_mode(
+        &self,
+        mode: Mode,
+        standard: Standard,
+        problems: &mut Problems,
+    ) {
+        let is_given = |value: &Option<Node<'_>>| !matches!(value, None | Some(Node::Null));
+        // A mode that is written, rightly or not, is a decision.
+        if mode == Mode::Disabled && !self.has("mode") && self.values.iter().any(is_given) {
+            let Standard { level, version } = standard;
+            problems.report(format_args!(
+                "has no effect at level {level} of {version}; write mode, too"
+            ));
+        }
     }
 
     fn value(&self, key: &str) -> Option<Node<'_>> {

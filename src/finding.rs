@@ -403,7 +403,7 @@ pub(crate) enum Remedy {
     /// No value can be named: what the field must do, as words after "must".
     Must(Cow<'static, str>),
     /// No value would do, for this reason.
-    Never(&'static str),
+    Never(Cow<'static, str>),
     /// Nothing in the manifest: what could not be told may be told another time.
     Ask,
 }

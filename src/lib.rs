@@ -18,7 +18,7 @@
 //! | 2 | `pod` | a pod as controls see it: containers, security contexts, profiles, images, and where each field stands |
 //! | 1 | [`host_calls`](Host) | the one door to host capabilities and the clock |
 //! | 1 | [`image`](Reference) | image references and the patterns of the settings |
-//! | 1 | `time`, `decode`, `schema`, `text`, `json` | what would be the same in another policy |
+//! | 1 | `time`, `decode`, `schema`, `text`, `object`, `json` | what would be the same in another policy |
 //!
 //! A module uses its own floor and lower ones, never a higher one, and no two use each other:
 //! `tests/layers.rs` holds the order.
@@ -36,6 +36,7 @@ mod host_calls;
 mod image;
 mod json;
 mod lookups;
+mod object;
 mod pod;
 mod review;
 #[cfg(feature = "schema")]
@@ -52,4 +53,4 @@ pub use image::reference::{Reference, ReferenceError};
 #[cfg(feature = "schema")]
 pub use schema::Key;
 #[cfg(feature = "schema")]
-pub use settings::{settings_keys, settings_schema};
+pub use settings::{settings_defaults, settings_keys, settings_schema};

@@ -8,3 +8,4 @@ pub(crate) mod place;
 pub(crate) mod profile;
 pub(crate) mod security_context;
 pub(crate) mod spec;
+pub(crate) mod volume;

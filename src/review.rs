@@ -388,7 +388,8 @@ impl<'p> Review<'p> {
         if allowing.is_empty() {
             return;
         }
-        let covers = |exemption: &Exemption, subject| exemption.covers(subject, &self.images);
+        let covers =
+            |exemption: &Exemption, subject| exemption.covers(row.control, subject, &self.images);
         let are_alike = |one, other| {
             let mut all = allowing.iter();
             all.all(|(_, exemption)| covers(exemption, one) == covers(exemption, other))
@@ -420,8 +421,9 @@ impl<'p> Review<'p> {
     /// says why not.
     fn covers(&self, exemption: &Exemption, violation: &mut Violation<'p>) -> bool {
         let subject = violation.finding.subject();
-        if !exemption.covers(subject, &self.images) {
-            if subject == Subject::Pod && exemption.covers_each_container(&self.images) {
+        if !exemption.covers(violation.control, subject, &self.images) {
+            let is_of_pod = subject == Subject::Pod || violation.control.is_pod_wide();
+            if is_of_pod && exemption.covers_each_container(&self.images) {
                 violation.note("an exemption by image does not cover what is written for the pod");
             }
             return false;
@@ -446,7 +448,7 @@ impl<'p> Review<'p> {
             exemption.controls.is_some()
                 && !exemption.warns()
                 && match subject {
-                    Some(subject) => exemption.covers(subject, &self.images),
+                    Some(subject) => exemption.covers(control, subject, &self.images),
                     None => exemption.images.is_none(),
                 }
                 && !self.has_ended(exemption)

@@ -22,6 +22,10 @@ pub(crate) type Schema = Map<String, Value>;
 
 /// A type that settings are made of.
 pub(crate) trait Describe {
+    /// Whether a schema says its default, and those of its keys. Whoever fills in what a schema says would
+    /// save the defaults of one level with another.
+    const SAYS_DEFAULTS: bool = true;
+
     /// What may stand where this type is read.
     fn schema() -> Schema;
 
@@ -68,7 +72,7 @@ pub(crate) fn key<T: Describe>(default: &T, takes_null: bool, doc: &[&str]) -> S
     let is_said_below = schema
         .get("properties")
         .is_some_and(|properties| default == implied(properties));
-    if !default.is_null() && !is_said_below {
+    if T::SAYS_DEFAULTS && !default.is_null() && !is_said_below {
         schema.insert("default".to_owned(), default);
     }
     if takes_null {
@@ -135,6 +139,15 @@ pub(crate) fn need(schema: &mut Schema, keys: &[&str]) {
     }
 }
 
+/// The section without the defaults of its keys.
+pub(crate) fn say_no_defaults(schema: &mut Schema) {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    let properties = properties.into_iter().flatten();
+    for property in properties.filter_map(|(_, property)| property.as_object_mut()) {
+        property.remove("default");
+    }
+}
+
 /// A section must hold what can find something, one of `finders`; or be disabled; or have neither a
 /// mode nor any key with a value other than its `harmless` one, which is as good as left out.
 pub(crate) fn refuse_idle(schema: &mut Schema, finders: &[Value], harmless: &Value) {
@@ -144,6 +157,12 @@ pub(crate) fn refuse_idle(schema: &mut Schema, finders: &[Value], harmless: &Val
     let mut any = vec![disabled, idle, json!({"type": "null"})];
     any.extend_from_slice(finders);
     schema.insert("allOf".to_owned(), json!([{"anyOf": any}]));
+}
+
+/// A list of a section, with entries like these only.
+pub(crate) fn restrict_entries(schema: &mut Schema, key: &str, entries: &Value) {
+    let rules = json!([{"properties": {key: {"items": entries}}}]);
+    schema.insert("allOf".to_owned(), rules);
 }
 
 /// A section that says nothing unless one of its keys is written. `more` is what else holds for the values
@@ -171,6 +190,11 @@ pub(crate) fn need_some(schema: &mut Schema, more: &[(&str, Value)]) {
 /// The key is written, with a value like this.
 pub(crate) fn given(key: &str, value: &Value) -> Value {
     json!({"required": [key], "properties": {key: value}})
+}
+
+/// Any value but null.
+pub(crate) fn anything() -> Value {
+    json!({"not": {"type": "null"}})
 }
 
 /// A list with entries.

@@ -9,18 +9,30 @@ pub(crate) mod legacy;
 use self::exemption::Exemption;
 use self::legacy::Legacy;
 use crate::controls::controls;
-use crate::decode::{Decode, Node, Problems, Written, section};
+use crate::decode::{Decode, Level, Node, Problems, Standard, Version, Written, section};
 use crate::json::{self, Document};
+#[cfg(feature = "schema")]
+use crate::{decode::Mode, schema::Key};
 
 macro_rules! settings {
     ($( $(#[doc = $doc:literal])* $judge:ident $scope:ident $loosens:ident $module:ident $section:ident $key:literal; )*) => {
         section! {
             /// Everything that can be configured. The default asks of a pod what the *restricted* Pod
             /// Security Standard asks.
-            pub(crate) struct Settings {
+            #[cfg_attr(
+                not(feature = "schema"),
+                expect(dead_code, reason = "level and version are in all the sections")
+            )]
+            pub(crate) struct Settings over standard {
+                /// The level of the Pod Security Standard that the sections start from. What one of them
+                /// writes is changed, and nothing else.
+                "level" level: Level = Level::Restricted,
+                /// The version of the standard that they start from: `latest`, or a minor version of
+                /// Kubernetes such as `v1.34`.
+                "version" version: Version = Version::NEWEST,
                 $(
                     $key $module: crate::controls::$module::$section
-                        = crate::controls::$module::$section::default(),
+                        = crate::controls::$module::$section::unset(standard),
                 )*
                 /// Workloads and images that a control does not judge.
                 "exemptions" exemptions: Vec<Exemption> = Vec::new(),
@@ -28,8 +40,19 @@ macro_rules! settings {
                 "legacy" legacy: Legacy = Legacy::default(),
             }
             moved: ["onUpdate" => "legacy.onUpdate"]
-            check: Settings::check
+            check: Settings::check,
+            schema: Settings::check_in_schema
         }
+
+        impl Settings {
+            /// The sections whose controls are off.
+            #[cfg(feature = "schema")]
+            fn disabled(&self) -> impl Iterator<Item = &'static str> {
+                let modes = [$( ($key, self.$module.mode) ),*].into_iter();
+                modes.filter(|(_, mode)| *mode == Mode::Disabled).map(|(section, _)| section)
+            }
+        }
+
     };
 }
 
@@ -80,10 +103,20 @@ pub fn settings_schema() -> serde_json::Value {
     schema.into()
 }
 
+/// What holds at a level of the Pod Security Standard where nothing else is written.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn settings_defaults(level: &str) -> serde_json::Value {
+    use crate::schema::Describe as _;
+
+    let standard = standard_of(&format!(r#"{{"level":{level:?}}}"#));
+    Settings::unset(standard).written()
+}
+
 /// The keys of the settings, and those of each section, in the order of their declaration.
 #[cfg(feature = "schema")]
 #[must_use]
-pub fn settings_keys() -> Vec<crate::schema::Key> {
+pub fn settings_keys() -> Vec<Key> {
     use crate::schema::Describe as _;
 
     Settings::keys()
@@ -98,6 +131,55 @@ impl Settings {
                 written.refuse_idle(freshness.mode, true, lacks, problems);
             });
         }
+    }
+
+    /// A section that a level or a version switches off has no key without a mode.
+    #[cfg(feature = "schema")]
+    fn check_in_schema(schema: &mut crate::schema::Schema) {
+        use crate::schema::{anything, given, json};
+
+        let mut rules = Vec::new();
+        for level in [Level::Restricted, Level::Baseline, Level::Privileged] {
+            let disabled_in = |version| -> Vec<&'static str> {
+                Self::unset(Standard { level, version })
+                    .disabled()
+                    .collect()
+            };
+            let versions: Vec<_> = Version::all()
+                .map(|version| (version, disabled_in(version)))
+                .collect();
+            for Key { name, keys } in settings_keys() {
+                let keys = keys.iter().map(|key| key.name);
+                let keys: Vec<_> = keys.filter(|key| *key != "mode").collect();
+                let off = versions
+                    .iter()
+                    .filter(|(_, disabled)| disabled.contains(&name));
+                let off: Vec<String> = off.map(|(version, _)| version.to_string()).collect();
+                if keys.is_empty() || off.is_empty() {
+                    continue;
+                }
+                let any_key: Vec<_> = keys.iter().map(|key| given(key, &anything())).collect();
+                let idle = json!({
+                    "type": "object",
+                    "properties": {"mode": {"type": "null"}},
+                    "anyOf": any_key,
+                });
+                let mut all = vec![given(name, &idle)];
+                if off.len() < versions.len() {
+                    all.push(given("version", &json!({"enum": off})));
+                }
+                all.push(match level {
+                    // It need not be written.
+                    Level::Restricted => {
+                        let written = json!({"enum": [Level::Restricted.name(), null]});
+                        json!({"properties": {"level": written}})
+                    }
+                    _ => given("level", &json!({"const": level.name()})),
+                });
+                rules.push(json!({"not": {"type": "object", "allOf": all}}));
+            }
+        }
+        schema.insert("allOf".to_owned(), rules.into());
     }
 
     /// Decodes settings from JSON; none at all are all defaults.
@@ -116,12 +198,35 @@ impl Settings {
         if matches!(node, Node::Null) {
             return Ok(Self::default());
         }
-        let mut problems = Problems::default();
+        let mut problems = Problems::new(standard(node));
         let settings = Self::decode(node, &mut problems);
         match (settings, problems.into_messages()) {
             (Some(settings), messages) if messages.is_empty() => Ok(settings),
             (_, messages) => Err(messages),
         }
+    }
+}
+
+#[cfg(feature = "schema")]
+fn standard_of(settings: &str) -> Standard {
+    let document = Document::from_slice(settings.as_bytes());
+    document.map_or_else(
+        |_| Standard::default(),
+        |document| standard(document.root()),
+    )
+}
+
+/// What the sections start from. What is wrong with it is reported where it is decoded.
+fn standard(settings: Node<'_>) -> Standard {
+    let mut unheard = Problems::default();
+    let Standard { level, version } = Standard::default();
+    Standard {
+        level: unheard
+            .read("level", settings.get("level"))
+            .unwrap_or(level),
+        version: unheard
+            .read("version", settings.get("version"))
+            .unwrap_or(version),
     }
 }
 

@@ -18,14 +18,14 @@ const POLICY: &[&[&str]] = &[
     // 1: what would be the same in another policy.
     &["text"],
     &["json"],
-    &["schema"],
+    &["object", "schema"],
     &["decode"],
     &["time", "image/reference"],
     &["image/pattern", "host_calls"],
     &["image"],
     // 2: what a control is handed, and what it hands back.
     &["pod/place", "pod/profile"],
-    &["pod/security_context"],
+    &["pod/security_context", "pod/volume"],
     &["pod/container"],
     &["pod/spec"],
     &["pod/image", "pod/kind", "pod/completion"],

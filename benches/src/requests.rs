@@ -51,10 +51,7 @@ pub(crate) fn all() -> Result<Vec<Request>> {
         accepted("small", create(&minimal_pod(), &settings()))?,
         accepted(TWENTY_KB, create(&pod, &settings()))?,
         accepted("20 KB, every key written", create(&pod, &every_key()))?,
-        accepted(
-            "20 KB, settings {}",
-            create(&without_host_port(&pod), &json!({})),
-        )?,
+        accepted(BY_DEFAULT, create(&without_host_port(&pod), &json!({})))?,
         request(
             "20 KB, rejected",
             &create(&violating, &settings()),
@@ -88,8 +85,9 @@ pub(crate) fn all() -> Result<Vec<Request>> {
     ])
 }
 
-/// The request that the budgets are about.
+/// The requests that the budgets are about.
 pub(crate) const TWENTY_KB: &str = "20 KB";
+pub(crate) const BY_DEFAULT: &str = "20 KB, settings {}";
 
 /// The same with controls configured that ask the host, and no image that they would ask about;
 /// each beside the request without them.

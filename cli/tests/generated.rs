@@ -30,7 +30,7 @@ fn the_command_brings_documents_up_to_date_and_leaves_the_rest_alone() {
         ("docs/settings.md", "`[ALL]`", "`[]`"),
         ("README.md", "Pods do not open ports", "Pods open ports"),
         ("USAGE.md", "Pods do not open ports", "Pods open ports"),
-        ("questions-ui.yml", "default: enforce", "default: warn"),
+        ("questions-ui.yml", "default: disabled", "default: warn"),
     ] {
         let text = read(path);
         let changed = text.replace(now, before);
@@ -112,7 +112,6 @@ fn a_key_that_the_form_lacks_gets_a_question_in_the_group_of_its_section() {
             "  group: Root user",
             "  label: Require",
             "  description: >-",
-            "  default: runAsNonRoot",
             "  options: [runAsNonRoot, nonRootUser]",
         ]
     );

@@ -2,7 +2,6 @@
 
 use assert_cmd::Command;
 use container_security_text::migrate::Source;
-use container_security_text::settings::Setting;
 
 #[test]
 fn the_command_prints_settings_or_says_why_it_cannot() {
@@ -14,16 +13,12 @@ fn the_command_prints_settings_or_says_why_it_cannot() {
             .write_stdin(settings.to_owned());
         command.assert()
     };
-    let nothing_else: Vec<String> = on_by_default()
-        .map(|control| format!("{control}:\n  mode: disabled\n"))
-        .collect();
-    let nothing_else = nothing_else.concat();
     migrate(&["--from", "share-pid-namespace"], "")
         .code(0)
         .stderr("")
-        .stdout(format!(
-            "shareProcessNamespace:\n  mode: enforce\n{nothing_else}legacy:\n  onUpdate: allViolations\n"
-        ));
+        .stdout(
+            "level: privileged\nshareProcessNamespace:\n  mode: enforce\nlegacy:\n  onUpdate: allViolations\n",
+        );
     migrate(
         &["--from", "pod-privileged", "-"],
         "skip_init_containers: true\n",
@@ -50,12 +45,4 @@ fn the_command_prints_settings_or_says_why_it_cannot() {
     for source in Source::ALL {
         assert!(stderr.contains(source.name), "{stderr}");
     }
-}
-
-/// The controls that a migration to others switches off, in the order in which it writes them.
-fn on_by_default() -> impl Iterator<Item = &'static str> {
-    let settings = Setting::all().into_iter();
-    settings
-        .filter(Setting::is_on_by_default)
-        .map(|control| control.name)
 }

@@ -27,7 +27,7 @@ struct Beyond {
     settings: &'static str,
 }
 
-const BEYOND: [Beyond; 8] = [
+const BEYOND: [Beyond; 10] = [
     Beyond {
         problem: "is both in allow and in reject",
         mark: None,
@@ -41,11 +41,23 @@ const BEYOND: [Beyond; 8] = [
         settings: r#"{"vulnerabilities": {"source": "sbomscanner", "ignore": ["CVE-1"], "reject": ["CVE-1"]}}"#,
     },
     Beyond {
-        problem: "NET_RAW is both in allowedAdd and in requiredDrop",
+        problem: "is both in allowedAdd and in requiredDrop",
         mark: None,
-        reason: "a schema cannot compare the entries of two lists, and there is no end of \
-                 capabilities; what stands in a list by default, it compares",
+        reason: "a schema cannot compare the entries of two lists, of which one may be there by \
+                 default, and which is that depends on the level",
         settings: r#"{"capabilities": {"allowedAdd": ["NET_RAW"], "requiredDrop": ["NET_RAW"]}}"#,
+    },
+    Beyond {
+        problem: "is both in allowed and in forbidden",
+        mark: None,
+        reason: "a schema cannot compare the entries of two lists",
+        settings: r#"{"volumes": {"allowed": ["nfs"], "forbidden": ["nfs"]}}"#,
+    },
+    Beyond {
+        problem: "hostPaths has no effect",
+        mark: None,
+        reason: "whether a star covers hostPath depends on what is forbidden, and that on the level",
+        settings: r#"{"volumes": {"allowed": ["*"], "hostPaths": [{"path": "/"}]}}"#,
     },
     Beyond {
         problem: "can find nothing without baseRegistries, registries.allow",

@@ -13,7 +13,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-use crate::json::{self, Document, Fault, Node, Text, object};
+use crate::json::{self, Document, Fault, Node, Text};
+use crate::object::object;
 use crate::pod::kind::{Kind, Workload};
 use crate::pod::spec::Pod;
 use crate::review::owner::{Maker, OwnerReference};

@@ -16,7 +16,7 @@
 //!   kubelet's `GetProfile` (`pkg/security/apparmor`); the copy is made by `applyAppArmorVersionSkew`
 //!   of the API server (`pkg/registry/core/pod/strategy.go`)
 
-use crate::decode::{AnnotationUse, Choices, Mode, loosens, section};
+use crate::decode::{AnnotationUse, Choices, Level, Mode, loosens, section};
 use crate::finding::Findings;
 use crate::finding::profile::{ProfileKind, ProfileRules};
 use crate::pod::container::Container;
@@ -28,8 +28,8 @@ use crate::text::Quoted;
 section! {
     /// Containers run under AppArmor: a profile that is written must be `RuntimeDefault` or `Localhost`,
     /// and `required` asks for one.
-    pub(crate) struct AppArmor {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct AppArmor in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Baseline),
         /// `true`: each container must have an effective profile: its own field, else an annotation that
         /// asks for an allowed one (Kubernetes copies it into the field of each Pod, and a warning names
         /// the field), else the pod's.

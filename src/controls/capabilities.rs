@@ -4,14 +4,16 @@
 //! - **Unset** means the runtime's default set
 //! - **Allowed** `drop` with every entry of `capabilities.requiredDrop`, or with `ALL`, and `add` with
 //!   no entry outside `capabilities.allowedAdd`; both compare exactly, `*` in `allowedAdd` is any
-//! - **Not applicable** on Windows, where the field may not be set
+//! - **Not applicable** on Windows, where the field may not be set; at the baseline level what is added
+//!   there is judged all the same
 //! - **Differs from the Pod Security Standard** in nothing at its default
-//! - **Source** `check_capabilities_restricted.go` of pod-security-admission; that runtimes fold
+//! - **Source** `check_capabilities_restricted.go` and `check_capabilities_baseline.go` of
+//!   pod-security-admission; that runtimes fold
 //!   the case and take a `CAP_` prefix for granted is containerd's `WithCapabilities`
 
 use std::borrow::Cow;
 
-use crate::decode::{Decode, Mode, Node, Problems, Written, describe, loosens, section};
+use crate::decode::{Decode, Level, Mode, Node, Problems, Written, describe, loosens, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
 use crate::pod::container::Container;
@@ -20,12 +22,18 @@ use crate::text::{Joined, Quoted};
 
 section! {
     /// Containers drop all capabilities of root, and add none but `NET_BIND_SERVICE`.
-    pub(crate) struct Capabilities {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct Capabilities in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Baseline),
         /// What a container may add; `["*"]` is anything.
-        "allowedAdd" allowed_add: Vec<Capability> = vec![Capability(Cow::Borrowed(NET_BIND_SERVICE))],
+        "allowedAdd" allowed_add: Vec<Capability>
+            = known(if standard.is_baseline() { ADDED_AT_BASELINE } else { &[NET_BIND_SERVICE] }),
         /// What each container must drop; `drop: [ALL]` drops each.
-        "requiredDrop" required_drop: Vec<Capability> = vec![Capability(Cow::Borrowed(ALL))],
+        "requiredDrop" required_drop: Vec<Capability>
+            = known(if standard.is_baseline() { &[] } else { &[ALL] }),
+    }
+    follows: {
+        /// What is added on Windows is judged, as the standard does at its baseline level only.
+        judges_windows: bool = standard.is_baseline(),
     }
     check: Capabilities::check,
     schema: Capabilities::check_in_schema
@@ -47,29 +55,11 @@ impl Capabilities {
         }
     }
 
-    /// A schema cannot compare two lists, but it can say it of the words that stand in them by
-    /// default.
+    /// A schema cannot compare two lists.
     #[cfg(feature = "schema")]
     fn check_in_schema(schema: &mut crate::schema::Schema) {
-        use crate::schema::{given, json};
-
-        let list = |word: &str| json!({"type": "array", "contains": {"const": word}});
-        let holds = |key: &str, word: &str| given(key, &list(word));
-        let holds_by_default = |key: &str, word: &str| json!({"properties": {key: {"anyOf": [{"type": "null"}, list(word)]}}});
-        let all = [
-            holds("allowedAdd", ALL),
-            holds_by_default("requiredDrop", ALL),
-        ];
-        let net_bind_service = [
-            holds_by_default("allowedAdd", NET_BIND_SERVICE),
-            holds("requiredDrop", NET_BIND_SERVICE),
-        ];
-        let rules = json!([
-            {"properties": {"requiredDrop": {"items": {"not": {"const": ANY}}}}},
-            {"not": {"type": "object", "allOf": all}},
-            {"not": {"type": "object", "allOf": net_bind_service}},
-        ]);
-        schema.insert("allOf".to_owned(), rules);
+        let items = crate::schema::json!({"not": {"const": ANY}});
+        crate::schema::restrict_entries(schema, "requiredDrop", &items);
     }
 }
 
@@ -116,9 +106,14 @@ impl Decode for Capability {
 }
 
 pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Capabilities, findings: &mut Findings<'p>) {
-    if pod.is_windows() {
+    let is_windows = pod.is_windows();
+    if is_windows && !settings.judges_windows {
         return;
     }
+    let required_drop = match &*settings.required_drop {
+        _ if is_windows => &[],
+        required => required,
+    };
     for container in pod.containers() {
         let own = container
             .security_context()
@@ -134,11 +129,11 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Capabilities, findings: &mu
                 findings.report(not_allowed(&container, index, added, &settings.allowed_add));
             }
         }
-        for required in &settings.required_drop {
+        for required in required_drop {
             let drops =
                 |dropped: &Text<'_>| dropped.as_str() == required.0 || dropped.as_str() == ALL;
             if !drop.iter().any(drops) {
-                let is_sole = settings.required_drop.len() == 1;
+                let is_sole = required_drop.len() == 1;
                 findings.report(not_dropped(&container, drop, required, is_sole));
             }
         }
@@ -196,6 +191,11 @@ fn not_dropped<'p>(
     }
 }
 
+fn known(names: &'static [&'static str]) -> Vec<Capability> {
+    let names = names.iter().copied();
+    names.map(|name| Capability(Cow::Borrowed(name))).collect()
+}
+
 /// Whether a name can stand in a message as it is.
 fn is_plain(name: &str) -> bool {
     name.bytes()
@@ -210,6 +210,22 @@ fn normal(name: &str) -> String {
         .map_or(upper.clone(), ToOwned::to_owned)
 }
 
+/// What container runtimes give by default, but for `NET_RAW`.
+const ADDED_AT_BASELINE: &[&str] = &[
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    NET_BIND_SERVICE,
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
 const NET_BIND_SERVICE: &str = "NET_BIND_SERVICE";
 const ALL: &str = "ALL";
 const ANY: &str = "*";

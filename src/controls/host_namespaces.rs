@@ -10,14 +10,14 @@
 //! - **Source** `check_hostNamespaces.go` of pod-security-admission; the AKS article, "Secure
 //!   container access"
 
-use crate::decode::{Mode, section, words};
+use crate::decode::{Level, Mode, section, words};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::pod::spec::Pod;
 
 section! {
     /// Pods do not share the IPC, PID and network namespaces of their node.
-    pub(crate) struct HostNamespaces {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct HostNamespaces in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Baseline),
         /// Any of `ipc`, `pid`, `network`, `user`. `user` asks that `hostUsers` is written as `false`.
         "forbidden" forbidden: Vec<Namespace>
             = vec![Namespace::Ipc, Namespace::Pid, Namespace::Network],

@@ -14,7 +14,7 @@
 
 use std::{fmt, iter};
 
-use crate::decode::{Decode, Mode, Node, Problems, describe, loosens, section};
+use crate::decode::{Decode, Level, Mode, Node, Problems, describe, loosens, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::json::Text;
 use crate::pod::container::ContainerPort;
@@ -23,8 +23,8 @@ use crate::text::Joined;
 
 section! {
     /// Pods do not open ports on their node.
-    pub(crate) struct HostPorts {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct HostPorts in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Baseline),
         /// Ranges of ports that pods may open, such as `{min: 8000, max: 9000}`; `[]` is no port at
         /// all.
         "allowed" allowed: Vec<PortRange> = Vec::new(),
@@ -102,7 +102,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &HostPorts, findings: &mut F
             let written = port.host_port.filter(|port| *port != 0);
             let (field, number) = match written {
                 Some(number) => ("hostPort", number),
-                None if on_host_network => ("containerPort", port.number),
+                None if on_host_network => ("containerPort", port.number.unwrap_or_default()),
                 None => continue,
             };
             if settings.allows(number) {

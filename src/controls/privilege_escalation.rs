@@ -8,7 +8,7 @@
 //! - **Source** `check_allowPrivilegeEscalation.go` of pod-security-admission; the AKS article,
 //!   "avoid the use of root / privileged escalation"
 
-use crate::decode::{Mode, section};
+use crate::decode::{Level, Mode, section};
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::pod::spec::Pod;
 
@@ -16,8 +16,8 @@ section! {
     /// No process gains more rights than its parent has.
     ///
     /// Each container must write `allowPrivilegeEscalation: false`, because the default is `true`.
-    pub(crate) struct PrivilegeEscalation {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct PrivilegeEscalation in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Restricted),
     }
 }
 

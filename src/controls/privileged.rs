@@ -10,7 +10,7 @@
 //!   that a privileged container runs without the profiles it asks for is containerd's
 //!   `GenerateSeccompSpecOpts` and `GenerateApparmorSpecOpts`
 
-use crate::decode::{Mode, section};
+use crate::decode::{Level, Mode, section};
 use crate::finding::{Finding, Findings, Found, Remedy, Taken};
 use crate::pod::container::Container;
 use crate::pod::place::Place;
@@ -22,8 +22,8 @@ section! {
     ///
     /// No container may be `privileged`, nor a Windows container a host process
     /// (`windowsOptions.hostProcess`).
-    pub(crate) struct Privileged {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct Privileged in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Baseline),
     }
 }
 

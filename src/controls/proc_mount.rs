@@ -4,24 +4,25 @@
 //! - **Unset** means `Default`
 //! - **Allowed** the values in `procMount.allowed`, compared exactly
 //! - **Not applicable** with `relaxForUserNamespaces` to pods with `hostUsers: false`
-//! - **Differs from the Pod Security Standard** in nothing at its default; the standard's baseline
-//!   level relaxes for user namespaces by itself since 1.35, its restricted level does not
+//! - **Differs from the Pod Security Standard** in nothing at its default. The standard's baseline
+//!   level relaxes for user namespaces since 1.35, its restricted level does not
 //! - **Source** `check_procMount_baseline.go` and `check_procMount_restricted.go` of
 //!   pod-security-admission
 
-use crate::decode::{Choices, Mode, loosens, section, words};
+use crate::decode::{Choices, Level, Mode, loosens, section, words};
 use crate::finding::{Finding, Findings, Found, Remedy, Value};
 use crate::json::Text;
 use crate::pod::spec::Pod;
 
 section! {
     /// Containers see `/proc` as the runtime masks it.
-    pub(crate) struct ProcMount {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct ProcMount in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Baseline),
         /// Not empty: any of `Default`, `Unmasked`.
         "allowed" allowed: Choices<ProcMountType> = Choices(vec![ProcMountType::Default]),
-        /// `true`: pods with `hostUsers: false` are not judged.
-        "relaxForUserNamespaces" relax_for_user_namespaces: bool = false,
+        /// `true`: pods with `hostUsers: false` are not judged. `false` where `version` is before v1.35.
+        "relaxForUserNamespaces" relax_for_user_namespaces: bool
+            = standard.is_baseline() && standard.is_since(35),
     }
 }
 

@@ -8,11 +8,11 @@
 //!   With `require: nonRootUser` an effective `runAsUser` other than 0 is as good
 //! - **Not applicable** with `relaxForUserNamespaces` to pods with `hostUsers: false`, whose root
 //!   is nobody on the node. Windows pods are judged
-//! - **Differs from the Pod Security Standard** in nothing at its default, but that the standard
-//!   relaxes for user namespaces by itself since 1.35
+//! - **Differs from the Pod Security Standard** in nothing at its default. The standard has it at its
+//!   restricted level, and relaxes for user namespaces since 1.35
 //! - **Source** `check_runAsNonRoot.go` and `check_runAsUser.go` of pod-security-admission
 
-use crate::decode::{Mode, loosens, section, words};
+use crate::decode::{Level, Mode, loosens, section, words};
 use crate::finding::{Finding, Findings, Found, Remedy, Taken};
 use crate::pod::container::Container;
 use crate::pod::place::Place;
@@ -21,13 +21,13 @@ use crate::pod::spec::Pod;
 
 section! {
     /// No container runs as root.
-    pub(crate) struct RootUser {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct RootUser in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Restricted),
         /// `runAsNonRoot`: `runAsNonRoot: true` in effect for each container, and `false` nowhere;
         /// `nonRootUser`: an effective `runAsUser` other than 0 is as good.
         "require" require: Requirement = Requirement::RunAsNonRoot,
-        /// `true`: pods with `hostUsers: false` are not judged, as in Pod Security since 1.35.
-        "relaxForUserNamespaces" relax_for_user_namespaces: bool = false,
+        /// `true`: pods with `hostUsers: false` are not judged. `false` where `version` is before v1.35.
+        "relaxForUserNamespaces" relax_for_user_namespaces: bool = standard.is_since(35),
     }
 }
 

@@ -8,13 +8,15 @@
 //!   them, also an overridden one. With `seccomp.required` each container needs an effective
 //!   profile: its own field, else the pod's; with `honor` the container's annotation stands
 //!   between the two and the pod's annotation comes last
-//! - **Not applicable** on Windows, where the fields may not be set
+//! - **Not applicable** on Windows, where the fields may not be set; at the baseline level what is
+//!   written there is judged all the same
 //! - **Differs from the Pod Security Standard** in nothing at its default, but that a `Localhost`
 //!   field without a name, which the API server refuses anyway, is a violation too
-//! - **Source** `check_seccompProfile_restricted.go` of pod-security-admission. Kubernetes 1.27
+//! - **Source** `check_seccompProfile_restricted.go` and `check_seccompProfile_baseline.go` of
+//!   pod-security-admission. Kubernetes 1.27
 //!   and later do not act on the annotations: with `annotations: ignore` one is a warning
 
-use crate::decode::{AnnotationUse, Choices, Mode, loosens, section};
+use crate::decode::{AnnotationUse, Choices, Level, Mode, loosens, section};
 use crate::finding::profile::{ProfileKind, ProfileRules};
 use crate::finding::{Findings, Taken, Takes};
 use crate::pod::container::Container;
@@ -25,16 +27,20 @@ use crate::text::Quoted;
 
 section! {
     /// Each container runs behind a filter of system calls, `RuntimeDefault` or `Localhost`.
-    pub(crate) struct Seccomp {
-        "mode" mode: Mode = Mode::Enforce,
+    pub(crate) struct Seccomp in standard {
+        "mode" mode: Mode = standard.mode_from(Level::Baseline),
         /// `true`: each container must have an effective profile: its own field, else the pod's.
-        "required" required: bool = true,
+        "required" required: bool = !standard.is_baseline(),
         /// Not empty: any of `RuntimeDefault`, `Unconfined`, `Localhost/<name>` (its path below
         /// `/var/lib/kubelet/seccomp`), `Localhost/*`.
         "allowed" allowed: Choices<AllowedProfile>
             = Choices(vec![AllowedProfile::RuntimeDefault, AllowedProfile::AnyLocalhost]),
         /// `honor`: the annotations of Kubernetes before 1.27 count.
         "annotations" annotations: AnnotationUse = AnnotationUse::Ignore,
+    }
+    follows: {
+        /// What is written for Windows is judged, as the standard does at its baseline level only.
+        judges_windows: bool = standard.is_baseline(),
     }
 }
 
@@ -46,12 +52,13 @@ loosens! {
 }
 
 pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Seccomp, findings: &mut Findings<'p>) {
-    if pod.is_windows() {
+    let is_windows = pod.is_windows();
+    if is_windows && !settings.judges_windows {
         return;
     }
     let honored = settings.annotations == AnnotationUse::Honor;
     let rules = ProfileRules {
-        required: settings.required,
+        required: settings.required && !is_windows,
         allowed: &settings.allowed,
         annotations: settings.annotations,
     };

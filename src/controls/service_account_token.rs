@@ -32,7 +32,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, _: &ServiceAccountToken, findings: &mu
     let mut is_mounted = false;
     for container in pod.containers() {
         let mounts = container.place().field(&["volumeMounts"]);
-        let Ok(list) = container.volume_mounts() else {
+        let Some(list) = container.mounts() else {
             findings.report(Finding::new(
                 mounts,
                 Found::Phrase("cannot be read".into()),
@@ -40,7 +40,10 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, _: &ServiceAccountToken, findings: &mu
             ));
             continue;
         };
-        let Some(index) = list.iter().position(|mount| is_of_token(mount.path())) else {
+        let Some(index) = list
+            .iter()
+            .position(|mount| is_of_token(mount.path.as_str()))
+        else {
             continue;
         };
         is_mounted = true;

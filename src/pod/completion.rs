@@ -23,9 +23,7 @@ impl Pod<'_> {
             .and_then(|context| context.app_armor_profile.as_ref())
             .and_then(|profile| profile.parse().ok());
         let annotations = &self.annotations;
-        let token = Some(&self.spec)
-            .filter(|spec| spec.automount_service_account_token != Some(false))
-            .and_then(|_| serde_json::from_str(MOUNT_OF_TOKEN).ok());
+        let gets_token = self.spec.automount_service_account_token != Some(false);
         let lists = [
             &mut self.spec.init_containers,
             &mut self.spec.containers,
@@ -34,10 +32,12 @@ impl Pod<'_> {
         for container in lists.into_iter().flat_map(|list| list.iter_mut()) {
             for port in container.ports.iter_mut().filter(|_| on_host_network) {
                 if port.host_port.unwrap_or_default() == 0 {
-                    port.host_port = Some(port.number);
+                    port.host_port = port.number;
                 }
             }
-            container.volume_mounts = token.or(container.volume_mounts);
+            if gets_token {
+                container.volume_mounts.extend(MOUNT_OF_TOKEN);
+            }
             let profile = annotations
                 .get(Target::AppArmorOfContainer(container.name.as_str()))
                 .and_then(|annotation| annotation.app_armor().ok()?);
@@ -51,5 +51,5 @@ impl Pod<'_> {
     }
 }
 
-/// The one mount that a control looks for.
+/// The mount that the API server adds.
 const MOUNT_OF_TOKEN: &str = r#"[{"mountPath":"/var/run/secrets/kubernetes.io/serviceaccount"}]"#;

@@ -1,10 +1,9 @@
 //! A container, and a volume whose content may be an image, down to the fields that controls read.
 
-use serde_json::value::RawValue;
-
 use super::place::{ContainerKind, Place, Subject};
 use super::security_context::SecurityContext;
-use crate::json::{Sequence, Text, object};
+use crate::json::{Text, sorted};
+use crate::object::{Later, Sequence, object};
 use crate::text::Step;
 
 object! {
@@ -12,16 +11,20 @@ object! {
     pub(crate) struct ContainerSpec<'a> {
         "name" pub(crate) name: Text<'a>,
         "image" pub(crate) image: Option<Text<'a>>,
+        "lifecycle" pub(crate) lifecycle: Later<'a>,
+        "livenessProbe" pub(crate) liveness_probe: Later<'a>,
         "ports" pub(crate) ports: Sequence<ContainerPort<'a>>,
-        "volumeMounts" pub(super) volume_mounts: Option<&'a RawValue>,
+        "readinessProbe" pub(crate) readiness_probe: Later<'a>,
         "securityContext" pub(crate) security_context: Option<SecurityContext<'a>>,
+        "startupProbe" pub(crate) startup_probe: Later<'a>,
+        "volumeMounts" pub(crate) volume_mounts: Later<'a>,
     }
 }
 
 object! {
     /// The fields of a port that controls read.
     pub(crate) struct ContainerPort<'a> {
-        "containerPort" pub(crate) number: i32,
+        "containerPort" pub(crate) number: Option<i32>,
         "hostIP" pub(crate) host_ip: Option<Text<'a>>,
         "hostPort" pub(crate) host_port: Option<i32>,
         "protocol" pub(crate) protocol: Option<Text<'a>>,
@@ -29,29 +32,27 @@ object! {
 }
 
 object! {
-    /// The fields of a mount that controls read.
+    /// A probe, a lifecycle hook, or what holds both hooks: what they do, as far as it connects to
+    /// something.
+    pub(crate) struct Handlers<'a> {
+        "httpGet" pub(crate) http_get: Option<Connection<'a>>,
+        "postStart" pub(crate) post_start: Option<Box<Self>>,
+        "preStop" pub(crate) pre_stop: Option<Box<Self>>,
+        "tcpSocket" pub(crate) tcp_socket: Option<Connection<'a>>,
+    }
+}
+
+object! {
+    pub(crate) struct Connection<'a> {
+        "host" pub(crate) host: Option<Text<'a>>,
+    }
+}
+
+object! {
     pub(crate) struct VolumeMount<'a> {
-        "mountPath" path: Text<'a>,
-    }
-}
-
-impl VolumeMount<'_> {
-    pub(crate) fn path(&self) -> &str {
-        self.path.as_str()
-    }
-}
-
-object! {
-    /// The fields of a volume that controls read.
-    pub(crate) struct VolumeSpec<'a> {
+        "mountPath" pub(crate) path: Text<'a>,
         "name" pub(crate) name: Text<'a>,
-        "image" pub(crate) image: Option<ImageVolume<'a>>,
-    }
-}
-
-object! {
-    pub(crate) struct ImageVolume<'a> {
-        "reference" pub(crate) reference: Option<Text<'a>>,
+        "readOnly" pub(crate) read_only: Option<bool>,
     }
 }
 
@@ -73,17 +74,16 @@ impl<'p> Container<'p> {
         self.spec.image.as_ref().map(Text::as_str)
     }
 
-    /// The mounts of volumes. They are decoded for whom asks only: nearly every container has some, and
-    /// hardly a policy looks.
-    ///
-    /// # Errors
-    ///
-    /// serde's, where they are no mounts.
-    pub(crate) fn volume_mounts(&self) -> serde_json::Result<Sequence<VolumeMount<'p>>> {
-        self.spec.volume_mounts.map_or_else(
-            || Ok(Sequence::default()),
-            |mounts| serde_json::from_slice(mounts.get().as_bytes()),
-        )
+    /// What it mounts; `None` where that cannot be read. It is decoded for whom asks only: nearly every
+    /// container has some mounts, and hardly anybody looks.
+    pub(crate) fn mounts(&self) -> Option<Sequence<VolumeMount<'p>>> {
+        self.spec.volume_mounts.list()
+    }
+
+    /// The names of the volumes that it mounts, sorted.
+    pub(crate) fn mounted(&self) -> Option<Vec<Text<'p>>> {
+        let mounts = self.mounts()?.into_iter();
+        Some(sorted(mounts.map(|mount| mount.name).collect()))
     }
 
     pub(crate) fn subject(&self) -> Subject<'p> {
@@ -94,6 +94,7 @@ impl<'p> Container<'p> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn place(&self) -> Place<'p> {
         Place::of_subject(self.root, self.subject())
     }

@@ -4,20 +4,18 @@
 //!
 //! The groups and names of the kinds are k8s-openapi's.
 
-use std::fmt;
-use std::mem;
-
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{
     Pod as PodResource, PodTemplate as PodTemplateResource, ReplicationController,
 };
-use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer};
 
 use super::profile::ProfileAnnotations;
 use super::spec::{Pod, PodSpec};
-use crate::json::{Node, Text, object};
+use crate::json::{Node, Text};
+use crate::object::{self, Field as _, Object, Optional, Slot, object};
 use crate::text::Step;
 
 /// The kinds whose objects are, or carry, a pod.
@@ -196,7 +194,7 @@ object! {
         "name" name: Option<Text<'a>>,
         "generateName" generate_name: Option<Text<'a>>,
         "namespace" namespace: Option<Text<'a>>,
-        "annotations" annotations: ProfileAnnotations<'a>,
+        "annotations" annotations: Option<ProfileAnnotations<'a>>,
     }
 }
 
@@ -225,8 +223,12 @@ impl<'de> DeserializeSeed<'de> for Kind {
         let (own, template) = match self.template_path() {
             [] => (None, PodTemplate::deserialize(deserializer)?),
             path => {
-                let found = Walk { path, at_top: true }.deserialize(deserializer)?;
-                (found.own, found.template.unwrap_or_default())
+                let mut walk = Walk {
+                    path,
+                    ..Walk::default()
+                };
+                object::decode(deserializer, &mut walk)?;
+                (walk.own.take(), walk.template().unwrap_or_default())
             }
         };
         // A Pod without a spec, or a controller without a template, is nothing that the API
@@ -234,7 +236,7 @@ impl<'de> DeserializeSeed<'de> for Kind {
         let missing = || de::Error::missing_field(self.spec_path());
         let spec = template.spec.ok_or_else(missing)?;
         let mut metadata = template.metadata.unwrap_or_default();
-        let annotations = mem::take(&mut metadata.annotations);
+        let annotations = metadata.annotations.take().unwrap_or_default();
         let metadata = match (self, own) {
             (Self::Pod, _) => metadata,
             (_, own) => own.unwrap_or_default(),
@@ -255,56 +257,48 @@ impl<'de> DeserializeSeed<'de> for Kind {
     }
 }
 
-/// Walks down `path` and decodes the PodTemplate at its end, and the object's own metadata at the
-/// top.
-struct Walk {
+/// Walks down `path` to the PodTemplate at its end, and to the object's own metadata at the top.
+#[derive(Default)]
+struct Walk<'a> {
     path: &'static [&'static str],
-    at_top: bool,
-}
-
-#[derive(Debug, Default)]
-struct FoundOnWalk<'a> {
+    is_below: bool,
+    below: Option<Box<Self>>,
     own: Option<ObjectMeta<'a>>,
     template: Option<PodTemplate<'a>>,
 }
 
-impl<'de> DeserializeSeed<'de> for Walk {
-    type Value = FoundOnWalk<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
+impl<'a> Walk<'a> {
+    fn template(self) -> Option<PodTemplate<'a>> {
+        match self.below {
+            Some(below) => below.template(),
+            None => self.template,
+        }
     }
 }
 
-impl<'de> Visitor<'de> for Walk {
-    type Value = FoundOnWalk<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with a pod template")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-        Ok(FoundOnWalk::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = FoundOnWalk::default();
-        while let Some(key) = map.next_key::<Text<'de>>()? {
-            match (self.path, key.as_str()) {
-                ([last], key) if key == *last => found.template = map.next_value()?,
-                ([first, rest @ ..], key) if key == *first => {
-                    let below = Walk {
-                        path: rest,
-                        at_top: false,
-                    };
-                    found.template = map.next_value_seed(below)?.template;
-                }
-                (_, "metadata") if self.at_top => found.own = map.next_value()?,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+impl<'de> Object<'de> for Walk<'de> {
+    fn slot(&mut self, key: &str) -> Slot<'_, 'de> {
+        match self.path {
+            [last] if key == *last => self.template.slot(),
+            [first, rest @ ..] if key == *first => {
+                Slot::OptionalObject(self.below.insert(Box::new(Self {
+                    path: rest,
+                    is_below: true,
+                    ..Self::default()
+                })))
             }
+            _ if key == "metadata" && !self.is_below => self.own.slot(),
+            _ => Slot::Nowhere,
         }
-        Ok(found)
+    }
+
+    fn noun(&self) -> &'static str {
+        "an object with a pod template"
+    }
+}
+
+impl<'de> Optional<'de> for Box<Walk<'de>> {
+    fn something(&mut self) -> &mut dyn Object<'de> {
+        self
     }
 }

@@ -15,7 +15,7 @@ pub(crate) enum Subject<'a> {
         index: usize,
         name: &'a str,
     },
-    /// A volume whose content is an image.
+    /// A volume that says of itself what is judged: an image, a path of the node.
     Volume { index: usize, name: &'a str },
 }
 

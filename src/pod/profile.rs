@@ -11,10 +11,10 @@ use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::decode::{Decode, Node, Problems, describe};
-use crate::json::{Text, object};
+use crate::json::Text;
+use crate::object::{Object, Slot, object};
 
 /// A profile as a pod asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl WrittenProfile<'_> {
 pub(crate) struct ProfileAnnotations<'a>(Vec<ProfileAnnotation<'a>>);
 
 /// One profile annotation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ProfileAnnotation<'a> {
     key: Text<'a>,
     value: Text<'a>,
@@ -191,38 +191,20 @@ impl<'a> Target<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for ProfileAnnotations<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visit;
-
-        impl<'de> Visitor<'de> for Visit {
-            type Value = ProfileAnnotations<'de>;
-
-            fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of annotations")
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(ProfileAnnotations::default())
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut profiles = Vec::new();
-                while let Some(key) = map.next_key::<Text<'de>>()? {
-                    if Target::of_key(key.as_str()).is_some() {
-                        profiles.push(ProfileAnnotation {
-                            key,
-                            value: map.next_value()?,
-                        });
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(ProfileAnnotations(profiles))
-            }
+impl<'de> Object<'de> for ProfileAnnotations<'de> {
+    fn slot(&mut self, key: &str) -> Slot<'_, 'de> {
+        if Target::of_key(key).is_none() {
+            return Slot::Nowhere;
         }
+        self.0.push(ProfileAnnotation::default());
+        let added = self.0.last_mut();
+        added.map_or(Slot::Nowhere, |added| {
+            Slot::Entry(&mut added.key, &mut added.value)
+        })
+    }
 
-        deserializer.deserialize_any(Visit)
+    fn noun(&self) -> &'static str {
+        "a map of annotations"
     }
 }
 

@@ -5,7 +5,8 @@
 //! less; a test holds their field names against k8s-openapi's.
 
 use super::profile::WrittenProfile;
-use crate::json::{Sequence, Text, object};
+use crate::json::Text;
+use crate::object::{Sequence, object};
 
 object! {
     /// What Kubernetes' PodSecurityContext and `SecurityContext` have, taken together; the API server
@@ -19,7 +20,9 @@ object! {
         "readOnlyRootFilesystem" pub(crate) read_only_root_filesystem: Option<bool>,
         "runAsNonRoot" pub(crate) run_as_non_root: Option<bool>,
         "runAsUser" pub(crate) run_as_user: Option<i64>,
+        "seLinuxOptions" pub(crate) se_linux_options: Option<SeLinuxOptions<'a>>,
         "seccompProfile" pub(crate) seccomp_profile: Option<WrittenProfile<'a>>,
+        "sysctls" pub(crate) sysctls: Sequence<Sysctl<'a>>,
         "windowsOptions" pub(crate) windows_options: Option<WindowsOptions>,
     }
 }
@@ -29,6 +32,23 @@ object! {
     pub(crate) struct CapabilityChanges<'a> {
         "add" pub(crate) add: Sequence<Text<'a>>,
         "drop" pub(crate) drop: Sequence<Text<'a>>,
+    }
+}
+
+object! {
+    /// The label that `SELinux` knows a container's processes by; what is not set the runtime chooses.
+    pub(crate) struct SeLinuxOptions<'a> {
+        "role" pub(crate) role: Option<Text<'a>>,
+        "type" pub(crate) type_: Option<Text<'a>>,
+        "user" pub(crate) user: Option<Text<'a>>,
+    }
+}
+
+object! {
+    /// A parameter of the kernel that is set for a pod.
+    pub(crate) struct Sysctl<'a> {
+        "name" pub(crate) name: Text<'a>,
+        "value" pub(crate) value: Option<Text<'a>>,
     }
 }
 

@@ -6,11 +6,13 @@
 
 use std::slice;
 
-use super::container::{Container, ContainerSpec, VolumeSpec};
+use super::container::{Container, ContainerSpec};
 use super::place::{ContainerKind, Place, Subject};
 use super::profile::ProfileAnnotations;
 use super::security_context::SecurityContext;
-use crate::json::{Sequence, Text, object};
+use super::volume::VolumeSpec;
+use crate::json::Text;
+use crate::object::{Sequence, object};
 use crate::text::Step;
 
 /// A pod as it is, or as it will be made from a template.
@@ -74,6 +76,16 @@ impl Pod<'_> {
     /// A field of the pod's spec.
     pub(crate) fn field<'p>(&'p self, keys: &[&'p str]) -> Place<'p> {
         Place::of_subject(&self.root, Subject::Pod).field(keys)
+    }
+
+    /// A field of one of the pod's volumes.
+    pub(crate) fn volume_field<'p>(
+        &'p self,
+        index: usize,
+        name: &'p str,
+        key: &'p str,
+    ) -> Place<'p> {
+        Place::of_subject(&self.root, Subject::Volume { index, name }).field(&[key])
     }
 
     /// An annotation of the pod that is about `subject`.

@@ -134,15 +134,17 @@ impl Facts {
         let field = finding.place.last()?;
         match (&finding.remedy, field) {
             (Remedy::Set(_), "hostProcess") if !self.host_processes_go => Some(Remedy::Never(
-                "in a pod all containers are Windows host processes or none, and one stays",
+                "in a pod all containers are Windows host processes or none, and one stays".into(),
             )),
             (Remedy::Set(_), "hostNetwork") if !self.host_processes_go => Some(Remedy::Never(
-                "Kubernetes asks a pod of Windows host processes for it",
+                "Kubernetes asks a pod of Windows host processes for it".into(),
             )),
-            (Remedy::Set(_), "hostUsers") => self.stays_beside_users.map(Remedy::Never),
+            (Remedy::Set(_), "hostUsers") => self
+                .stays_beside_users
+                .map(|reason| Remedy::Never(reason.into())),
             (Remedy::Set(_), "allowPrivilegeEscalation") => {
                 let container = container(pod, finding.subject())?;
-                implied_by(&container, violations).map(Remedy::Never)
+                implied_by(&container, violations).map(|reason| Remedy::Never(reason.into()))
             }
             (Remedy::Remove, "hostPort")
                 if *control == Control::HostPorts

@@ -11,6 +11,7 @@ use std::mem;
 
 use crate::controls::Control;
 use crate::finding::{Inherited, Taken};
+use crate::json::{Text, has, sorted};
 use crate::pod::container::Container;
 use crate::pod::place::{ContainerKind, Subject};
 use crate::pod::spec::Pod;
@@ -28,6 +29,7 @@ pub(crate) struct Update<'u, 'p> {
     in_legacy: Search,
     in_stored: Search,
     any_runs_another_image: OnceCell<bool>,
+    newly_mounted: OnceCell<Option<Vec<Text<'p>>>>,
 }
 
 impl<'u, 'p> Update<'u, 'p> {
@@ -45,6 +47,7 @@ impl<'u, 'p> Update<'u, 'p> {
             in_legacy: Search::new(),
             in_stored: Search::new(),
             any_runs_another_image: OnceCell::new(),
+            newly_mounted: OnceCell::new(),
         }
     }
 
@@ -83,7 +86,7 @@ impl<'u, 'p> Update<'u, 'p> {
         let finding = &violation.finding;
         let own = match finding.subject() {
             Subject::Container { kind, index, .. } => self.pod.container_at(kind, index),
-            // A volume's image is part of the violation itself.
+            // A volume's image, or its path, is part of the violation itself.
             Subject::Pod | Subject::Volume { .. } => None,
         };
         let is_new = own.is_some_and(|container| self.stored_as(&container).is_none());
@@ -95,6 +98,7 @@ impl<'u, 'p> Update<'u, 'p> {
                 let mut all = self.pod.containers();
                 all.any(|container| self.runs_another_image(&container))
             }),
+            (_, Subject::Volume { name, .. }) => self.newly_mounts(name),
             (None, _) => own.is_some_and(|container| self.runs_another_image(&container)),
             (Some(value), Subject::Pod) => {
                 let mut newcomers: Vec<Container<'p>> = self.pod.containers().collect();
@@ -136,6 +140,25 @@ impl<'u, 'p> Update<'u, 'p> {
             .filter(|old| old.image() == container.image())
             .map_or(Taken::Not, |old| (value.taken_by)(self.stored, &old));
         (value.taken_by)(self.pod, container) > before
+    }
+
+    /// Whether a container mounts the volume that did not do so before, with this image.
+    fn newly_mounts(&self, volume: &str) -> bool {
+        let newly_mounted = self.newly_mounted.get_or_init(|| {
+            let mut newly_mounted = Vec::new();
+            for container in self.pod.containers() {
+                let before = self.stored_as(&container);
+                let before = before.filter(|old| old.image() == container.image());
+                let before = before.and_then(|old| old.mounted()).unwrap_or_default();
+                let now = container.mounted()?.into_iter();
+                newly_mounted.extend(now.filter(|name| !has(&before, name.as_str())));
+            }
+            Some(sorted(newly_mounted))
+        });
+        // Of what cannot be read, nothing is known.
+        newly_mounted
+            .as_ref()
+            .is_none_or(|names| has(names, volume))
     }
 
     /// Whether the stored object has this container with another image, or does not have it.

@@ -47,11 +47,15 @@ section! {
     /// What an exemption allows: keys of sections that ask for less.
     pub(crate) struct Allow {
         "appArmor" app_armor: Option<crate::controls::app_armor::Loosening> = None,
+        "seLinux" se_linux: Option<crate::controls::se_linux::Loosening> = None,
         "seccomp" seccomp: Option<crate::controls::seccomp::Loosening> = None,
         "hostPorts" host_ports: Option<crate::controls::host_ports::Loosening> = None,
+        "hostProbes" host_probes: Option<crate::controls::host_probes::Loosening> = None,
         "rootUser" root_user: Option<crate::controls::root_user::Loosening> = None,
         "capabilities" capabilities: Option<crate::controls::capabilities::Loosening> = None,
         "procMount" proc_mount: Option<crate::controls::proc_mount::Loosening> = None,
+        "sysctls" sysctls: Option<crate::controls::sysctls::Loosening> = None,
+        "volumes" volumes: Option<crate::controls::volumes::Loosening> = None,
         "imagePinning" image_pinning: Option<crate::controls::image_pinning::Loosening> = None,
         "signatures" signatures: Option<crate::controls::signatures::Loosening> = None,
         "vulnerabilities" vulnerabilities: Option<crate::controls::vulnerabilities::Loosening> = None,
@@ -134,12 +138,18 @@ impl Exemption {
         names_control && names_namespace()
     }
 
-    /// Whether this exempts what `subject` does: with images, only what runs an image that matches;
-    /// without, the whole workload.
-    pub(crate) fn covers(&self, subject: Subject<'_>, images: &Images<'_>) -> bool {
-        self.images
-            .as_ref()
-            .is_none_or(|patterns| runs_one_of(&patterns.0, subject, images))
+    /// Whether this exempts what a control finds of `subject`: with images, only what runs an image
+    /// that matches, and nothing of a control that judges the pod as a whole; without, the whole
+    /// workload.
+    pub(crate) fn covers(
+        &self,
+        control: Control,
+        subject: Subject<'_>,
+        images: &Images<'_>,
+    ) -> bool {
+        self.images.as_ref().is_none_or(|patterns| {
+            !control.is_pod_wide() && runs_one_of(&patterns.0, subject, images)
+        })
     }
 
     /// Whether this is by image, and exempts every container there is, so that somebody may think it

@@ -3,8 +3,8 @@
 //!
 //! Only what means the same is translated; everything else is refused with
 //! its key and the reason, so that nobody loses a rule unnoticed. What the
-//! other policy does not judge is switched off, and like the other policy the
-//! result judges an UPDATE as it judges a CREATE.
+//! other policy does not judge is off at the level privileged, and like the
+//! other policy the result judges an UPDATE as it judges a CREATE.
 
 mod images;
 mod pods;
@@ -24,8 +24,8 @@ pub struct Source {
 enum Translate {
     /// From the settings of the other policy.
     Settings(fn(&Value) -> Translation),
-    /// A level has no settings, and lets be what is there already.
-    Level(fn() -> Sections),
+    /// A level has no settings, and lets be what is there already. By the name that it has here, too.
+    Level(&'static str),
 }
 
 /// Sections of this policy's settings, the judging ones.
@@ -43,8 +43,8 @@ impl Source {
         Self::policy("host-namespaces-psp", pods::host_namespaces),
         Self::policy("image-cve", images::vulnerabilities),
         Self::policy("pod-privileged", pods::privileged),
-        Self::level("psa-baseline", pods::baseline),
-        Self::level("psa-restricted", pods::restricted),
+        Self::level("psa-baseline", "baseline"),
+        Self::level("psa-restricted", "restricted"),
         Self::policy(
             "readonly-root-filesystem-psp",
             pods::read_only_root_filesystem,
@@ -70,11 +70,12 @@ impl Source {
     /// Every reason why the settings cannot be said, each with its key.
     pub fn migrate(&self, settings: Option<&Value>) -> Result<String, Vec<String>> {
         let failed = |error: String| vec![error];
-        let (sections, on_update) = match self.translate {
+        let (level, sections, on_update) = match self.translate {
             Translate::Settings(translate) => {
                 let nothing = Value::Object(Map::new());
                 let sections = translate(settings.unwrap_or(&nothing))?;
                 (
+                    "privileged",
                     sections,
                     Some(("legacy", json!({"onUpdate": "allViolations"}))),
                 )
@@ -85,15 +86,22 @@ impl Source {
                     self.name
                 )));
             }
-            Translate::Level(sections) => (sections(), None),
+            Translate::Level(level) => (level, Vec::new(), None),
         };
-        let is_judged = |control: &str| sections.iter().any(|(judged, _)| *judged == control);
-        let others = Setting::all()
-            .into_iter()
-            .filter(|setting| setting.is_on_by_default() && !is_judged(setting.name))
-            .map(|control| (control.name, json!({"mode": "disabled"})));
+        let all = Setting::all();
+        let sections = sections.into_iter().map(|(name, mut section)| {
+            let is_levelled = all
+                .iter()
+                .any(|setting| setting.name == name && setting.is_levelled());
+            if let (true, Value::Object(keys)) = (is_levelled, &mut section) {
+                // The level privileged has none of them.
+                keys.entry("mode").or_insert(json!("enforce"));
+            }
+            (name, section)
+        });
+        let level = [("level", json!(level))].into_iter();
         let mut migrated = yaml_serde::Mapping::new();
-        for (key, value) in sections.iter().cloned().chain(others).chain(on_update) {
+        for (key, value) in level.chain(sections).chain(on_update) {
             let value = yaml_serde::to_value(value).map_err(|error| failed(error.to_string()))?;
             migrated.insert(key.into(), value);
         }
@@ -108,10 +116,10 @@ impl Source {
         }
     }
 
-    const fn level(name: &'static str, sections: fn() -> Sections) -> Self {
+    const fn level(name: &'static str, level: &'static str) -> Self {
         Self {
             name,
-            translate: Translate::Level(sections),
+            translate: Translate::Level(level),
         }
     }
 }

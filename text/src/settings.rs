@@ -1,7 +1,9 @@
 //! The policy's settings, as their schema tells of them: what a migration switches off, and what the
 //! documents show.
 
-use container_security::{Key, settings_keys, settings_schema, validate_settings};
+use container_security::{
+    Key, settings_defaults, settings_keys, settings_schema, validate_settings,
+};
 use serde_json::{Value, json};
 
 use crate::verdict::SettingsVerdict;
@@ -11,8 +13,10 @@ use crate::verdict::SettingsVerdict;
 pub struct Setting {
     /// As it is written.
     pub name: &'static str,
-    /// What holds where it is left out; `None` where that is nothing.
+    /// What holds where it is left out, at the restricted level; `None` where that is nothing.
     pub default: Option<Value>,
+    /// The same at the baseline level.
+    pub baseline: Option<Value>,
     /// The keys of a section, in the order of their declaration.
     pub keys: Vec<Self>,
     schema: Value,
@@ -23,26 +27,40 @@ impl Setting {
     /// and then comes what holds for all of them.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        Self::below(settings_keys(), &settings_schema(), None)
+        let levels = ["restricted", "baseline"].map(settings_defaults);
+        Self::below(
+            settings_keys(),
+            &settings_schema(),
+            [&levels[0], &levels[1]],
+        )
     }
 
-    fn below(keys: Vec<Key>, schema: &Value, default: Option<&Value>) -> Vec<Self> {
+    fn below(keys: Vec<Key>, schema: &Value, defaults: [&Value; 2]) -> Vec<Self> {
         keys.into_iter()
             .map(|key| {
                 let own = schema.get("properties").and_then(|all| all.get(key.name));
                 let schema = own.cloned().unwrap_or_default();
-                let default = default
-                    .and_then(|default| default.get(key.name))
-                    .or_else(|| schema.get("default"))
-                    .cloned();
+                let [default, baseline] = defaults.map(|defaults| {
+                    let own = defaults.get(key.name);
+                    own.cloned().filter(|own| !own.is_null())
+                });
+                let null = Value::Null;
+                let below = [&default, &baseline].map(|own| own.as_ref().unwrap_or(&null));
                 Self {
                     name: key.name,
-                    keys: Self::below(key.keys, &schema, default.as_ref()),
+                    keys: Self::below(key.keys, &schema, below),
                     default,
+                    baseline,
                     schema,
                 }
             })
             .collect()
+    }
+
+    /// Whether a form may fill in the default: it is the same at all levels.
+    #[must_use]
+    pub fn says_default(&self) -> bool {
+        self.schema.get("default").is_some()
     }
 
     /// Whether this is the section of a control.
@@ -66,6 +84,14 @@ impl Setting {
         let answer = validate_settings(settings.as_bytes());
         let verdict = serde_json::from_slice::<SettingsVerdict>(&answer);
         !verdict.is_ok_and(|verdict| verdict.valid)
+    }
+
+    /// Whether the Pod Security Standard has it: then it depends on the level whether and how it judges.
+    #[must_use]
+    pub fn is_levelled(&self) -> bool {
+        self.is_control()
+            && !self.is_idle()
+            && self.key("mode").is_some_and(|mode| !mode.says_default())
     }
 
     /// Whether a control judges without being asked to.
@@ -112,7 +138,9 @@ impl Setting {
         self.schema.get("items").map(kind).unwrap_or_default()
     }
 
-    fn key(&self, name: &str) -> Option<&Self> {
+    /// One of its keys.
+    #[must_use]
+    pub fn key(&self, name: &str) -> Option<&Self> {
         self.keys.iter().find(|key| key.name == name)
     }
 }

@@ -175,12 +175,16 @@ fn is_for_a_person(violation: &Violation, all: &[Violation], payload: &Value) ->
     };
     match violation.control.as_str() {
         "registries" | "imagePinning" | "signatures" | "vulnerabilities" | "imageFreshness" => true,
+        // A volume has to be another one; what cannot be read, somebody has to write anew.
+        "volumes" => field != "readOnly",
+        "hostProbes" => field != "host",
         // An annotation that does not count can be removed, a field needs a value.
         "appArmor" | "seccomp" => {
             let counts = settings["annotations"] == "honor";
             allows_names_only() && (counts || !violation.path.contains("/annotations/"))
         }
         // The mount goes with the field of the pod, where that is not false already.
+        "serviceAccountToken" if violation.path.ends_with("/volumeMounts") => true,
         "serviceAccountToken" => {
             let lists = ["/initContainers/", "/containers/", "/ephemeralContainers/"];
             let spec = lists.iter().fold(violation.path.as_str(), |path, list| {
@@ -235,6 +239,14 @@ fn is_for_a_person(violation: &Violation, all: &[Violation], payload: &Value) ->
         }
         _ => false,
     }
+}
+
+/// The pointer of the pod's spec, above a container's field.
+fn spec_of(path: &str) -> Option<&str> {
+    let mut lists = ["/containers/", "/initContainers/", "/ephemeralContainers/"].into_iter();
+    lists
+        .find_map(|list| path.split_once(list))
+        .map(|(spec, _)| spec)
 }
 
 fn is_cut(annotations: &std::collections::BTreeMap<String, String>) -> bool {

@@ -3,6 +3,7 @@
 //! - [`cases`] and [`sessions`] read the verdicts that are data, in `tests/cases/`, `tests/settings/` and
 //!   `tests/sessions/`
 //! - [`requests`] makes valid workloads and requests about them
+//! - [`pods`] makes pods for a standard to be asked about, and [`oracle`] says what is made of them
 //! - [`properties`] is what holds for every input, with generators and fuzz targets
 //! - `policy_module`, `guest` and `docker_registry` are what a host is tried with, with the feature `host`
 //! - `shelf` has images and signatures, with the feature `registry`
@@ -18,6 +19,8 @@ pub mod cases;
 pub mod docker_registry;
 #[cfg(feature = "host")]
 pub mod guest;
+pub mod oracle;
+pub mod pods;
 #[cfg(feature = "host")]
 pub mod policy_module;
 pub mod properties;

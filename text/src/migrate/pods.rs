@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Sections, Translation, decode, unless_refused};
+use super::{Translation, decode, unless_refused};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -348,64 +348,4 @@ pub(super) fn root_user(settings: &Value) -> Translation {
         );
     }
     unless_refused(refusals, vec![("rootUser", section)])
-}
-
-/// The Pod Security Standard, in the areas that this policy covers.
-pub(super) fn baseline() -> Sections {
-    const ALLOWED_TO_ADD: &[&str] = &[
-        "AUDIT_WRITE",
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "MKNOD",
-        "NET_BIND_SERVICE",
-        "SETFCAP",
-        "SETGID",
-        "SETPCAP",
-        "SETUID",
-        "SYS_CHROOT",
-    ];
-    let profiles = json!(["RuntimeDefault", "Localhost/*"]);
-    vec![
-        ("appArmor", json!({"allowed": profiles})),
-        ("seccomp", json!({"required": false, "allowed": profiles})),
-        (
-            "hostNamespaces",
-            json!({"forbidden": ["ipc", "pid", "network"]}),
-        ),
-        ("hostPorts", json!({"allowed": []})),
-        ("privileged", json!({"mode": "enforce"})),
-        (
-            "capabilities",
-            json!({"requiredDrop": [], "allowedAdd": ALLOWED_TO_ADD}),
-        ),
-        (
-            "procMount",
-            json!({"allowed": ["Default"], "relaxForUserNamespaces": true}),
-        ),
-    ]
-}
-
-/// The Pod Security Standard, in the areas that this policy covers.
-pub(super) fn restricted() -> Sections {
-    let profiles = json!(["RuntimeDefault", "Localhost/*"]);
-    vec![
-        ("appArmor", json!({"allowed": profiles})),
-        ("seccomp", json!({"required": true, "allowed": profiles})),
-        (
-            "hostNamespaces",
-            json!({"forbidden": ["ipc", "pid", "network"]}),
-        ),
-        ("hostPorts", json!({"allowed": []})),
-        ("privileged", json!({"mode": "enforce"})),
-        ("privilegeEscalation", json!({"mode": "enforce"})),
-        ("rootUser", json!({"require": "runAsNonRoot"})),
-        (
-            "capabilities",
-            json!({"requiredDrop": ["ALL"], "allowedAdd": ["NET_BIND_SERVICE"]}),
-        ),
-        ("procMount", json!({"allowed": ["Default"]})),
-    ]
 }

@@ -98,12 +98,16 @@ impl Key<'_> {
     }
 
     /// Rancher writes the default of each question that it shows into the settings. There a mode of
-    /// what can find nothing would be an error, and a list looks empty while its default is in force.
+    /// what can find nothing would be an error, a list looks empty while its default is in force, and
+    /// what is the default of one level would be saved with another.
     fn default(&self) -> Option<String> {
         let default = self.setting.default.as_ref()?;
         let is_list_with_entries = default.as_array().is_some_and(|list| !list.is_empty());
         let is_idle_mode = self.is_mode() && self.of.is_idle();
-        (!self.is_heading() && !is_list_with_entries && !is_idle_mode).then(|| yaml(default))
+        // Without a list, nothing can be added to a sequence; an empty one is not saved.
+        let is_levelled = self.of.is_levelled() && self.kind() != "sequence[";
+        let is_said = !is_levelled && !is_list_with_entries && !is_idle_mode;
+        (!self.is_heading() && is_said).then(|| yaml(default))
     }
 
     /// What a person would ask: to be worked over.
@@ -150,7 +154,11 @@ impl Key<'_> {
             let list = default.as_array().into_iter().flatten();
             let mut entries: Vec<&str> = list.filter_map(|entry| entry.as_str()).collect();
             entries.extend(default.as_str());
-            sentences.push(format!("Left empty: {}.", entries.join(", ")));
+            if self.is_mode() && self.of.is_levelled() {
+                sentences.push("Left empty: as the level has it.".to_owned());
+            } else if !entries.is_empty() {
+                sentences.push(format!("Left empty: {}.", entries.join(", ")));
+            }
         }
         sentences.join(" ")
     }
@@ -360,8 +368,8 @@ questions:
   group: Host ports
   label: Mode
   description: >-
-    enforce: reject the workload. warn: accept it with a warning. disabled: do not look.
-  default: enforce
+    enforce: reject the workload. warn: accept it with a warning. disabled: do not look. Left empty:
+    as the level has it.
   options: [enforce, warn, disabled]
 - variable: hostPorts.allowed
   type: sequence[

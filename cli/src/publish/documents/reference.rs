@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::parts::{begin, marked, replace, wrap, yaml};
 use container_security_text::settings::Setting;
 
@@ -149,12 +151,31 @@ fn section(control: &Setting) -> String {
     if let Some(about_mode) = about_mode {
         let _ = write!(section, "\n{about_mode}\n");
     }
+    if let Some(at_baseline) = control.key("mode").and_then(|mode| mode.baseline.as_ref())
+        && control.is_levelled()
+        && at_baseline != control.mode()
+    {
+        section.push_str("\nThe levels baseline and privileged do not have it.\n");
+    } else if control.is_levelled() {
+        section.push_str("\nThe level privileged does not have it.\n");
+    }
     if !keys.is_empty() {
         section.push_str("\n| Key | Default | |\n|---|---|---|\n");
     }
     for key in keys {
         let default = key.default.as_ref();
-        let default = default.map_or("not set".to_owned(), |value| format!("`{}`", yaml(value)));
+        let written = |value: Option<&Value>| {
+            value.map_or("not set".to_owned(), |value| format!("`{}`", yaml(value)))
+        };
+        let is_judged = control.key("mode").and_then(|mode| mode.baseline.as_ref());
+        let is_judged = is_judged.is_none_or(|mode| mode != "disabled");
+        let mut default = written(default);
+        if is_judged && key.baseline != key.default {
+            default = format!(
+                "{default}, at level baseline {}",
+                written(key.baseline.as_ref())
+            );
+        }
         let text: Vec<&str> = key.paragraphs().flat_map(str::split_whitespace).collect();
         let text = linked(&text.join(" ")).replace('|', r"\|");
         let _ = writeln!(section, "| `{}` | {default} | {text} |", key.name);

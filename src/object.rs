@@ -1,0 +1,489 @@
+//! Objects of the payload, decoded down to the fields that are read. Whatever else they have is
+//! skipped, not built.
+//!
+//! serde makes a decoder for each type anew, and most of each is how JSON is read: that would be a tenth
+//! of the module. Here JSON is read by one decoder, and a type says only where the value of a key goes.
+
+use std::fmt::{self, Formatter};
+use std::ops::{Deref, DerefMut};
+use std::vec;
+
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::de::SliceRead;
+use serde_json::value::RawValue;
+
+use crate::json::Text;
+
+/// Something with fields.
+pub(crate) trait Object<'de> {
+    /// Where the value of a key goes.
+    fn slot(&mut self, key: &str) -> Slot<'_, 'de>;
+
+    /// What this is, in an error about a value that is something else.
+    fn noun(&self) -> &'static str {
+        "an object"
+    }
+}
+
+/// Something with fields, or nothing.
+pub(crate) trait Optional<'de> {
+    /// Makes it something.
+    fn something(&mut self) -> &mut dyn Object<'de>;
+}
+
+/// Something with elements.
+pub(crate) trait List<'de> {
+    /// Where the next element goes.
+    fn next(&mut self) -> Slot<'_, 'de>;
+}
+
+/// Where a value goes. `null` is a value where that is optional, and an empty list.
+pub(crate) enum Slot<'s, 'de> {
+    /// Nobody reads it.
+    Nowhere,
+    Text(&'s mut Text<'de>),
+    OptionalText(&'s mut Option<Text<'de>>),
+    OptionalFlag(&'s mut Option<bool>),
+    OptionalNumber(&'s mut Option<i32>),
+    OptionalLongNumber(&'s mut Option<i64>),
+    Object(&'s mut dyn Object<'de>),
+    OptionalObject(&'s mut dyn Optional<'de>),
+    List(&'s mut dyn List<'de>),
+    /// Whatever it is, its text is kept.
+    Later(&'s mut Later<'de>),
+    /// Its key goes here, unless it is `null`.
+    Keys(&'s mut Vec<Text<'de>>),
+    /// It is a text, and its key goes to the first of these.
+    Entry(&'s mut Text<'de>, &'s mut Text<'de>),
+}
+
+/// A type that can be the value of a key.
+pub(crate) trait Field<'de> {
+    fn slot(&mut self) -> Slot<'_, 'de>;
+}
+
+/// Declares a JSON object by the keys that are read; all others are skipped.
+macro_rules! object {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident<$lifetime:lifetime> { $($fields:tt)* }
+    ) => {
+        $crate::object::object!(@ $(#[$meta])* $vis [$name<$lifetime>] [$name<'de>] { $($fields)* });
+    };
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident { $($fields:tt)* }
+    ) => {
+        $crate::object::object!(@ $(#[$meta])* $vis [$name] [$name] { $($fields)* });
+    };
+    (
+        @ $(#[$meta:meta])*
+        $vis:vis [$name:ident $(<$lifetime:lifetime>)?] [$decoded:ty] {
+            $( $(#[$field_meta:meta])* $key:literal $field_vis:vis $field:ident : $type:ty ),* $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Default)]
+        $vis struct $name $(<$lifetime>)? {
+            $( $(#[$field_meta])* $field_vis $field: $type, )*
+        }
+
+        impl<'de> $crate::object::Object<'de> for $decoded {
+            fn slot(&mut self, key: &str) -> $crate::object::Slot<'_, 'de> {
+                match key {
+                    $( $key => $crate::object::Field::slot(&mut self.$field), )*
+                    _ => $crate::object::Slot::Nowhere,
+                }
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $decoded {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let mut object = Self::default();
+                $crate::object::decode(deserializer, &mut object)?;
+                Ok(object)
+            }
+        }
+    };
+}
+
+pub(crate) use object;
+
+/// Decodes an object, which may not be `null`.
+pub(crate) fn decode<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    object: &mut dyn Object<'de>,
+) -> Result<(), D::Error> {
+    deserializer.deserialize_map(FillObject(object))
+}
+
+/// A list in which `null` means empty, as it does to the API server.
+#[derive(Debug)]
+pub(crate) struct Sequence<T>(Vec<T>);
+
+impl<T> Default for Sequence<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Deref for Sequence<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Sequence<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+}
+
+impl<T> IntoIterator for Sequence<T> {
+    type Item = T;
+    type IntoIter = vec::IntoIter<T>;
+
+    fn into_iter(self) -> vec::IntoIter<T> {
+        self.0.into_iter()
+    }
+}
+
+impl<'de, T: Field<'de> + Default> List<'de> for Sequence<T> {
+    fn next(&mut self) -> Slot<'_, 'de> {
+        self.0.push(T::default());
+        self.0.last_mut().map_or(Slot::Nowhere, Field::slot)
+    }
+}
+
+impl<'de, T: Field<'de> + Default> Field<'de> for Sequence<T> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        // Of a key that is written twice, the last value counts.
+        self.0.clear();
+        Slot::List(self)
+    }
+}
+
+impl<'de, T: Object<'de>> Field<'de> for T {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::Object(self)
+    }
+}
+
+impl<'de, T: Object<'de> + Default> Optional<'de> for Option<T> {
+    fn something(&mut self) -> &mut dyn Object<'de> {
+        self.insert(T::default())
+    }
+}
+
+impl<'de, T: Object<'de> + Default> Field<'de> for Option<T> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        *self = None;
+        Slot::OptionalObject(self)
+    }
+}
+
+impl<'de, T: Object<'de>> Object<'de> for Box<T> {
+    fn slot(&mut self, key: &str) -> Slot<'_, 'de> {
+        (**self).slot(key)
+    }
+}
+
+impl<'de> Field<'de> for Text<'de> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::Text(self)
+    }
+}
+
+impl<'de> Field<'de> for Option<Text<'de>> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::OptionalText(self)
+    }
+}
+
+impl<'de> Field<'de> for Option<bool> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::OptionalFlag(self)
+    }
+}
+
+impl<'de> Field<'de> for Option<i32> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::OptionalNumber(self)
+    }
+}
+
+impl<'de> Field<'de> for Option<i64> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::OptionalLongNumber(self)
+    }
+}
+
+impl<'de> Field<'de> for Later<'de> {
+    fn slot(&mut self) -> Slot<'_, 'de> {
+        Slot::Later(self)
+    }
+}
+
+/// A value that few pods make anybody read: its text is kept, and decoded when it is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Later<'a> {
+    text: Option<&'a RawValue>,
+    /// A list that comes after this one.
+    more: Option<&'static str>,
+}
+
+impl<'a> Later<'a> {
+    /// Whether it may have this key somewhere in it. The text is searched, which costs less than
+    /// decoding it; where a key may be written in escapes, that would prove nothing.
+    pub(crate) fn may_have(&self, key: &str) -> bool {
+        let (key, text) = (key.as_bytes(), self.text.map(RawValue::get));
+        let mut rest = text.unwrap_or_default().as_bytes();
+        while let Some((byte, behind)) = rest.split_first() {
+            if *byte == b'\\' || (Some(byte) == key.first() && rest.starts_with(key)) {
+                return true;
+            }
+            rest = behind;
+        }
+        false
+    }
+
+    /// The object; `None` where it cannot be read, and an empty one where it is `null`.
+    pub(crate) fn object<T: Object<'a> + Default>(&self) -> Option<T> {
+        let mut object = Some(T::default());
+        read(self.text.map(RawValue::get), |json| {
+            json.deserialize_option(FillOptional(&mut object))
+        })?;
+        object
+    }
+
+    /// The same of a list.
+    pub(crate) fn list<T: Field<'a> + Default>(&self) -> Option<Sequence<T>> {
+        let mut list = Sequence::default();
+        for text in [self.text.map(RawValue::get), self.more] {
+            read(text, |json| json.deserialize_option(FillList(&mut list)))?;
+        }
+        Some(list)
+    }
+
+    /// Adds what is in another list.
+    pub(crate) fn extend(&mut self, more: &'static str) {
+        self.more = Some(more);
+    }
+}
+
+fn read<'a>(
+    text: Option<&'a str>,
+    read: impl FnOnce(&mut serde_json::Deserializer<SliceRead<'a>>) -> serde_json::Result<()>,
+) -> Option<()> {
+    let Some(text) = text else {
+        return Some(());
+    };
+    read(&mut serde_json::Deserializer::from_slice(text.as_bytes())).ok()
+}
+
+struct FillObject<'o, 'de>(&'o mut dyn Object<'de>);
+
+impl<'de> DeserializeSeed<'de> for FillObject<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FillObject<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.noun())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            match self.0.slot(key.as_str()) {
+                Slot::Nowhere => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Slot::Text(text) => *text = map.next_value()?,
+                Slot::OptionalText(text) => *text = map.next_value()?,
+                Slot::OptionalFlag(flag) => *flag = map.next_value()?,
+                Slot::OptionalNumber(number) => *number = map.next_value()?,
+                Slot::OptionalLongNumber(number) => *number = map.next_value()?,
+                Slot::Object(object) => map.next_value_seed(FillObject(object))?,
+                Slot::OptionalObject(object) => map.next_value_seed(FillOptional(object))?,
+                Slot::List(list) => map.next_value_seed(FillList(list))?,
+                Slot::Later(later) => later.text = map.next_value()?,
+                Slot::Keys(keys) => {
+                    if map.next_value::<Option<IgnoredAny>>()?.is_some() {
+                        keys.push(key);
+                    }
+                }
+                Slot::Entry(own, text) => (*own, *text) = (key, map.next_value()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+struct FillOptional<'o, 'de>(&'o mut dyn Optional<'de>);
+
+impl<'de> DeserializeSeed<'de> for FillOptional<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FillOptional<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        decode(deserializer, self.0.something())
+    }
+}
+
+struct FillList<'l, 'de>(&'l mut dyn List<'de>);
+
+impl<'de> DeserializeSeed<'de> for FillList<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FillList<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(FillElement(self.0))?.is_some() {}
+        Ok(())
+    }
+}
+
+/// Fills the next element of a list.
+struct FillElement<'l, 'de>(&'l mut dyn List<'de>);
+
+impl<'de> DeserializeSeed<'de> for FillElement<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        match self.0.next() {
+            Slot::Object(object) => decode(deserializer, object),
+            Slot::Text(text) => {
+                *text = Text::deserialize(deserializer)?;
+                Ok(())
+            }
+            // There are lists of objects and of texts.
+            _ => IgnoredAny::deserialize(deserializer).map(|_| ()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    object! {
+        struct Outer<'a> {
+            "inner" inner: Option<Inner<'a>>,
+            "later" later: Later<'a>,
+            "list" list: Sequence<Inner<'a>>,
+            "texts" texts: Sequence<Text<'a>>,
+        }
+    }
+
+    object! {
+        struct Inner<'a> {
+            "flag" flag: Option<bool>,
+            "long" long: Option<i64>,
+            "number" number: Option<i32>,
+            "text" text: Text<'a>,
+        }
+    }
+
+    #[test]
+    fn what_is_read_goes_where_it_belongs_and_the_rest_nowhere() {
+        let json = r#"{"a":[{"text":"x"}],"inner":{"flag":true,"long":9007199254740993,"number":-1,
+            "text":"b\"c","d":{"text":"y"}},"list":[{},{"text":"e"}],"texts":["f"]}"#;
+        let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+        let inner = outer.inner.unwrap();
+        assert_eq!(inner.flag, Some(true));
+        assert_eq!(inner.long, Some(9_007_199_254_740_993));
+        assert_eq!(inner.number, Some(-1));
+        assert_eq!(inner.text.as_str(), "b\"c");
+        let texts = outer.list.iter().map(|inner| inner.text.as_str());
+        assert_eq!(texts.collect::<Vec<_>>(), ["", "e"]);
+        assert_eq!(outer.texts.len(), 1);
+    }
+
+    #[test]
+    fn null_is_nothing_where_something_is_optional_and_an_empty_list() {
+        let json = r#"{"inner":null,"list":null,"texts":null,"later":null}"#;
+        let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+        assert!(outer.inner.is_none() && outer.list.is_empty() && outer.texts.is_empty());
+        assert_eq!(outer.later.list::<Text<'_>>().unwrap().len(), 0);
+        for json in [
+            "null",
+            r#"{"list":[null]}"#,
+            r#"{"texts":[null]}"#,
+            r#"{"inner":{"text":null}}"#,
+            r#"{"inner":[]}"#,
+            r#"{"list":{}}"#,
+        ] {
+            assert!(serde_json::from_str::<Outer<'_>>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn of_a_key_that_is_written_twice_the_last_value_counts() {
+        let json = r#"{"list":[{},{}],"inner":{"text":"a"},"texts":["b"],"inner":null,"list":[{}],
+            "texts":["c"]}"#;
+        let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+        assert!(outer.inner.is_none());
+        assert_eq!(outer.list.len(), 1);
+        assert_eq!(outer.texts[0].as_str(), "c");
+    }
+
+    #[test]
+    fn what_is_kept_for_later_is_searched_for_a_key_that_no_escape_can_hide() {
+        for (json, may_have) in [
+            (r#"{"later":{"a":1}}"#, false),
+            (r#"{"later":{"hos":{"ost":"hhos"}}}"#, false),
+            (r#"{"later":{"a":{"host":"x"}}}"#, true),
+            (r#"{"later":{"a":{"\u0068ost":"x"}}}"#, true),
+            (r#"{"other":{"host":"x"}}"#, false),
+        ] {
+            let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+            assert_eq!(outer.later.may_have("host"), may_have, "{json}");
+        }
+        let outer: Outer<'_> = serde_json::from_str(r#"{"later":{"text":1}}"#).unwrap();
+        assert!(outer.later.object::<Inner<'_>>().is_none());
+        assert!(outer.later.list::<Text<'_>>().is_none());
+    }
+}

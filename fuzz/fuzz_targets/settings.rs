@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| container_security_test_kit::properties::targets::settings(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    container_security_test_kit::properties::targets::settings(bytes)
+});

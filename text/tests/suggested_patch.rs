@@ -241,14 +241,6 @@ fn is_for_a_person(violation: &Violation, all: &[Violation], payload: &Value) ->
     }
 }
 
-/// The pointer of the pod's spec, above a container's field.
-fn spec_of(path: &str) -> Option<&str> {
-    let mut lists = ["/containers/", "/initContainers/", "/ephemeralContainers/"].into_iter();
-    lists
-        .find_map(|list| path.split_once(list))
-        .map(|(spec, _)| spec)
-}
-
 fn is_cut(annotations: &std::collections::BTreeMap<String, String>) -> bool {
     annotations.contains_key("violations-left-out")
 }

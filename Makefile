@@ -100,7 +100,7 @@ ORACLE := $(abspath $(TARGET_DIR))/oracle
 oracle: policy.wasm ## Compare with Pod Security Admission on 1,000,000 pods (PODS=...); needs Go
 	cd tests/oracle && go build -o '$(ORACLE)' .
 	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-	  $(CARGO) build --release $(WITHOUT_REGISTRIES) --example oracle
+	  $(CARGO) build --release --locked --package container-security-host --example oracle
 	$(TARGET_DIR)/release/examples/oracle '$(ORACLE)' policy.wasm $${PODS:-1000000} $${SEED:-1}
 	$(CARGO) test $(NATIVE) --test oracle
 

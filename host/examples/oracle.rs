@@ -1,5 +1,6 @@
 //! `make oracle`: compares the policy with Pod Security Admission on pods that nobody has thought of, at
-//! every level and in every version, and records the first of them for `tests/oracle.rs`, if it begins with 1.
+//! every level and in every version, and records the first of them for `tests/oracle.rs` where they begin
+//! with number 1.
 //!
 //! Takes the program of `tests/oracle/`, the module, the number of pods and a number to begin with. What
 //! Pod Security Admission forbids, the policy must reject, for the same reasons; what the policy rejects

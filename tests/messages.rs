@@ -63,7 +63,9 @@ fn messages() -> Vec<Message> {
     let mut messages = Vec::new();
     let mut add = |name: &str, text: &str| {
         let from = match text.split_once(": ") {
-            Some((control, _)) if CONTROLS.contains(&control) => control.to_owned(),
+            Some((control, _)) if CONTROLS.iter().any(|known| known == control) => {
+                control.to_owned()
+            }
             _ => REQUEST.to_owned(),
         };
         let cause = cause(name);
@@ -186,7 +188,7 @@ fn document(messages: &[Message]) -> String {
     let mut anchors = BTreeSet::new();
     for (from, title) in CONTROLS
         .iter()
-        .map(|control| (*control, format!("`{control}`")))
+        .map(|control| (control.as_str(), format!("`{control}`")))
         .chain([
             (REQUEST, "All controls, and requests".to_owned()),
             (SETTINGS, "Settings".to_owned()),
@@ -321,25 +323,17 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-const CONTROLS: &[&str] = &[
-    "appArmor",
-    "seccomp",
-    "hostNamespaces",
-    "hostPorts",
-    "shareProcessNamespace",
-    "privileged",
-    "privilegeEscalation",
-    "rootUser",
-    "capabilities",
-    "procMount",
-    "readOnlyRootFilesystem",
-    "serviceAccountToken",
-    "registries",
-    "imagePinning",
-    "signatures",
-    "vulnerabilities",
-    "imageFreshness",
-];
+/// Every control, in the order of the one list of them.
+static CONTROLS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let list = std::fs::read_to_string(root().join("src/controls.rs")).unwrap();
+    let row = Regex::new(r#"(?m)^ +(?:pod|images|supply_chain) .* "(\w+)";$"#).unwrap();
+    let controls: Vec<String> = row
+        .captures_iter(&list)
+        .map(|row| row.get(1).unwrap().as_str().to_owned())
+        .collect();
+    assert!(!controls.is_empty(), "src/controls.rs has no row");
+    controls
+});
 
 /// What is no part of the table: words of a host that are looked for and not repeated, titles of
 /// messages, and what only bytes lead to that no host sends (they have tests of their own).

@@ -48,8 +48,9 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, _: &ServiceAccountToken, findings: &mu
         };
         is_mounted = true;
         let remedy = match automount {
-            // Then it is no mount that the API server has added.
+            // Then it is no mount that the API server has added, and no other field takes it away.
             Some(false) => Remedy::Remove,
+            _ if pod.is_template() => Remedy::Remove,
             _ => Remedy::Must(format!("not be there: set {} to false", field()).into()),
         };
         findings.report(Finding::new(

@@ -191,7 +191,9 @@ fn is_for_a_person(violation: &Violation, all: &[Violation], payload: &Value) ->
                 path.split_once(list).map_or(path, |(spec, _)| spec)
             });
             let automount = format!("{spec}/automountServiceAccountToken");
+            // In a template nobody but its author has written it.
             field != "automountServiceAccountToken"
+                && spec == "/spec"
                 && object.pointer(&automount) != Some(&json!(false))
         }
         // What Kubernetes refuses beside what stays.

@@ -45,7 +45,7 @@ fn respond(payload: &[u8], host: &dyn Host) -> Response {
     let decoded = match Payload::decode(payload).or_else(|_| Payload::decode_envelope(payload)) {
         Ok(decoded) => decoded,
         Err(error) => {
-            let fault = Fault::new(&error, payload);
+            let fault = Fault::new(error, payload);
             // The place is one in the payload, not in an object.
             return Response::undecodable("the admission request", fault.text.into());
         }

@@ -374,14 +374,14 @@ fn call(
     operation: &str,
     question: Result<Vec<u8>, serde_json::Error>,
 ) -> Result<Vec<u8>, Failure> {
-    let question = question.map_err(|error| Failure::Error(json::describe_error(&error, &[])))?;
-    host.call(namespace, operation, &question)
+    // Texts can always be written. Were it otherwise, no host would answer an empty question.
+    host.call(namespace, operation, &question.unwrap_or_default())
         .map_err(|text| failure(&text))
 }
 
 #[inline(never)]
 fn parse(answer: &[u8]) -> Result<Document<'_>, String> {
-    Document::from_slice(answer).map_err(|error| json::describe_error(&error, answer))
+    Document::from_slice(answer).map_err(|error| json::describe_error(error, answer))
 }
 
 /// The host's text up to its first line end, without what every text begins with: behind that may

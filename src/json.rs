@@ -1,21 +1,17 @@
 //! JSON as Kubernetes writes it: text borrowed from the payload, and `null` where a list is empty.
 
+pub(crate) mod reader;
+
 use std::borrow::Cow;
 use std::collections::BinaryHeap;
-use std::fmt::{self, Formatter};
 use std::iter;
 
-use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-
+use self::reader::{Error, Reader};
 use crate::text::{Step, Steps, pointer};
 
 /// Text that borrows from the payload wherever the payload has no escapes in it.
-///
-/// `Option<Cow<str>>` would not: serde borrows a `Cow` only where it stands alone in a field.
-#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Text<'a>(Cow<'a, str>);
 
 impl<'a> From<Cow<'a, str>> for Text<'a> {
     fn from(text: Cow<'a, str>) -> Self {
@@ -57,7 +53,7 @@ enum Token<'a> {
     Null,
     Bool(bool),
     Integer(i64),
-    Number(f64),
+    Number(&'a str),
     Text(Text<'a>),
     /// With the number of tokens that are in it, at any depth.
     List(usize),
@@ -70,8 +66,8 @@ pub(crate) enum Node<'n> {
     Null,
     Bool(bool),
     Integer(i64),
-    /// Any other number.
-    Number(f64),
+    /// Any other number, as it is written.
+    Number(&'n str),
     Text(&'n str),
     List(Items<'n>),
     Map(Entries<'n>),
@@ -93,8 +89,18 @@ pub(crate) struct Entries<'n>(&'n [Token<'n>]);
 
 impl<'a> Document<'a> {
     /// Reads a JSON text, which the document borrows from.
-    pub(crate) fn from_slice(json: &'a [u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(json)
+    pub(crate) fn from_slice(json: &'a [u8]) -> Result<Self, Error> {
+        let mut reader = Reader::new(json);
+        let document = Self::read(&mut reader)?;
+        reader.end()?;
+        Ok(document)
+    }
+
+    /// Reads the next value.
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, Error> {
+        let mut tokens = Vec::with_capacity(USUAL_TOKENS);
+        append(reader, &mut tokens)?;
+        Ok(Self(tokens))
     }
 
     pub(crate) fn root(&self) -> Node<'_> {
@@ -109,7 +115,7 @@ fn split_first<'n>(tokens: &'n [Token<'n>]) -> Option<(Node<'n>, &'n [Token<'n>]
         Token::Null => (Node::Null, rest),
         Token::Bool(flag) => (Node::Bool(*flag), rest),
         Token::Integer(number) => (Node::Integer(*number), rest),
-        Token::Number(number) => (Node::Number(*number), rest),
+        Token::Number(number) => (Node::Number(number), rest),
         Token::Text(text) => (Node::Text(text.as_str()), rest),
         Token::List(size) => {
             let (items, rest) = rest.split_at_checked(*size)?;
@@ -196,8 +202,9 @@ impl<'n> Node<'n> {
             (Self::Null, Node::Null) => true,
             (Self::Bool(left), Node::Bool(right)) => left == right,
             (Self::Integer(left), Node::Integer(right)) => left == right,
-            (Self::Number(left), Node::Number(right)) => left.to_bits() == right.to_bits(),
-            (Self::Text(left), Node::Text(right)) => left == right,
+            (Self::Number(left), Node::Number(right)) | (Self::Text(left), Node::Text(right)) => {
+                left == right
+            }
             (Self::List(left), Node::List(right)) => {
                 let (mut left, mut right) = (left.iter(), right.iter());
                 loop {
@@ -236,109 +243,42 @@ impl<'n> Node<'n> {
     }
 }
 
-impl<'de> Deserialize<'de> for Document<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut tokens = Vec::with_capacity(USUAL_TOKENS);
-        Append(&mut tokens).deserialize(deserializer)?;
-        Ok(Self(tokens))
-    }
-}
-
-/// Appends one value, and what is in it.
-struct Append<'t, 'a>(&'t mut Vec<Token<'a>>);
-
-impl<'de> Append<'_, 'de> {
-    /// Appends a list or a map: what `fill` appends is in it.
-    fn nested<E>(
-        self,
-        token: fn(usize) -> Token<'de>,
-        fill: impl FnOnce(&mut Vec<Token<'de>>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let Self(tokens) = self;
-        let head = tokens.len();
-        tokens.push(token(0));
-        let inside = tokens.len();
-        fill(tokens)?;
-        let size = tokens.len().saturating_sub(inside);
-        if let Some(head) = tokens.get_mut(head) {
-            *head = token(size);
+/// Appends the next value, and what is in it.
+fn append<'a>(reader: &mut Reader<'a>, tokens: &mut Vec<Token<'a>>) -> Result<(), Error> {
+    let head = tokens.len();
+    let token = match reader.peek() {
+        b'"' => {
+            tokens.push(Token::Text(reader.text()?.into()));
+            return Ok(());
         }
-        Ok(())
+        b'[' => {
+            tokens.push(Token::Null);
+            reader.list(&mut |reader| append(reader, tokens))?;
+            Token::List
+        }
+        b'{' => {
+            tokens.push(Token::Null);
+            reader.map("", &mut |reader, key| {
+                tokens.push(Token::Text(key.into()));
+                append(reader, tokens)
+            })?;
+            Token::Map
+        }
+        _ => {
+            tokens.push(match reader.scalar()? {
+                "null" => Token::Null,
+                "true" => Token::Bool(true),
+                "false" => Token::Bool(false),
+                number => number.parse().map_or(Token::Number(number), Token::Integer),
+            });
+            return Ok(());
+        }
+    };
+    let inside = tokens.len().saturating_sub(head).saturating_sub(1);
+    if let Some(head) = tokens.get_mut(head) {
+        *head = token(inside);
     }
-}
-
-impl<'de> DeserializeSeed<'de> for Append<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Append<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.0.push(Token::Null);
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<(), E> {
-        self.0.push(Token::Bool(flag));
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
-        self.0.push(Token::Integer(number));
-        Ok(())
-    }
-
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "no setting is that large a number"
-    )]
-    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
-        self.0
-            .push(i64::try_from(number).map_or(Token::Number(number as f64), Token::Integer));
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
-        self.0.push(Token::Number(number));
-        Ok(())
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
-        self.0.push(Token::Text(Text::from(Cow::Borrowed(text))));
-        Ok(())
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.0
-            .push(Token::Text(Text::from(Cow::Owned(text.to_owned()))));
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        self.nested(Token::List, |tokens| {
-            while list.next_element_seed(Append(tokens))?.is_some() {}
-            Ok(())
-        })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        self.nested(Token::Map, |tokens| {
-            while let Some(key) = map.next_key()? {
-                tokens.push(Token::Text(key));
-                map.next_value_seed(Append(tokens))?;
-            }
-            Ok(())
-        })
-    }
+    Ok(())
 }
 
 /// Settings and answers of the host seldom have more.
@@ -353,50 +293,26 @@ pub(crate) struct Fault {
     pub(crate) pointer: Option<String>,
 }
 
-/// Says what is wrong with a JSON text, and where, without repeating any of its values.
-pub(crate) fn describe_error(error: &serde_json::Error, json: &[u8]) -> String {
+/// Says what is wrong with a JSON text, and where.
+pub(crate) fn describe_error(error: Error, json: &[u8]) -> String {
     Fault::new(error, json).text
 }
 
 impl Fault {
-    /// serde's own message quotes the offending value, and a payload may hold secrets. What stands
-    /// after the last `expected` comes from the program, never from the input.
+    /// Nothing of the text's values is repeated: a payload may hold secrets.
     #[cold]
     #[inline(never)]
-    pub(crate) fn new(error: &serde_json::Error, json: &[u8]) -> Self {
-        // Hosts write one line.
-        let lines = json.split_inclusive(|byte| *byte == b'\n');
-        let before: usize = lines
-            .take(error.line().saturating_sub(1))
-            .map(<[u8]>::len)
-            .sum();
-        let end = before.saturating_add(error.column());
-        if !error.is_data() {
-            return match end {
-                0 => "it is not valid JSON".to_owned(),
-                end => format!("it is not valid JSON at byte {end}"),
-            }
-            .into();
-        }
-        let text = error.to_string();
-        let text = text
-            .rsplit_once(" at line ")
-            .map_or(text.as_str(), |(text, _)| text);
-        let missing = text.strip_prefix("missing field `");
-        if let Some(missing) = missing.and_then(|name| name.strip_suffix('`')) {
-            return [missing, " is missing"].concat().into();
-        }
-        let Some((_, expected)) = text.rsplit_once(", expected ") else {
-            return "a value of an unexpected type".to_owned().into();
+    pub(crate) fn new(error: Error, json: &[u8]) -> Self {
+        let (start, expected) = match error {
+            Error::Syntax(0) => return "it is not valid JSON".to_owned().into(),
+            Error::Syntax(end) => return format!("it is not valid JSON at byte {end}").into(),
+            Error::Missing(field) => return [field, " is missing"].concat().into(),
+            Error::Type(start, expected) => (start, expected),
         };
-        let Offending { steps, found } = Offending::find(json, end);
-        let (expected, found) = match (expected, found) {
-            ("i32" | "i64", "a number") => {
-                ("a whole number", "one with a fraction or out of range")
-            }
-            ("i32" | "i64", found) => ("a whole number", found),
-            ("a sequence", found) => ("a list", found),
-            other => other,
+        let Offending { steps, found } = Offending::find(json, start);
+        let found = match (expected, found) {
+            ("a whole number", "a number") => "one with a fraction or out of range",
+            (_, found) => found,
         };
         let problem = ["expected ", expected, ", found ", found].concat();
         if steps.is_empty() {
@@ -428,28 +344,14 @@ struct Offending<'j> {
 }
 
 impl<'j> Offending<'j> {
-    /// Looks for the value at which the reader stopped after `end` bytes: behind what it has read of
-    /// a scalar, before a list or a map, or behind the first byte of one.
-    fn find(json: &'j [u8], end: usize) -> Self {
+    /// Finds out what begins at a byte, and the way there.
+    fn find(json: &'j [u8], value: usize) -> Self {
         let mut steps: Vec<Step<'j>> = Vec::new();
         // The last text may be a key, which only the colon behind it tells.
         let mut text: &[u8] = b"";
         let mut start = 0;
-        while let Some(rest @ [byte, ..]) = json.get(start..) {
+        while let Some(rest @ [byte, ..]) = json.get(start..value) {
             let length = token_length(rest);
-            let found = match byte {
-                b'"' if is_key(rest.get(length..).unwrap_or_default()) => "",
-                b'"' => "a string",
-                b'{' => "an object",
-                b'[' => "a list",
-                b't' | b'f' => "a boolean",
-                b'n' => "null",
-                b'-' | b'0'..=b'9' => "a number",
-                _ => "",
-            };
-            if !found.is_empty() && start.saturating_add(length) >= end {
-                return Self { steps, found };
-            }
             match byte {
                 b'"' => text = rest.get(1..length.saturating_sub(1)).unwrap_or_default(),
                 b'{' => steps.push(Step::Key("")),
@@ -464,14 +366,16 @@ impl<'j> Offending<'j> {
             }
             start = start.saturating_add(length);
         }
-        let found = "nothing";
+        let found = match json.get(value) {
+            Some(b'"') => "a string",
+            Some(b'{') => "an object",
+            Some(b'[') => "a list",
+            Some(b't' | b'f') => "a boolean",
+            Some(b'n') => "null",
+            _ => "a number",
+        };
         Self { steps, found }
     }
-}
-
-/// Whether a text is a key, by what is behind it.
-fn is_key(json: &[u8]) -> bool {
-    json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
 }
 
 /// The bytes of the text, the number, the word or the sign at the beginning.
@@ -496,14 +400,15 @@ fn token_length(json: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::{Sequence, object};
+    use crate::object::{Sequence, decoded, object};
 
     #[test]
-    fn text_borrows_even_inside_an_option() {
-        let text: Option<Text<'_>> = serde_json::from_str(r#""plain""#).unwrap();
-        assert!(matches!(text, Some(Text(Cow::Borrowed("plain")))));
-        let text: Option<Text<'_>> = serde_json::from_str(r#""a\nb""#).unwrap();
-        assert_eq!(text.unwrap().as_str(), "a\nb");
+    fn text_is_borrowed_where_it_has_no_escapes() {
+        let mut plain = Reader::new(br#""plain""#);
+        let text = Text::from(plain.text().unwrap());
+        assert!(matches!(text, Text(Cow::Borrowed("plain"))));
+        let mut escaped = Reader::new(br#""a\nb""#);
+        assert_eq!(escaped.text().unwrap(), "a\nb");
     }
 
     #[test]
@@ -618,8 +523,8 @@ mod tests {
                 "it is not valid JSON at byte 21",
             ),
         ] {
-            let error = serde_json::from_str::<Outer<'_>>(json).unwrap_err();
-            assert_eq!(describe_error(&error, json.as_bytes()), expected, "{json}");
+            let error = decoded::<Outer<'_>>(json).unwrap_err();
+            assert_eq!(describe_error(error, json.as_bytes()), expected, "{json}");
         }
     }
 
@@ -631,11 +536,9 @@ mod tests {
             "\"s3cret",
             "[s3cret]",
         ] {
-            let error = serde_json::from_str::<bool>(input).unwrap_err();
-            let description = describe_error(&error, input.as_bytes());
+            let error = Reader::new(input.as_bytes()).flag().unwrap_err();
+            let description = describe_error(error, input.as_bytes());
             assert!(!description.contains("s3cret"), "{description}");
         }
-        let error = <serde_json::Error as serde::de::Error>::custom("s3cret");
-        assert_eq!(describe_error(&error, b""), "a value of an unexpected type");
     }
 }

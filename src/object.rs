@@ -1,20 +1,13 @@
 //! Objects of the payload, decoded down to the fields that are read. Whatever else they have is
 //! skipped, not built.
 //!
-//! serde makes a decoder for each type anew, and most of each is how JSON is read: that would be a tenth
-//! of the module. Here JSON is read by one decoder, and a type says only where the value of a key goes.
+//! JSON is read by one decoder, and a type says only where the value of a key goes.
 
-use std::fmt::{self, Formatter};
 use std::ops::{Deref, DerefMut};
 use std::vec;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
-use serde_json::de::SliceRead;
-use serde_json::value::RawValue;
-
 use crate::json::Text;
+use crate::json::reader::{Error, Reader};
 
 /// Something with fields.
 pub(crate) trait Object<'de> {
@@ -98,25 +91,66 @@ macro_rules! object {
                 }
             }
         }
-
-        impl<'de> ::serde::Deserialize<'de> for $decoded {
-            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let mut object = Self::default();
-                $crate::object::decode(deserializer, &mut object)?;
-                Ok(object)
-            }
-        }
     };
 }
 
 pub(crate) use object;
 
 /// Decodes an object, which may not be `null`.
-pub(crate) fn decode<'de, D: Deserializer<'de>>(
-    deserializer: D,
+pub(crate) fn decode<'de>(
+    reader: &mut Reader<'de>,
     object: &mut dyn Object<'de>,
-) -> Result<(), D::Error> {
-    deserializer.deserialize_map(FillObject(object))
+) -> Result<(), Error> {
+    reader.map(object.noun(), &mut |reader, key| match object.slot(&key) {
+        Slot::Keys(keys) => {
+            if !reader.null()? {
+                reader.skip()?;
+                keys.push(key.into());
+            }
+            Ok(())
+        }
+        Slot::Entry(own, text) => {
+            *own = key.into();
+            fill(reader, Slot::Text(text))
+        }
+        slot => fill(reader, slot),
+    })
+}
+
+/// Decodes the value that goes to a slot.
+fn fill<'de>(reader: &mut Reader<'de>, slot: Slot<'_, 'de>) -> Result<(), Error> {
+    match slot {
+        Slot::Text(text) => *text = reader.text()?.into(),
+        Slot::OptionalText(text) => *text = optional(reader, Reader::text)?.map(Text::from),
+        Slot::OptionalFlag(flag) => *flag = optional(reader, Reader::flag)?,
+        Slot::OptionalNumber(number) => *number = optional(reader, Reader::integer)?,
+        Slot::OptionalLongNumber(number) => *number = optional(reader, Reader::integer)?,
+        Slot::Object(object) => decode(reader, object)?,
+        Slot::OptionalObject(object) => {
+            if !reader.null()? {
+                decode(reader, object.something())?;
+            }
+        }
+        Slot::List(list) => {
+            if !reader.null()? {
+                reader.list(&mut |reader| fill(reader, list.next()))?;
+            }
+        }
+        Slot::Later(later) => later.text = optional(reader, Reader::raw)?,
+        Slot::Nowhere | Slot::Keys(_) | Slot::Entry(..) => reader.skip()?,
+    }
+    Ok(())
+}
+
+/// Reads a value unless it is `null`.
+pub(crate) fn optional<'de, T>(
+    reader: &mut Reader<'de>,
+    read: impl FnOnce(&mut Reader<'de>) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    if reader.null()? {
+        return Ok(None);
+    }
+    read(reader).map(Some)
 }
 
 /// A list in which `null` means empty, as it does to the API server.
@@ -231,7 +265,7 @@ impl<'de> Field<'de> for Later<'de> {
 /// A value that few pods make anybody read: its text is kept, and decoded when it is asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Later<'a> {
-    text: Option<&'a RawValue>,
+    text: Option<&'a str>,
     /// A list that comes after this one.
     more: Option<&'static str>,
 }
@@ -240,8 +274,8 @@ impl<'a> Later<'a> {
     /// Whether it may have this key somewhere in it. The text is searched, which costs less than
     /// decoding it; where a key may be written in escapes, that would prove nothing.
     pub(crate) fn may_have(&self, key: &str) -> bool {
-        let (key, text) = (key.as_bytes(), self.text.map(RawValue::get));
-        let mut rest = text.unwrap_or_default().as_bytes();
+        let key = key.as_bytes();
+        let mut rest = self.text.unwrap_or_default().as_bytes();
         while let Some((byte, behind)) = rest.split_first() {
             if *byte == b'\\' || (Some(byte) == key.first() && rest.starts_with(key)) {
                 return true;
@@ -253,18 +287,18 @@ impl<'a> Later<'a> {
 
     /// The object; `None` where it cannot be read, and an empty one where it is `null`.
     pub(crate) fn object<T: Object<'a> + Default>(&self) -> Option<T> {
-        let mut object = Some(T::default());
-        read(self.text.map(RawValue::get), |json| {
-            json.deserialize_option(FillOptional(&mut object))
-        })?;
-        object
+        let mut object = T::default();
+        if let Some(text) = self.text {
+            decode(&mut Reader::new(text.as_bytes()), &mut object).ok()?;
+        }
+        Some(object)
     }
 
     /// The same of a list.
     pub(crate) fn list<T: Field<'a> + Default>(&self) -> Option<Sequence<T>> {
         let mut list = Sequence::default();
-        for text in [self.text.map(RawValue::get), self.more] {
-            read(text, |json| json.deserialize_option(FillList(&mut list)))?;
+        for text in [self.text, self.more].into_iter().flatten() {
+            fill(&mut Reader::new(text.as_bytes()), Slot::List(&mut list)).ok()?;
         }
         Some(list)
     }
@@ -275,134 +309,14 @@ impl<'a> Later<'a> {
     }
 }
 
-fn read<'a>(
-    text: Option<&'a str>,
-    read: impl FnOnce(&mut serde_json::Deserializer<SliceRead<'a>>) -> serde_json::Result<()>,
-) -> Option<()> {
-    let Some(text) = text else {
-        return Some(());
-    };
-    read(&mut serde_json::Deserializer::from_slice(text.as_bytes())).ok()
-}
-
-struct FillObject<'o, 'de>(&'o mut dyn Object<'de>);
-
-impl<'de> DeserializeSeed<'de> for FillObject<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for FillObject<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.noun())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Text<'de>>()? {
-            match self.0.slot(key.as_str()) {
-                Slot::Nowhere => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-                Slot::Text(text) => *text = map.next_value()?,
-                Slot::OptionalText(text) => *text = map.next_value()?,
-                Slot::OptionalFlag(flag) => *flag = map.next_value()?,
-                Slot::OptionalNumber(number) => *number = map.next_value()?,
-                Slot::OptionalLongNumber(number) => *number = map.next_value()?,
-                Slot::Object(object) => map.next_value_seed(FillObject(object))?,
-                Slot::OptionalObject(object) => map.next_value_seed(FillOptional(object))?,
-                Slot::List(list) => map.next_value_seed(FillList(list))?,
-                Slot::Later(later) => later.text = map.next_value()?,
-                Slot::Keys(keys) => {
-                    if map.next_value::<Option<IgnoredAny>>()?.is_some() {
-                        keys.push(key);
-                    }
-                }
-                Slot::Entry(own, text) => (*own, *text) = (key, map.next_value()?),
-            }
-        }
-        Ok(())
-    }
-}
-
-struct FillOptional<'o, 'de>(&'o mut dyn Optional<'de>);
-
-impl<'de> DeserializeSeed<'de> for FillOptional<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_option(self)
-    }
-}
-
-impl<'de> Visitor<'de> for FillOptional<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_none<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        decode(deserializer, self.0.something())
-    }
-}
-
-struct FillList<'l, 'de>(&'l mut dyn List<'de>);
-
-impl<'de> DeserializeSeed<'de> for FillList<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_option(self)
-    }
-}
-
-impl<'de> Visitor<'de> for FillList<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_none<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(FillElement(self.0))?.is_some() {}
-        Ok(())
-    }
-}
-
-/// Fills the next element of a list.
-struct FillElement<'l, 'de>(&'l mut dyn List<'de>);
-
-impl<'de> DeserializeSeed<'de> for FillElement<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        match self.0.next() {
-            Slot::Object(object) => decode(deserializer, object),
-            Slot::Text(text) => {
-                *text = Text::deserialize(deserializer)?;
-                Ok(())
-            }
-            // There are lists of objects and of texts.
-            _ => IgnoredAny::deserialize(deserializer).map(|_| ()),
-        }
-    }
+/// An object of its whole text.
+#[cfg(test)]
+pub(crate) fn decoded<'a, T: Object<'a> + Default>(json: &'a str) -> Result<T, Error> {
+    let mut reader = Reader::new(json.as_bytes());
+    let mut object = T::default();
+    decode(&mut reader, &mut object)?;
+    reader.end()?;
+    Ok(object)
 }
 
 #[cfg(test)]
@@ -431,7 +345,7 @@ mod tests {
     fn what_is_read_goes_where_it_belongs_and_the_rest_nowhere() {
         let json = r#"{"a":[{"text":"x"}],"inner":{"flag":true,"long":9007199254740993,"number":-1,
             "text":"b\"c","d":{"text":"y"}},"list":[{},{"text":"e"}],"texts":["f"]}"#;
-        let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+        let outer: Outer<'_> = decoded(json).unwrap();
         let inner = outer.inner.unwrap();
         assert_eq!(inner.flag, Some(true));
         assert_eq!(inner.long, Some(9_007_199_254_740_993));
@@ -445,7 +359,7 @@ mod tests {
     #[test]
     fn null_is_nothing_where_something_is_optional_and_an_empty_list() {
         let json = r#"{"inner":null,"list":null,"texts":null,"later":null}"#;
-        let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+        let outer: Outer<'_> = decoded(json).unwrap();
         assert!(outer.inner.is_none() && outer.list.is_empty() && outer.texts.is_empty());
         assert_eq!(outer.later.list::<Text<'_>>().unwrap().len(), 0);
         for json in [
@@ -456,7 +370,7 @@ mod tests {
             r#"{"inner":[]}"#,
             r#"{"list":{}}"#,
         ] {
-            assert!(serde_json::from_str::<Outer<'_>>(json).is_err(), "{json}");
+            assert!(decoded::<Outer<'_>>(json).is_err(), "{json}");
         }
     }
 
@@ -464,7 +378,7 @@ mod tests {
     fn of_a_key_that_is_written_twice_the_last_value_counts() {
         let json = r#"{"list":[{},{}],"inner":{"text":"a"},"texts":["b"],"inner":null,"list":[{}],
             "texts":["c"]}"#;
-        let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+        let outer: Outer<'_> = decoded(json).unwrap();
         assert!(outer.inner.is_none());
         assert_eq!(outer.list.len(), 1);
         assert_eq!(outer.texts[0].as_str(), "c");
@@ -479,10 +393,10 @@ mod tests {
             (r#"{"later":{"a":{"\u0068ost":"x"}}}"#, true),
             (r#"{"other":{"host":"x"}}"#, false),
         ] {
-            let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+            let outer: Outer<'_> = decoded(json).unwrap();
             assert_eq!(outer.later.may_have("host"), may_have, "{json}");
         }
-        let outer: Outer<'_> = serde_json::from_str(r#"{"later":{"text":1}}"#).unwrap();
+        let outer: Outer<'_> = decoded(r#"{"later":{"text":1}}"#).unwrap();
         assert!(outer.later.object::<Inner<'_>>().is_none());
         assert!(outer.later.list::<Text<'_>>().is_none());
     }

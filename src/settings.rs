@@ -189,7 +189,7 @@ impl Settings {
     /// Every problem that there is, each with its path.
     pub(crate) fn from_json(json: &[u8]) -> Result<Self, Vec<String>> {
         let document = Document::from_slice(json)
-            .map_err(|error| vec![format!("settings: {}", json::describe_error(&error, json))])?;
+            .map_err(|error| vec![format!("settings: {}", json::describe_error(error, json))])?;
         Self::from_node(document.root())
     }
 

@@ -17,6 +17,7 @@ use regex::Regex;
 const POLICY: &[&[&str]] = &[
     // 1: what would be the same in another policy.
     &["text"],
+    &["json/reader"],
     &["json"],
     &["object", "schema"],
     &["decode"],

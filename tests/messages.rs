@@ -344,7 +344,7 @@ const OF_OTHERS: &[&str] = &[
     "no signatures found",
     "of container security",
     "the settings of container-security have",
-    "a value of an unexpected type",
+    "a request and settings",
     "could not be asked: the answer cannot be read",
     "is written twice",
     "it is not valid JSON",

@@ -7,14 +7,10 @@
 //! Source: `AdmissionRequest` of `k8s.io/api/admission/v1`.
 
 use std::fmt::{self, Display, Formatter};
-use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, de};
-use serde_json::value::RawValue;
-
+use crate::json::reader::{Error, Reader};
 use crate::json::{self, Document, Fault, Node, Text};
-use crate::object::object;
+use crate::object::{self, object, optional};
 use crate::pod::kind::{Kind, Workload};
 use crate::pod::spec::Pod;
 use crate::review::owner::{Maker, OwnerReference};
@@ -37,7 +33,7 @@ pub(super) struct Request<'a> {
     pub(super) operation: Operation,
     sub_resource: Option<Text<'a>>,
     pub(super) object: Object<'a>,
-    pub(super) old_object: Option<&'a RawValue>,
+    pub(super) old_object: Option<&'a str>,
 }
 
 object! {
@@ -85,15 +81,14 @@ pub(super) enum Operation {
     Connect,
 }
 
-impl<'de> Deserialize<'de> for Operation {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = Option::<Text<'de>>::deserialize(deserializer)?;
-        Ok(match word.as_ref().map(Text::as_str) {
+impl Operation {
+    fn of_word(word: Option<&str>) -> Self {
+        match word {
             Some("UPDATE") => Self::Update,
             Some("DELETE") => Self::Delete,
             Some("CONNECT") => Self::Connect,
             _ => Self::Create,
-        })
+        }
     }
 }
 
@@ -104,7 +99,7 @@ pub(super) enum Object<'a> {
     Absent,
     // Boxed because the other two are pointers.
     Workload(Box<Workload<'a>>),
-    Raw(&'a RawValue),
+    Raw(&'a str),
 }
 
 impl<'a> Object<'a> {
@@ -116,8 +111,9 @@ impl<'a> Object<'a> {
             Self::Absent => Err("the request has no object".to_owned().into()),
             Self::Workload(workload) => Ok(*workload),
             Self::Raw(raw) => {
-                let json = raw.get().as_bytes();
-                kind.read(json).map_err(|error| Fault::new(&error, json))
+                let json = raw.as_bytes();
+                let workload = kind.read(&mut Reader::new(json));
+                workload.map_err(|error| Fault::new(error, json))
             }
         }
     }
@@ -125,22 +121,85 @@ impl<'a> Object<'a> {
 
 impl<'a> Payload<'a> {
     /// Decodes everything, the object included, in one pass.
-    pub(super) fn decode(payload: &'a [u8]) -> Result<Self, serde_json::Error> {
+    pub(super) fn decode(payload: &'a [u8]) -> Result<Self, Error> {
         decode(payload, Objects::Decode)
     }
 
     /// Decodes everything but the object and the settings, so that neither is taken for the fault
     /// of the other.
-    pub(super) fn decode_envelope(payload: &'a [u8]) -> Result<Self, serde_json::Error> {
+    pub(super) fn decode_envelope(payload: &'a [u8]) -> Result<Self, Error> {
         decode(payload, Objects::Keep)
     }
 }
 
-fn decode(payload: &[u8], objects: Objects) -> Result<Payload<'_>, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(payload);
-    let payload = Seed::<Payload<'_>>::new(objects).deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(payload)
+/// What to do with the object, and with the settings, on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Objects {
+    Decode,
+    Keep,
+}
+
+fn decode(json: &[u8], objects: Objects) -> Result<Payload<'_>, Error> {
+    let (mut request, mut settings) = (None, None);
+    let mut reader = Reader::new(json);
+    reader.map("a request and settings", &mut |reader, key| {
+        match &*key {
+            "request" => request = Some(decode_request(reader, objects)?),
+            "settings" => {
+                settings = Some(match objects {
+                    Objects::Decode => Ok(Document::read(reader)?),
+                    Objects::Keep => {
+                        let json = reader.raw()?.as_bytes();
+                        Document::from_slice(json)
+                            .map_err(|error| json::describe_error(error, json))
+                    }
+                });
+            }
+            _ => reader.skip()?,
+        }
+        Ok(())
+    })?;
+    reader.end()?;
+    let request = request.ok_or(Error::Missing("request"))?;
+    Ok(Payload { request, settings })
+}
+
+fn decode_request<'a>(reader: &mut Reader<'a>, objects: Objects) -> Result<Request<'a>, Error> {
+    let mut request = Request::default();
+    let text = |reader: &mut Reader<'a>| Ok(optional(reader, Reader::text)?.map(Text::from));
+    reader.map("an AdmissionRequest", &mut |reader, key| {
+        match &*key {
+            "kind" => {
+                request.kind = GroupKind::default();
+                object::decode(reader, &mut request.kind)?;
+            }
+            "name" => request.name = text(reader)?,
+            "namespace" => request.namespace = text(reader)?,
+            "operation" => {
+                let word = optional(reader, Reader::text)?;
+                request.operation = Operation::of_word(word.as_deref());
+            }
+            "subResource" => request.sub_resource = text(reader)?,
+            "oldObject" => request.old_object = optional(reader, Reader::raw)?,
+            "object" => {
+                let known = match objects {
+                    Objects::Decode => request.kind.recognise(),
+                    Objects::Keep => None,
+                };
+                request.object = match known {
+                    Some(kind) => Object::Workload(Box::new(kind.read(reader)?)),
+                    None => optional(reader, Reader::raw)?.map_or(Object::Absent, Object::Raw),
+                };
+            }
+            _ => reader.skip()?,
+        }
+        Ok(())
+    })?;
+    // An object of no kind is not one of an unknown kind: nothing is known to judge its Pods.
+    if request.kind.kind.as_str().is_empty() {
+        return Err(Error::Missing("request.kind"));
+    }
+    Ok(request)
 }
 
 const GROUPS: [&str; 6] = ["", "apps", "autoscaling", "batch", "extensions", "policy"];
@@ -196,15 +255,17 @@ pub(super) fn leaves_pod_alone(payload: &[u8], kind: Kind, pod: &Pod<'_>) -> boo
         let Object::Raw(object) = request.object else {
             return None;
         };
-        let (new, old) = (object.get(), request.old_object?.get());
-        let new = Document::from_slice(new.as_bytes()).ok()?;
+        let old = request.old_object?;
+        let new = Document::from_slice(object.as_bytes()).ok()?;
         let old = Document::from_slice(old.as_bytes()).ok()?;
         let new = kind.pod_template(new.root())?;
         let old = kind.pod_template(old.root())?;
         Some(if kind.makes_pods() {
             new.is_same_as(old)
         } else {
-            let stored = kind.read(request.old_object?.get().as_bytes()).ok()?;
+            let stored = kind
+                .read(&mut Reader::new(request.old_object?.as_bytes()))
+                .ok()?;
             new.get("spec")?.is_same_as(old.get("spec")?)
                 && pod.annotations.are_same_as(&stored.pod.annotations)
         })
@@ -258,114 +319,5 @@ impl Request<'_> {
                         | "proxy"
                 )
             })
-    }
-}
-
-/// What to do with the object, and with the settings, on the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Objects {
-    Decode,
-    Keep,
-}
-
-/// Decodes a `T` whose object is treated as `objects` says.
-struct Seed<T> {
-    objects: Objects,
-    target: PhantomData<T>,
-}
-
-impl<T> Seed<T> {
-    fn new(objects: Objects) -> Self {
-        Self {
-            objects,
-            target: PhantomData,
-        }
-    }
-}
-
-impl<'de, T> DeserializeSeed<'de> for Seed<T>
-where
-    Self: Visitor<'de, Value = T>,
-{
-    type Value = T;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Seed<Payload<'de>> {
-    type Value = Payload<'de>;
-
-    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("a request and settings")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut request, mut settings) = (None, None);
-        while let Some(key) = map.next_key::<Text<'de>>()? {
-            match key.as_str() {
-                "request" => request = Some(map.next_value_seed(Seed::new(self.objects))?),
-                "settings" => {
-                    settings = Some(match self.objects {
-                        Objects::Decode => Ok(map.next_value()?),
-                        Objects::Keep => {
-                            let raw: &'de RawValue = map.next_value()?;
-                            let json = raw.get().as_bytes();
-                            Document::from_slice(json)
-                                .map_err(|error| json::describe_error(&error, json))
-                        }
-                    });
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        let request = request.ok_or_else(|| de::Error::missing_field("request"))?;
-        Ok(Payload { request, settings })
-    }
-}
-
-impl<'de> Visitor<'de> for Seed<Request<'de>> {
-    type Value = Request<'de>;
-
-    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("an AdmissionRequest")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut request = Request::default();
-        let mut kind: Option<GroupKind<'de>> = None;
-        while let Some(key) = map.next_key::<Text<'de>>()? {
-            match key.as_str() {
-                "kind" => kind = Some(map.next_value()?),
-                "name" => request.name = map.next_value()?,
-                "namespace" => request.namespace = map.next_value()?,
-                "operation" => request.operation = map.next_value()?,
-                "subResource" => request.sub_resource = map.next_value()?,
-                "oldObject" => request.old_object = map.next_value()?,
-                "object" => {
-                    let known = kind
-                        .as_ref()
-                        .filter(|_| self.objects == Objects::Decode)
-                        .and_then(GroupKind::recognise);
-                    request.object = match known {
-                        Some(kind) => Object::Workload(Box::new(map.next_value_seed(kind)?)),
-                        None => map
-                            .next_value::<Option<&'de RawValue>>()?
-                            .map_or(Object::Absent, Object::Raw),
-                    };
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        // An object of no kind is not one of an unknown kind: nothing is known to judge its Pods.
-        request.kind = kind
-            .filter(|kind| !kind.kind.as_str().is_empty())
-            .ok_or_else(|| de::Error::missing_field("request.kind"))?;
-        Ok(request)
     }
 }

@@ -10,10 +10,10 @@ use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{
     Pod as PodResource, PodTemplate as PodTemplateResource, ReplicationController,
 };
-use serde::de::{self, Deserialize, DeserializeSeed, Deserializer};
 
 use super::profile::ProfileAnnotations;
 use super::spec::{Pod, PodSpec};
+use crate::json::reader::{Error, Reader};
 use crate::json::{Node, Text};
 use crate::object::{self, Field as _, Object, Optional, Slot, object};
 use crate::text::Step;
@@ -129,9 +129,40 @@ impl Kind {
     ///
     /// # Errors
     ///
-    /// serde's, where it is none.
-    pub(crate) fn read(self, json: &[u8]) -> Result<Workload<'_>, serde_json::Error> {
-        self.deserialize(&mut serde_json::Deserializer::from_slice(json))
+    /// Where it is none.
+    pub(crate) fn read<'a>(self, reader: &mut Reader<'a>) -> Result<Workload<'a>, Error> {
+        let mut template = None;
+        let mut own = None;
+        match self.template_path() {
+            [] => object::decode(reader, template.insert(PodTemplate::default()))?,
+            path => {
+                let mut walk = Walk {
+                    path,
+                    ..Walk::default()
+                };
+                object::decode(reader, &mut walk)?;
+                own = walk.own.take();
+                template = walk.template();
+            }
+        }
+        let template = template.unwrap_or_default();
+        // A Pod without a spec, or a controller without a template, is nothing that the API
+        // server would store; accepting it would be accepting something unread.
+        let spec = template.spec.ok_or(Error::Missing(self.spec_path()))?;
+        let mut metadata = template.metadata.unwrap_or_default();
+        let annotations = metadata.annotations.take().unwrap_or_default();
+        if self != Self::Pod {
+            metadata = own.unwrap_or_default();
+        }
+        let steps = self.template_path().iter().copied();
+        Ok(Workload {
+            metadata,
+            pod: Pod {
+                root: steps.map(Step::Key).collect(),
+                annotations,
+                spec,
+            },
+        })
     }
 
     /// The fields of an object of this kind that are judged, as field masks: all that [`PodSpec`] and
@@ -213,47 +244,6 @@ impl ObjectMeta<'_> {
             .as_ref()
             .map(Text::as_str)
             .filter(|namespace| !namespace.is_empty())
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Kind {
-    type Value = Workload<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        let (own, template) = match self.template_path() {
-            [] => (None, PodTemplate::deserialize(deserializer)?),
-            path => {
-                let mut walk = Walk {
-                    path,
-                    ..Walk::default()
-                };
-                object::decode(deserializer, &mut walk)?;
-                (walk.own.take(), walk.template().unwrap_or_default())
-            }
-        };
-        // A Pod without a spec, or a controller without a template, is nothing that the API
-        // server would store; accepting it would be accepting something unread.
-        let missing = || de::Error::missing_field(self.spec_path());
-        let spec = template.spec.ok_or_else(missing)?;
-        let mut metadata = template.metadata.unwrap_or_default();
-        let annotations = metadata.annotations.take().unwrap_or_default();
-        let metadata = match (self, own) {
-            (Self::Pod, _) => metadata,
-            (_, own) => own.unwrap_or_default(),
-        };
-        Ok(Workload {
-            metadata,
-            pod: Pod {
-                root: self
-                    .template_path()
-                    .iter()
-                    .copied()
-                    .map(Step::Key)
-                    .collect(),
-                annotations,
-                spec,
-            },
-        })
     }
 }
 

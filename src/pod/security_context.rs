@@ -72,6 +72,7 @@ mod tests {
     use k8s_openapi::api::core::v1 as kubernetes;
 
     use super::*;
+    use crate::object::decoded;
 
     #[test]
     fn the_fields_are_named_as_kubernetes_names_those_of_a_container() {
@@ -101,7 +102,7 @@ mod tests {
             ..Default::default()
         })
         .unwrap();
-        let read: SecurityContext<'_> = serde_json::from_str(&written).unwrap();
+        let read: SecurityContext<'_> = decoded(&written).unwrap();
         assert_eq!(read.allow_privilege_escalation, Some(true));
         assert_eq!(
             read.app_armor_profile.unwrap().localhost_profile(),
@@ -140,7 +141,7 @@ mod tests {
             ..Default::default()
         })
         .unwrap();
-        let read: SecurityContext<'_> = serde_json::from_str(&written).unwrap();
+        let read: SecurityContext<'_> = decoded(&written).unwrap();
         assert_eq!(
             read.app_armor_profile.as_ref().unwrap().type_(),
             "RuntimeDefault"

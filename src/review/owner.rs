@@ -9,6 +9,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::host_calls::{self, Answer, GetQuery, Host};
+use crate::json::reader::Reader;
 use crate::json::{Document, Node};
 use crate::pod::kind::Kind;
 use crate::pod::spec::Pod;
@@ -161,7 +162,7 @@ pub(crate) fn read<'a>(
     let partition = PARTITION
         .iter()
         .try_fold(object, |found, key| found.get(key));
-    let mut pod = from.read(json).map_err(unreadable)?.pod;
+    let mut pod = from.read(&mut Reader::new(json)).map_err(unreadable)?.pod;
     if made == Kind::Pod {
         pod.complete();
     }

@@ -21,31 +21,38 @@ impl Cvss {
     pub(super) fn of_node(node: Node<'_>) -> Option<Self> {
         match node {
             Node::Integer(number) => number.checked_mul(100).and_then(Self::of_hundredths),
-            // What is in range has no more than four digits.
-            #[expect(clippy::cast_possible_truncation, reason = "that is the rounding")]
-            Node::Number(number) if (0.0..=MAXIMUM).contains(&number) => {
-                Self::of_hundredths((number * 100.0 + 0.5) as i64)
-            }
+            Node::Number(text) => Self::of_decimal(text),
             _ => None,
         }
     }
 
     /// The score of a text, as SBOMscanner writes it.
     pub(super) fn of_text(text: &str) -> Option<Self> {
+        let decimals = text
+            .split_once('.')
+            .map_or(0, |(_, decimals)| decimals.len());
+        (decimals <= 2).then(|| Self::of_decimal(text)).flatten()
+    }
+
+    /// Of a number without exponent, rounded.
+    fn of_decimal(text: &str) -> Option<Self> {
         let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
-        let is_number = |digits: &str| {
-            matches!(digits.len(), 1 | 2) && digits.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        if !is_number(whole) || !is_number(decimals) {
+        let is_number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.len() > 2 || !is_number(whole) || !is_number(decimals) {
             return None;
         }
-        let whole: i64 = whole.parse().ok()?;
-        let scale = if decimals.len() == 1 { 10 } else { 1 };
-        let decimals: i64 = decimals.parse().ok()?;
-        let hundredths = whole
-            .saturating_mul(100)
-            .saturating_add(decimals.saturating_mul(scale));
-        Self::of_hundredths(hundredths)
+        let mut digits = whole.bytes().chain(decimals.bytes().chain([b'0'; 3]));
+        let mut thousandths: i64 = 0;
+        for digit in digits.by_ref().take(whole.len().saturating_add(3)) {
+            let digit = i64::from(digit.saturating_sub(b'0'));
+            thousandths = thousandths.saturating_mul(10).saturating_add(digit);
+        }
+        // What is above the scale is not rounded down to it.
+        if whole == "10" && decimals.bytes().any(|digit| digit != b'0') {
+            return None;
+        }
+        Self::of_hundredths(thousandths.saturating_add(5).checked_div(10)?)
     }
 
     fn of_hundredths(hundredths: i64) -> Option<Self> {
@@ -65,8 +72,6 @@ impl Display for Cvss {
         }
     }
 }
-
-const MAXIMUM: f64 = 10.0;
 
 #[cfg(test)]
 mod tests {
@@ -107,17 +112,18 @@ mod tests {
     #[test]
     fn a_number_is_a_score_to_the_nearest_hundredth() {
         for (number, printed) in [
-            (0.0, Some("0")),
-            (0.1, Some("0.1")),
-            (1.1, Some("1.1")),
-            (8.95, Some("8.95")),
-            (9.8, Some("9.8")),
-            (9.999, Some("10")),
-            (10.0, Some("10")),
-            (10.004, None),
-            (-0.1, None),
-            (f64::NAN, None),
-            (f64::INFINITY, None),
+            ("0.0", Some("0")),
+            ("0.1", Some("0.1")),
+            ("1.1", Some("1.1")),
+            ("8.95", Some("8.95")),
+            ("9.8", Some("9.8")),
+            ("9.994", Some("9.99")),
+            ("9.999", Some("10")),
+            ("10.0", Some("10")),
+            ("10.004", None),
+            ("-0.1", None),
+            ("1e0", None),
+            ("9223372036854775808", None),
         ] {
             let score = Cvss::of_node(Node::Number(number)).map(|score| score.to_string());
             assert_eq!(score.as_deref(), printed, "{number}");

@@ -142,6 +142,45 @@ fn every_example_is_expected_to_be_something() {
 }
 
 #[test]
+fn every_profile_that_the_settings_name_is_there_for_the_nodes() {
+    let profiles = files("node-profiles");
+    let texts: Vec<_> = profiles
+        .iter()
+        .map(|file| fs::read_to_string(examples().join(file)).unwrap())
+        .collect();
+    let mut used = BTreeSet::new();
+    for file in files("settings") {
+        let settings = yaml(&file);
+        let localhost = |control: &str| {
+            let allowed = settings[control]["allowed"].as_array();
+            let words = allowed.into_iter().flatten().filter_map(Value::as_str);
+            let profiles = words.filter_map(|word| word.strip_prefix("Localhost/"));
+            profiles.map(str::to_owned).collect::<Vec<_>>()
+        };
+        for filter in localhost("seccomp") {
+            let path = format!("node-profiles/{filter}");
+            assert!(profiles.contains(&path), "{file}: {filter}");
+            assert!(yaml(&path)["syscalls"].is_array(), "{filter}");
+            used.insert(path);
+        }
+        for profile in localhost("appArmor") {
+            let head = format!("profile {profile} ");
+            let is_head = |text: &String| text.lines().any(|line| line.starts_with(&head));
+            assert!(texts.iter().any(is_head), "{file}: {profile}");
+        }
+    }
+    let is_filter = |file: &&String| Path::new(file).extension() == Some("json".as_ref());
+    assert_eq!(
+        profiles
+            .iter()
+            .filter(is_filter)
+            .cloned()
+            .collect::<BTreeSet<_>>(),
+        used
+    );
+}
+
+#[test]
 fn every_policy_of_a_cluster_accepts_something_and_rejects_something() {
     let rows = cluster_rows();
     let of = |answers: &[Answer]| -> BTreeSet<_> {

@@ -47,6 +47,8 @@ mod time;
 mod violation;
 
 pub use admission::{validate, validate_settings};
+#[cfg(feature = "schema")]
+pub use controls::sysctls::safe_sysctls;
 pub use host_calls::{Host, NoHost};
 pub use image::pattern::{ImagePattern, PatternError};
 pub use image::reference::{Reference, ReferenceError};

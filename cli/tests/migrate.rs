@@ -36,10 +36,10 @@ fn the_command_prints_settings_or_says_why_it_cannot() {
     migrate(&["--from", "pod-privileged", "-"], "[]\n")
         .code(2)
         .stderr("error: -: settings must be a mapping\n");
-    let assert = migrate(&["--from", "hostpaths-psp"], "").code(2);
+    let assert = migrate(&["--from", "hostpath-psp"], "").code(2);
     let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
     assert!(
-        stderr.contains("invalid value 'hostpaths-psp' for '--from <NAME>'"),
+        stderr.contains("invalid value 'hostpath-psp' for '--from <NAME>'"),
         "{stderr}"
     );
     for source in Source::ALL {

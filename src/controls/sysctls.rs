@@ -139,6 +139,13 @@ impl Sysctls {
     }
 }
 
+/// The names that are safe in the newest version of the Pod Security Standard, for whoever brings a list
+/// of their own.
+#[cfg(feature = "schema")]
+pub fn safe_sysctls() -> impl Iterator<Item = &'static str> {
+    SAFE.iter().map(|(_, name)| *name)
+}
+
 /// The name as the kernel has it: between dots, in which a `/` stands for a dot of the kernel's. Where
 /// the first separator is a `/`, the kubelet takes each for the other.
 fn dotted(name: &str) -> Cow<'_, str> {

@@ -7,6 +7,7 @@
 //! other policy the result judges an UPDATE as it judges a CREATE.
 
 mod images;
+mod node;
 mod pods;
 
 use serde::de::DeserializeOwned;
@@ -41,6 +42,7 @@ impl Source {
         Self::policy("apparmor-psp", pods::app_armor),
         Self::policy("capabilities-psp", pods::capabilities),
         Self::policy("host-namespaces-psp", pods::host_namespaces),
+        Self::policy("hostpaths-psp", node::host_paths),
         Self::policy("image-cve", images::vulnerabilities),
         Self::policy("pod-privileged", pods::privileged),
         Self::level("psa-baseline", "baseline"),
@@ -50,10 +52,13 @@ impl Source {
             pods::read_only_root_filesystem,
         ),
         Self::policy("seccomp-psp", pods::seccomp),
+        Self::policy("selinux-psp", node::se_linux),
         Self::policy("share-pid-namespace", pods::share_process_namespace),
+        Self::policy("sysctl-psp", node::sysctls),
         Self::policy("trusted-repos", images::registries),
         Self::policy("user-group-psp", pods::root_user),
         Self::policy("verify-image-signatures", images::signatures),
+        Self::policy("volumes-psp", node::volumes),
     ];
 
     /// The one with this name.

@@ -8,6 +8,7 @@
 )]
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use container_security::{Host, validate};
 use container_security_test_kit::requests;
@@ -798,6 +799,214 @@ fn exemptions_from_what_the_host_is_asked_end_warn_and_allow_like_the_others() {
         settings["exemptions"] = json!([allowing]);
         assert_eq!(cluster.judge(&request, &settings).message, "");
     }
+}
+
+// ---- what the documents promise
+
+/// Each row of the table in `docs/aks-best-practices.md`, in both columns: the requests that it stands for.
+#[test]
+fn what_somebody_does_to_a_legacy_workload_is_answered_as_the_documents_say() {
+    let mut rows = rows();
+    let documents = include_str!("../docs/aks-best-practices.md");
+    let (_, table) = documents
+        .split_once("| What somebody does to a workload")
+        .unwrap();
+    for line in table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+    {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [row, by_default, excused] = cells[..] else {
+            panic!("{line}");
+        };
+        let (does, then) = rows
+            .remove(row)
+            .unwrap_or_else(|| panic!("nothing shows the row: {row}"));
+        for (cell, settings) in [(by_default, json!({})), (excused, excusing())] {
+            let (verdict, more) = cell.split_at(cell.find([';', ':', ',']).unwrap_or(cell.len()));
+            let is_accepted = verdict.contains("accepted");
+            assert!(
+                is_accepted != (verdict.contains("rejected") || verdict.contains("refused")),
+                "{row}: {cell}"
+            );
+            let mut messages = String::new();
+            for (request, owner) in &does {
+                let message = Cluster::with(owner).judge(request, &settings).message;
+                assert_eq!(message.is_empty(), is_accepted, "{row}: {cell}: {message}");
+                messages.push_str(&message);
+            }
+            // What controllers make of it.
+            for (request, owner) in then.iter().filter(|_| is_accepted) {
+                let message = Cluster::with(owner).judge(request, &settings).message;
+                let is_rejected = more.contains("rejected");
+                assert_eq!(!message.is_empty(), is_rejected, "{row}: {cell}: {message}");
+            }
+            for (words, said) in [
+                (
+                    "its new Pods would be rejected",
+                    "so new Pods are made, and they would be rejected",
+                ),
+                (
+                    "with all that is to be mended",
+                    "hostNamespaces: hostPID is true",
+                ),
+                (
+                    "with all that is to be mended",
+                    "seccomp: securityContext.seccompProfile is",
+                ),
+                (
+                    "a person made it",
+                    "\"alice\" made this, and is not its controller",
+                ),
+                (
+                    "the user is named",
+                    "\"mallory\" made this, and is not its controller",
+                ),
+            ] {
+                assert!(
+                    !more.contains(words) || messages.contains(said),
+                    "{row}: {cell}: {messages}"
+                );
+            }
+        }
+    }
+    assert_eq!(rows.into_keys().collect::<Vec<_>>(), [""; 0]);
+}
+
+/// A request, and the owner that the cluster has of what it creates.
+type Step = (Value, Value);
+
+/// By the first cell of a row: what is asked for, and what controllers make if that is accepted.
+fn rows() -> BTreeMap<&'static str, (Vec<Step>, Vec<Step>)> {
+    let pod = legacy_pod();
+    let changed = |pointer: &str, value: Value| {
+        let mut changed = pod.clone();
+        requests::set(&mut changed, pointer, value);
+        changed
+    };
+    let templates = |change: &Value| {
+        let kinds = ["Deployment", "StatefulSet", "DaemonSet"];
+        kinds.map(|kind| alone(update(kind, &pod, change))).to_vec()
+    };
+    let made_anew = |pod: &Value| {
+        let kinds = ["Deployment", "StatefulSet", "DaemonSet"];
+        kinds.map(|kind| made_from(kind, pod)).concat()
+    };
+    let pods = ["ReplicaSet", "StatefulSet"].map(|kind| made_from(kind, &pod));
+
+    let mut labelled = update("Deployment", &pod, &pod);
+    labelled["object"]["metadata"]["labels"] = json!({"team": "blue"});
+    let mut released = update("Deployment", &pod, &pod);
+    released["oldObject"]["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    let deleted = |kind: &str| {
+        let mut request = requests::create_request(kind, Value::Null);
+        request["operation"] = "DELETE".into();
+        request["oldObject"] = requests::workload(kind, pod.clone());
+        request
+    };
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    let mut deleted_namespace = of_kind("", "v1", "Namespace", Value::Null);
+    deleted_namespace["operation"] = "DELETE".into();
+    deleted_namespace["oldObject"] = namespace;
+
+    let scale = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web"}, "spec": {"replicas": 5}});
+    let mut scaled = of_kind("autoscaling", "v1", "Scale", scale);
+    scaled["operation"] = "UPDATE".into();
+    scaled["subResource"] = "scale".into();
+    scaled["resource"] = json!({"group": "apps", "version": "v1", "resource": "deployments"});
+    let mut scaled_further = update("ReplicaSet", &pod, &pod);
+    scaled_further["object"]["spec"]["replicas"] = 5.into();
+
+    let eviction =
+        json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web-1-x"}});
+    let mut evicted = of_kind("policy", "v1", "Eviction", eviction);
+    evicted["subResource"] = "eviction".into();
+    evicted["resource"] = json!({"group": "", "version": "v1", "resource": "pods"});
+
+    let restarted = changed(
+        "/metadata/annotations/kubectl.kubernetes.io~1restartedAt",
+        "2026-01-31T00:00:00Z".into(),
+    );
+    let env = changed(
+        "/spec/containers/0/env",
+        json!([{"name": "A", "value": "b"}]),
+    );
+    let image = changed(
+        "/spec/containers/0/image",
+        "myacr.azurecr.io/shop/app:1.4.3".into(),
+    );
+    let worse = changed("/spec/hostIPC", true.into());
+    let by_hand = creation("Job", pod.clone(), "CronJob", "alice");
+    let claimed = creation("Pod", pod.clone(), "ReplicaSet", "mallory");
+    let mut jobs = made_from("CronJob", &pod);
+    let pods_of_jobs = jobs.split_off(1);
+    BTreeMap::from([
+        (
+            "labels it, takes off a finalizer, deletes it or its namespace",
+            (
+                [labelled, released, deleted("Deployment"), deleted_namespace]
+                    .map(alone)
+                    .to_vec(),
+                vec![],
+            ),
+        ),
+        (
+            "scales it with `kubectl scale`",
+            ([scaled, scaled_further].map(alone).to_vec(), pods.concat()),
+        ),
+        (
+            "drains its node, evicts or deletes its Pod",
+            ([evicted, deleted("Pod")].map(alone).to_vec(), pods.concat()),
+        ),
+        (
+            "restarts it with `kubectl rollout restart`",
+            (templates(&restarted), made_anew(&restarted)),
+        ),
+        (
+            "changes an environment variable in its template",
+            (templates(&env), made_anew(&env)),
+        ),
+        (
+            "gives one of its containers another image",
+            (templates(&image), vec![]),
+        ),
+        ("adds a violation", (templates(&worse), vec![])),
+        ("waits for the next Job of a CronJob", (jobs, pods_of_jobs)),
+        (
+            "starts a Job by hand with `kubectl create job --from`",
+            (vec![(by_hand, owner("CronJob", pod.clone()))], vec![]),
+        ),
+        (
+            "makes a Pod that claims to be a controller's",
+            (vec![(claimed, owner("ReplicaSet", pod.clone()))], vec![]),
+        ),
+    ])
+}
+
+/// What controllers make from an owner, and from what they have made, down to the Pod.
+fn made_from(kind: &str, pod: &Value) -> Vec<Step> {
+    let controller = CONTROLLERS.iter().find(|(_, _, from)| *from == kind);
+    let Some((controller, made, from)) = controller else {
+        return Vec::new();
+    };
+    let user = format!("system:serviceaccount:kube-system:{controller}");
+    let step = (
+        creation(made, pod.clone(), from, &user),
+        owner(from, pod.clone()),
+    );
+    [vec![step], made_from(made, pod)].concat()
+}
+
+fn alone(request: Value) -> Step {
+    (request, Value::Null)
+}
+
+/// A request about an object that is no workload.
+fn of_kind(group: &str, version: &str, kind: &str, object: Value) -> Value {
+    let mut request = requests::create_request("Pod", object);
+    request["kind"] = json!({"group": group, "version": version, "kind": kind});
+    request
 }
 
 // ---- a cluster

@@ -15,6 +15,6 @@ mod report;
 pub(crate) use outcome::Status;
 
 #[cfg(not(feature = "registry"))]
-pub(crate) use crate::no_registry::pull;
-#[cfg(not(feature = "registry"))]
 use crate::no_registry::registry;
+#[cfg(not(feature = "registry"))]
+pub(crate) use crate::no_registry::transfer as pull;

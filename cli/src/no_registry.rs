@@ -1,26 +1,11 @@
 //! What stands in for everything that asks registries, in a build without them: it says how to get
 //! one with them.
 
-pub(crate) mod push {
+/// Both verbs that move a policy.
+pub(crate) mod transfer {
     use clap::Args;
 
-    /// Push an annotated policy to an OCI registry (not in this build)
-    #[derive(Args)]
-    pub(crate) struct Arguments {
-        /// What another build would understand
-        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
-        _arguments: Vec<String>,
-    }
-
-    pub(crate) fn run(_: &Arguments) -> Result<(), String> {
-        Err(super::NOT_BUILT_IN.to_owned())
-    }
-}
-
-pub(crate) mod pull {
-    use clap::Args;
-
-    /// Pull a policy from an OCI registry (not in this build)
+    /// Needs registries (not in this build)
     #[derive(Args)]
     pub(crate) struct Arguments {
         /// What another build would understand
@@ -102,15 +87,15 @@ mod tests {
 
     #[test]
     fn push_and_pull_say_so_whatever_they_are_given() {
-        for arguments in ["pull r.example/p:v1 --output-path p.wasm", "pull"] {
-            let Verb::Pull(arguments) = parse(arguments).unwrap() else {
+        for arguments in [
+            "pull r.example/p:v1 --output-path p.wasm",
+            "pull",
+            "push --insecure p.wasm r.example/p:v1",
+        ] {
+            let (Verb::Pull(arguments) | Verb::Push(arguments)) = parse(arguments).unwrap() else {
                 panic!("another verb");
             };
-            assert_eq!(super::pull::run(&arguments).unwrap_err(), HOW_TO_GET_IT);
+            assert_eq!(super::transfer::run(&arguments).unwrap_err(), HOW_TO_GET_IT);
         }
-        let Verb::Push(arguments) = parse("push --insecure p.wasm r.example/p:v1").unwrap() else {
-            panic!("another verb");
-        };
-        assert_eq!(super::push::run(&arguments).unwrap_err(), HOW_TO_GET_IT);
     }
 }

@@ -11,4 +11,4 @@ pub(crate) mod push;
 pub(crate) mod schema;
 
 #[cfg(not(feature = "registry"))]
-pub(crate) use crate::no_registry::push;
+pub(crate) use crate::no_registry::transfer as push;

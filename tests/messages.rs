@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use container_security::{Host, validate};
+use container_security_test_kit::controls::controls;
 use container_security_test_kit::{cases, requests, sessions};
 use regex::Regex;
 use serde::Deserialize;
@@ -60,10 +61,11 @@ const REQUEST: &str = "request";
 
 fn messages() -> Vec<Message> {
     let tests = root().join("tests");
+    let controls = controls();
     let mut messages = Vec::new();
     let mut add = |name: &str, text: &str| {
         let from = match text.split_once(": ") {
-            Some((control, _)) if CONTROLS.iter().any(|known| known == control) => {
+            Some((control, _)) if controls.iter().any(|(known, _)| *known == control) => {
                 control.to_owned()
             }
             _ => REQUEST.to_owned(),
@@ -186,9 +188,9 @@ fn cause(name: &str) -> String {
 fn document(messages: &[Message]) -> String {
     let mut document = HEAD.to_owned();
     let mut anchors = BTreeSet::new();
-    for (from, title) in CONTROLS
-        .iter()
-        .map(|control| (control.as_str(), format!("`{control}`")))
+    for (from, title) in controls()
+        .into_iter()
+        .map(|(control, _)| (control, format!("`{control}`")))
         .chain([
             (REQUEST, "All controls, and requests".to_owned()),
             (SETTINGS, "Settings".to_owned()),
@@ -322,18 +324,6 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
-
-/// Every control, in the order of the one list of them.
-static CONTROLS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let list = std::fs::read_to_string(root().join("src/controls.rs")).unwrap();
-    let row = Regex::new(r#"(?m)^ +(?:pod|images|supply_chain) .* "(\w+)";$"#).unwrap();
-    let controls: Vec<String> = row
-        .captures_iter(&list)
-        .map(|row| row.get(1).unwrap().as_str().to_owned())
-        .collect();
-    assert!(!controls.is_empty(), "src/controls.rs has no row");
-    controls
-});
 
 /// What is no part of the table: words of a host that are looked for and not repeated, titles of
 /// messages, and what only bytes lead to that no host sends (they have tests of their own).

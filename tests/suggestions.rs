@@ -12,7 +12,7 @@
 use std::cell::Cell;
 
 use container_security_test_kit::properties::suggestions_can_be_followed;
-use container_security_test_kit::requests;
+use container_security_test_kit::{controls, requests};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest::{collection, option, sample};
@@ -202,7 +202,7 @@ fn settings() -> impl Strategy<Value = Value> {
         let mode = prop_oneof![4 => Just("enforce"), 1 => Just("warn"), 2 => Just("disabled")];
         option::of(mode)
     };
-    let modes = collection::btree_map(sample::select(CONTROLS), mode(), 0..6);
+    let modes = collection::btree_map(sample::select(controls::of_pods()), mode(), 0..6);
     let profiles = || {
         let list = collection::vec(sample::select(ALLOWED_PROFILES), 1..3);
         (option::of(list), option::of(any::<bool>()), option::of(sample::select(&["ignore", "honor"])))
@@ -227,7 +227,7 @@ fn settings() -> impl Strategy<Value = Value> {
         any::<bool>(),
     );
     let exemption = (
-        collection::vec(sample::select(CONTROLS), 1..4),
+        collection::vec(sample::select(controls::of_pods()), 1..4),
         sample::select(IMAGES),
         sample::select(&["shop", "other"]),
         any::<bool>(),
@@ -311,21 +311,6 @@ const CONTAINER_FIELDS: &[&str] = &[
     "capabilities",
     "procMount",
     "readOnlyRootFilesystem",
-];
-
-const CONTROLS: &[&str] = &[
-    "appArmor",
-    "seccomp",
-    "hostNamespaces",
-    "hostPorts",
-    "shareProcessNamespace",
-    "privileged",
-    "privilegeEscalation",
-    "rootUser",
-    "capabilities",
-    "procMount",
-    "readOnlyRootFilesystem",
-    "serviceAccountToken",
 ];
 
 const CAPABILITIES: &[&str] = &["ALL", "NET_RAW", "CAP_SYS_ADMIN", "SYS_ADMIN", "all"];

@@ -20,6 +20,7 @@ use std::panic;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use container_security_test_kit::json;
 use container_security_text::document;
 use serde::Deserialize;
 use serde_json::Value;
@@ -98,29 +99,9 @@ fn compare(input: &str, answer: &Answer) -> Outcome {
 /// As in the test of the table; floats may differ in the last digit, which `serde_json` reads
 /// imprecisely.
 fn is_equal(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Array(ones), Value::Array(others)) => {
-            ones.len() == others.len()
-                && ones
-                    .iter()
-                    .zip(others)
-                    .all(|(one, other)| is_equal(one, other))
-        }
-        (Value::Object(ones), Value::Object(others)) => {
-            ones.len() == others.len()
-                && ones
-                    .iter()
-                    .zip(others)
-                    .all(|((key, one), (other_key, other))| {
-                        key == other_key && is_equal(one, other)
-                    })
-        }
-        (Value::Number(one), Value::Number(other)) if one.is_f64() || other.is_f64() => {
-            let (one, other) = (one.as_f64().unwrap(), other.as_f64().unwrap());
-            (one - other).abs() <= one.abs() * 1e-15
-        }
-        _ => one == other,
-    }
+    json::is_equal(one, other, |one, other| {
+        (one - other).abs() <= one.abs() * 1e-15
+    })
 }
 
 fn answers(program: &str, inputs: &[String]) -> Vec<Answer> {

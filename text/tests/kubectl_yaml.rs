@@ -8,8 +8,10 @@
     reason = "a test may panic, also in its helpers"
 )]
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use container_security_test_kit::json;
 use container_security_text::document::{self, Document, DocumentError};
 use serde::Deserialize;
 use serde_json::Value;
@@ -225,30 +227,10 @@ fn unexpected_refusal(
     }
 }
 
-/// Whether two values are the same to whoever reads them as JSON: numbers by their value.
 fn is_equal(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Array(ones), Value::Array(others)) => {
-            ones.len() == others.len()
-                && ones
-                    .iter()
-                    .zip(others)
-                    .all(|(one, other)| is_equal(one, other))
-        }
-        (Value::Object(ones), Value::Object(others)) => {
-            ones.len() == others.len()
-                && ones
-                    .iter()
-                    .zip(others)
-                    .all(|((key, one), (other_key, other))| {
-                        key == other_key && is_equal(one, other)
-                    })
-        }
-        (Value::Number(one), Value::Number(other)) if one.is_f64() || other.is_f64() => {
-            one.as_f64() == other.as_f64()
-        }
-        _ => one == other,
-    }
+    json::is_equal(one, other, |one, other| {
+        one.partial_cmp(&other).is_some_and(Ordering::is_eq)
+    })
 }
 
 fn value(recorded: &RawValue) -> Value {

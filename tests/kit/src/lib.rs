@@ -3,6 +3,7 @@
 //! - [`cases`] and [`sessions`] read the verdicts that are data, in `tests/cases/`, `tests/settings/` and
 //!   `tests/sessions/`
 //! - [`requests`] makes valid workloads and requests about them
+//! - [`controls`] has the names of the controls, and [`json`] says when two values are the same
 //! - [`pods`] makes pods for a standard to be asked about, and [`oracle`] says what is made of them
 //! - [`properties`] is what holds for every input, with generators and fuzz targets
 //! - `policy_module`, `guest` and `docker_registry` are what a host is tried with, with the feature `host`
@@ -15,10 +16,12 @@
 )]
 
 pub mod cases;
+pub mod controls;
 #[cfg(feature = "host")]
 pub mod docker_registry;
 #[cfg(feature = "host")]
 pub mod guest;
+pub mod json;
 pub mod oracle;
 pub mod pods;
 #[cfg(feature = "host")]

@@ -20,6 +20,33 @@ pub(crate) trait Decode: Sized {
 
     /// Reads a node. What is wrong with it goes to `problems`; the answer is then of no use.
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self>;
+
+    /// Makes a default what the node says.
+    fn change(&mut self, node: Node<'_>, problems: &mut Problems) {
+        if let Some(value) = Self::decode(node, problems) {
+            *self = value;
+        }
+    }
+}
+
+/// Any [`Decode`], so that the code that reads a section is in the module once and not once for each.
+pub(crate) trait Setting {
+    /// Makes a default what the node says, if it says anything.
+    fn set(&mut self, node: Node<'_>, problems: &mut Problems);
+}
+
+impl<T: Decode> Setting for T {
+    fn set(&mut self, node: Node<'_>, problems: &mut Problems) {
+        if !T::NULL_IS_UNSET || !matches!(node, Node::Null) {
+            self.change(node, problems);
+        }
+    }
+}
+
+/// A map whose keys are known.
+pub(crate) trait Section {
+    /// The value of the key that is declared at this place.
+    fn setting(&mut self, place: usize) -> Option<&mut dyn Setting>;
 }
 
 /// What is wrong with the settings, and where decoding stands.
@@ -170,6 +197,33 @@ impl Problems {
         true
     }
 
+    /// Changes the defaults of a section to what is written, as [`Problems::values`] has it; `None` where
+    /// that is no map, else whether nothing is wrong with it.
+    #[inline(never)]
+    pub(crate) fn read_section<'n>(
+        &mut self,
+        node: Node<'n>,
+        keys: &[&'static str],
+        moved: &[(&'static str, &'static str)],
+        values: &mut [Option<Node<'n>>],
+        section: &mut dyn Section,
+    ) -> Option<bool> {
+        let known = self.count();
+        if !self.fill(node, keys, moved, values) {
+            return None;
+        }
+        for (place, (key, value)) in keys.iter().zip(values).enumerate() {
+            if let Some(node) = *value
+                && let Some(setting) = section.setting(place)
+            {
+                self.enter(Step::Key(key));
+                setting.set(node, self);
+                self.leave();
+            }
+        }
+        Some(self.count() == known)
+    }
+
     /// Reads the value of a key; `None` where it is left out, and where it is wrong.
     pub(crate) fn read<T: Decode>(
         &mut self,
@@ -264,6 +318,17 @@ impl Problems {
         }
     }
 
+    /// The place of a word among those that may stand here.
+    #[inline(never)]
+    pub(crate) fn word(&mut self, node: Node<'_>, known: &[&'static str]) -> Option<usize> {
+        let word = self.text(node)?;
+        let place = known.iter().position(|known| *known == word);
+        if place.is_none() {
+            self.unknown_word(word, known);
+        }
+        place
+    }
+
     /// Notes that a word is none of those that may stand here.
     #[cold]
     #[inline(never)]
@@ -295,7 +360,6 @@ macro_rules! section {
     (
         $(#[doc = $doc:literal])*
         $(#[derive($($derive:ident),+)])?
-        $(#[cfg_attr($($attribute:tt)*)])?
         $vis:vis struct $name:ident $(in $standard:ident)? $(over $shared:ident)? {
             $(
                 $(#[doc = $key_doc:literal])*
@@ -311,7 +375,6 @@ macro_rules! section {
     ) => {
         $(#[doc = $doc])*
         #[derive(Debug, Clone $($(, $derive)+)?)]
-        $(#[cfg_attr($($attribute)*)])?
         $vis struct $name {
             $( $(#[doc = $key_doc])* pub(crate) $field: $type, )*
             $($( $(#[doc = $followed_doc])* $followed: $followed_type, )*)?
@@ -336,30 +399,54 @@ macro_rules! section {
             }
         }
 
+        impl $crate::decode::Section for $name {
+            fn setting(&mut self, place: usize) -> Option<&mut dyn $crate::decode::Setting> {
+                let mut away = place;
+                $(
+                    if away == 0 {
+                        return Some(&mut self.$field);
+                    }
+                    away = away.wrapping_sub(1);
+                )*
+                let _ = away;
+                None
+            }
+        }
+
         impl $crate::decode::Decode for $name {
             fn decode(
                 node: $crate::decode::Node<'_>,
                 problems: &mut $crate::decode::Problems,
             ) -> Option<Self> {
-                let _known = problems.count();
-                let values =
-                    problems.values(node, &[$( $key ),*], &[$($( ($before, $now) ),*)?])?;
-                let [$( $field ),*] = values;
-                $( let $standard = problems.standard; )?
-                $( let $shared = problems.standard; )?
-                // Each default is made only where it is needed.
-                let section = Self {
-                    $( $field: problems.read($key, $field).unwrap_or_else(|| $default), )*
-                    $($( $followed: $value, )*)?
+                let mut section = Self::unset(problems.standard);
+                section.change(node, problems);
+                Some(section)
+            }
+
+            fn change(
+                &mut self,
+                node: $crate::decode::Node<'_>,
+                problems: &mut $crate::decode::Problems,
+            ) {
+                // Where it stands it may have another default than what it starts from.
+                *self = Self::unset(problems.standard);
+                let keys = &[$( $key ),*];
+                let mut values = [None; [$( $key ),*].len()];
+                let moved = &[$($( ($before, $now) ),*)?];
+                let Some(is_sound) = problems.read_section(node, keys, moved, &mut values, self)
+                else {
+                    return;
                 };
                 let _written = $crate::decode::Written {
-                    keys: &[$( $key ),*],
+                    keys,
                     values: &values,
-                    is_sound: problems.count() == _known,
+                    is_sound,
                 };
-                $( _written.refuse_without_mode(section.mode, $standard, problems); )?
-                $( $check(&section, &_written, problems); )?
-                Some(section)
+                $(
+                    let $standard = problems.standard;
+                    _written.refuse_without_mode(self.mode, $standard, problems);
+                )?
+                $( $check(self, &_written, problems); )?
             }
         }
 
@@ -441,13 +528,8 @@ macro_rules! words {
                 node: $crate::decode::Node<'_>,
                 problems: &mut $crate::decode::Problems,
             ) -> Option<Self> {
-                match problems.text(node)? {
-                    $( $word => Some(Self::$variant), )*
-                    other => {
-                        problems.unknown_word(other, &[$( $word ),*]);
-                        None
-                    }
-                }
+                let place = problems.word(node, &[$( $word ),*])?;
+                [$( Self::$variant ),*].get(place).copied()
             }
         }
 

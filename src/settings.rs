@@ -19,10 +19,6 @@ macro_rules! settings {
         section! {
             /// Everything that can be configured. The default asks of a pod what the *restricted* Pod
             /// Security Standard asks.
-            #[cfg_attr(
-                not(feature = "schema"),
-                expect(dead_code, reason = "level and version are in all the sections")
-            )]
             pub(crate) struct Settings over standard {
                 /// The level of the Pod Security Standard that the sections start from. What one of them
                 /// writes is changed, and nothing else.

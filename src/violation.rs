@@ -6,6 +6,7 @@ use std::mem;
 use crate::controls::Control;
 use crate::decode::Mode;
 use crate::finding::{Finding, insert_notice, sentence};
+use crate::json::sorted_by;
 
 /// What is found, and by which control.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl<'p> Violation<'p> {
 
     /// The order in which they are listed.
     #[inline(never)]
-    fn compare(&self, other: &Violation<'_>) -> Ordering {
+    fn compare(&self, other: &Self) -> Ordering {
         let controls = self.control.cmp(&other.control);
         controls.then_with(|| self.finding.compare(&other.finding))
     }
@@ -152,8 +153,8 @@ impl<'p> Outcome<'p> {
     }
 
     pub(crate) fn sort(&mut self) {
-        self.violations
-            .sort_unstable_by(|left, right| left.compare(right));
+        let found = mem::take(&mut self.violations);
+        self.violations = sorted_by(found, Violation::compare);
         self.violations
             .dedup_by(|left, right| left.compare(right).is_eq());
     }

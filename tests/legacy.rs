@@ -242,7 +242,33 @@ fn an_owner_that_cannot_be_asked_or_is_another_excuses_nothing_and_the_message_s
     assert!(aside.ends_with("it is another one than this was made from"));
 }
 
+#[test]
+fn what_no_controller_makes_is_judged_without_a_word_of_its_owner() {
+    for made in ["Deployment", "StatefulSet", "CronJob"] {
+        let cluster = Cluster::with(&owner("ReplicaSet", legacy_pod()));
+        let answer = cluster.create(made, legacy_pod(), "ReplicaSet", REPLICA_SETS, &excusing());
+        assert_eq!(answer.lines().len(), 2, "{made}");
+        assert_eq!(answer.aside(), "", "{made}");
+        assert_eq!(cluster.calls(), Vec::<Value>::new(), "{made}");
+    }
+}
+
 // ---- what is asked, and when
+
+#[test]
+fn where_all_violations_count_nobody_is_asked() {
+    for settings in [
+        json!({}),
+        json!({"legacy": {"onCreate": "allViolations"}}),
+        json!({"legacy": {"onUpdate": "newViolations", "onCreate": "allViolations"}}),
+    ] {
+        let cluster = Cluster::with(&owner("ReplicaSet", legacy_pod()));
+        let answer = cluster.create("Pod", legacy_pod(), "ReplicaSet", REPLICA_SETS, &settings);
+        assert_eq!(answer.lines().len(), 2);
+        assert_eq!(answer.aside(), "");
+        assert_eq!(cluster.calls(), Vec::<Value>::new());
+    }
+}
 
 #[test]
 fn nobody_is_asked_about_a_good_pod_nor_about_one_that_is_only_warned_of() {
@@ -544,6 +570,13 @@ fn a_pod_of_an_older_revision_is_told_of_the_partition() {
         assert_eq!(answer.aside(), aside);
         assert_eq!(answer.lines().len(), 2);
     }
+    // No other built-in kind has one.
+    let mut owner = self::owner("DaemonSet", requests::valid_pod());
+    owner["spec"]["updateStrategy"] = json!({"rollingUpdate": {"partition": 2}});
+    let cluster = Cluster::with(&owner);
+    let user = "system:serviceaccount:kube-system:daemon-set-controller";
+    let answer = cluster.create("Pod", legacy_pod(), "DaemonSet", user, &excusing());
+    assert_eq!(answer.aside(), "");
 }
 
 // ---- images

@@ -104,6 +104,18 @@ oracle: policy.wasm ## Compare with Pod Security Admission on 1,000,000 pods (PO
 	$(TARGET_DIR)/release/examples/oracle '$(ORACLE)' policy.wasm $${PODS:-1000000} $${SEED:-1}
 	$(CARGO) test $(NATIVE) --test oracle
 
+CLUSTER := $(abspath $(TARGET_DIR))/cluster
+.PHONY: cluster
+cluster: cluster-programs annotated-policy.wasm host ## Try the policy on a real API server (ONLY=regexp); needs Go, policy-server
+	cd tests/cluster && go build -o '$(CLUSTER)/runner' .
+	'$(CLUSTER)/runner' -programs '$(CLUSTER)/bin' -module annotated-policy.wasm -command '$(HOST)' \
+	  $(if $(ONLY),-only '$(ONLY)') $(if $(RECORD),-record '$(RECORD)')
+
+.PHONY: cluster-programs
+cluster-programs: ## Build etcd, Kubernetes and kwok for make cluster (takes 15 minutes once); needs Go
+	@command -v go > /dev/null || { echo 'go is missing: install Go 1.26 or later, see https://go.dev/dl' >&2; exit 1; }
+	tests/cluster/build '$(CLUSTER)/bin'
+
 # Cargo.toml has the version; everything else that carries it follows.
 .PHONY: version
 version: needs-VERSION ## Give everything a new version: VERSION=1.2.3

@@ -1,0 +1,185 @@
+// Command cluster tries the policy on a real API server: see docs/cluster.md.
+//
+// It starts a control plane on the loopback address with policy-server as its webhook, runs the
+// scenarios of scenarios/ and those of examples/, and ends with a table.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	StopAll()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	only := flag.String("only", "", "run the scenarios whose names match this regular expression")
+	programs := flag.String("programs", "target/cluster/bin", "the folder that the programs were built into")
+	module := flag.String("module", "annotated-policy.wasm", "the module that policy-server runs")
+	command := flag.String("command", "target/debug/container-security", "the command line that has `evaluate`")
+	record := flag.String("record", "", "write all reviews to this file, one a line")
+	flag.Parse()
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	bench, err := assemble(ctx, *programs, *module, *command)
+	if err != nil {
+		return err
+	}
+	defer bench.Recorder.Stop()
+	fmt.Printf("the control plane is ready after %.1f s; its logs are in %s\n", time.Since(begun).Seconds(), bench.Logs)
+
+	chapters, err := bench.chapters(wanted)
+	if err != nil {
+		return err
+	}
+	var results []Result
+	for _, chapter := range chapters {
+		fmt.Printf("\n%s\n", chapter.Chapter)
+		report := func(result Result) {
+			results = append(results, result)
+			fmt.Println(result.line())
+			if result.Err != nil {
+				fmt.Println(indent(result.Err.Error()))
+			}
+		}
+		if err := bench.RunChapter(ctx, chapter, report); err != nil {
+			return fmt.Errorf("%s: %w", chapter.file, err)
+		}
+		if *record != "" {
+			if err := bench.Recorder.Write(*record); err != nil {
+				return err
+			}
+		}
+	}
+	return table(bench.Programs, results, time.Since(begun))
+}
+
+// assemble makes a folder for the run, and starts what all scenarios share.
+func assemble(ctx context.Context, built, module, command string) (*Bench, error) {
+	bench := &Bench{}
+	for path, absolute := range map[string]*string{".": &bench.Repository, module: &bench.Module, command: &bench.Command} {
+		var err error
+		if *absolute, err = filepath.Abs(path); err != nil {
+			return nil, err
+		}
+		if _, err := os.Stat(*absolute); err != nil {
+			return nil, err
+		}
+	}
+	programs, err := FindPrograms(built)
+	if err != nil {
+		return nil, err
+	}
+	for name, path := range programs {
+		if programs[name], err = filepath.Abs(path); err != nil {
+			return nil, err
+		}
+	}
+	folder, err := filepath.Abs(filepath.Join(filepath.Dir(built), "run"))
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o755)); err != nil {
+		return nil, err
+	}
+	if bench.Cluster, err = StartCluster(ctx, programs, folder); err != nil {
+		return nil, err
+	}
+	if bench.wrong, err = NewAuthority(folder, "wrong-ca"); err != nil {
+		return nil, err
+	}
+	bench.Recorder, err = NewRecorder(bench.CA)
+	return bench, err
+}
+
+// chapters are all, with the scenarios that are wanted.
+func (b *Bench) chapters(wanted *regexp.Regexp) ([]*Chapter, error) {
+	all, err := ReadChapters(filepath.Join(b.Repository, "tests/cluster/scenarios"))
+	if err != nil {
+		return nil, err
+	}
+	examples, err := b.exampleChapters()
+	if err != nil {
+		return nil, err
+	}
+	var chapters []*Chapter
+	for _, chapter := range slices.Concat(examples, all) {
+		var scenarios []Scenario
+		for _, scenario := range chapter.Scenarios {
+			if wanted.MatchString(scenario.ID) {
+				scenarios = append(scenarios, scenario)
+			}
+		}
+		chapter.Scenarios = scenarios
+		if scenarios != nil {
+			chapters = append(chapters, chapter)
+		}
+	}
+	if chapters == nil {
+		return nil, fmt.Errorf("no scenario is called %s", wanted)
+	}
+	return chapters, nil
+}
+
+func (r *Result) line() string {
+	verdict := "ok    "
+	if r.Err != nil {
+		verdict = "FAILED"
+	}
+	return fmt.Sprintf("  %s %5.1f s  %s: %s", verdict, r.Took.Seconds(), r.ID, r.Scenario)
+}
+
+func indent(text string) string { return "    " + strings.ReplaceAll(text, "\n", "\n    ") }
+
+// table is the end of the output: the chapters, what was different, and what it was seen with.
+func table(programs Programs, results []Result, took time.Duration) error {
+	var chapters []string
+	count, failed := map[string]int{}, map[string]int{}
+	failures := 0
+	for _, result := range results {
+		if count[result.Chapter] == 0 {
+			chapters = append(chapters, result.Chapter)
+		}
+		count[result.Chapter]++
+		if result.Err != nil {
+			failed[result.Chapter]++
+			failures++
+		}
+	}
+	fmt.Printf("\n%9s %6s  chapter\n", "scenarios", "failed")
+	for _, chapter := range chapters {
+		fmt.Printf("%9d %6d  %s\n", count[chapter], failed[chapter], chapter)
+	}
+	for _, result := range results {
+		for _, note := range result.Notes {
+			fmt.Printf("\n%s: %s", result.ID, note)
+		}
+	}
+	fmt.Printf("\n%s\n", strings.Join(programs.Versions(), "\n"))
+	fmt.Printf("\n%d scenarios in %.0f s, %d failed\n", len(results), took.Seconds(), failures)
+	if failures > 0 {
+		return fmt.Errorf("%d of %d scenarios failed", failures, len(results))
+	}
+	return nil
+}

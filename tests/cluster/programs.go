@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Programs is where the programs are, by name.
+type Programs map[string]string
+
+// What is needed, how it says its version, and where it comes from.
+var needed = []struct{ name, version, origin string }{
+	{"etcd", "--version", "`make cluster-programs` builds it, or a folder KUBEBUILDER_ASSETS has it"},
+	{"kube-apiserver", "--version", "`make cluster-programs` builds it, or a folder KUBEBUILDER_ASSETS has it"},
+	{"kube-controller-manager", "--version", "`make cluster-programs` builds it, or a folder KUBEBUILDER_ASSETS has it"},
+	{"kube-scheduler", "--version", "`make cluster-programs` builds it, or a folder KUBEBUILDER_ASSETS has it"},
+	{"kubectl", "version --client", "`make cluster-programs` builds it, or a folder KUBEBUILDER_ASSETS has it"},
+	{"kwok", "--version", "`make cluster-programs` builds it"},
+	{"policy-server", "--version", "the release archive of https://github.com/kubewarden/kubewarden-controller/releases, 1.36 or later, on the PATH"},
+	{"audit-scanner", "", "`go build ./cmd/audit-scanner` in https://github.com/kubewarden/kubewarden-controller, 1.36 or later, on the PATH"},
+	{"docker-registry", "--version", "Debian and Ubuntu have it: apt-get install docker-registry"},
+}
+
+// FindPrograms looks into KUBEBUILDER_ASSETS, into the folder of what was built, and along the PATH.
+func FindPrograms(built string) (Programs, error) {
+	programs := Programs{}
+	var missing []string
+	for _, program := range needed {
+		if path := find(built, program.name); path != "" {
+			programs[program.name] = path
+		} else {
+			missing = append(missing, fmt.Sprintf("%s is missing: %s", program.name, program.origin))
+		}
+	}
+	if missing != nil {
+		return nil, fmt.Errorf("%s", strings.Join(missing, "\n"))
+	}
+	return programs, nil
+}
+
+func find(built, name string) string {
+	for _, folder := range []string{os.Getenv("KUBEBUILDER_ASSETS"), built} {
+		if folder == "" {
+			continue
+		}
+		path := filepath.Join(folder, name)
+		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
+			return path
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+var version = regexp.MustCompile(`v?[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.-]+)?`)
+
+// Versions is what each program says of itself.
+func (p Programs) Versions() []string {
+	var lines []string
+	for _, program := range needed {
+		found := "on the PATH, says no version"
+		if program.version != "" {
+			output, _ := exec.Command(p[program.name], strings.Fields(program.version)...).CombinedOutput()
+			found = version.FindString(string(output))
+		}
+		lines = append(lines, fmt.Sprintf("%-24s %s", program.name, found))
+	}
+	return lines
+}

@@ -208,7 +208,13 @@ func (c *Cluster) StartNodes(ctx context.Context, count int) error {
 		node.Name = name
 		node.Labels = map[string]string{"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}
 		node.Annotations = map[string]string{"kwok.x-k8s.io/node": "fake"}
-		if _, err := c.Client.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{}); err != nil {
+		node, err := c.Client.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{})
+		if err != nil {
+			return err
+		}
+		// The API server adds a taint that the controller of nodes, which does not run, would take off.
+		node.Spec.Taints = nil
+		if _, err := c.Client.CoreV1().Nodes().Update(ctx, node, metav1.UpdateOptions{}); err != nil {
 			return err
 		}
 	}
@@ -216,11 +222,13 @@ func (c *Cluster) StartNodes(ctx context.Context, count int) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.start("kwok", "--kubeconfig="+admin, "--manage-all-nodes=true",
-		"--node-lease-duration-seconds=40", "--server-address=127.0.0.1:0"); err != nil {
+	stages := filepath.Join(filepath.Dir(c.Programs["kwok"]), "kwok-stages.yaml")
+	kwok, err := c.start("kwok", "--kubeconfig="+admin, "--config="+stages, "--manage-all-nodes=true",
+		"--node-lease-duration-seconds=40", "--server-address=127.0.0.1:0")
+	if err != nil {
 		return err
 	}
-	return Eventually(ctx, time.Minute, func() error {
+	return kwok.Await(time.Minute, func() error {
 		nodes, err := c.Client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err

@@ -35,6 +35,7 @@ func run(ctx context.Context) error {
 	programs := flag.String("programs", "target/cluster/bin", "the folder that the programs were built into")
 	module := flag.String("module", "annotated-policy.wasm", "the module that policy-server runs")
 	command := flag.String("command", "target/debug/container-security", "the command line that has `evaluate`")
+	folder := flag.String("folder", "target/cluster/run", "the folder for the data and the logs of the run, which is emptied first")
 	record := flag.String("record", "", "write all reviews to this file, one a line")
 	flag.Parse()
 	wanted, err := regexp.Compile(*only)
@@ -42,7 +43,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	begun := time.Now()
-	bench, err := assemble(ctx, *programs, *module, *command)
+	bench, err := assemble(ctx, *programs, *folder, *module, *command)
 	if err != nil {
 		return err
 	}
@@ -63,8 +64,10 @@ func run(ctx context.Context) error {
 				fmt.Println(indent(result.Err.Error()))
 			}
 		}
-		if err := bench.RunChapter(ctx, chapter, report); err != nil {
-			return fmt.Errorf("%s: %w", chapter.file, err)
+		if err := bench.RunChapter(ctx, chapter, report); ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil {
+			report(Result{Chapter: chapter.Chapter, ID: chapter.file, Scenario: "the chapter cannot be run", Err: err})
 		}
 		if *record != "" {
 			if err := bench.Recorder.Write(*record); err != nil {
@@ -75,8 +78,8 @@ func run(ctx context.Context) error {
 	return table(bench.Programs, results, time.Since(begun))
 }
 
-// assemble makes a folder for the run, and starts what all scenarios share.
-func assemble(ctx context.Context, built, module, command string) (*Bench, error) {
+// assemble empties the folder of the run, and starts what all scenarios share.
+func assemble(ctx context.Context, built, folder, module, command string) (*Bench, error) {
 	bench := &Bench{}
 	for path, absolute := range map[string]*string{".": &bench.Repository, module: &bench.Module, command: &bench.Command} {
 		var err error
@@ -96,8 +99,7 @@ func assemble(ctx context.Context, built, module, command string) (*Bench, error
 			return nil, err
 		}
 	}
-	folder, err := filepath.Abs(filepath.Join(filepath.Dir(built), "run"))
-	if err != nil {
+	if folder, err = filepath.Abs(folder); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o755)); err != nil {
@@ -107,6 +109,9 @@ func assemble(ctx context.Context, built, module, command string) (*Bench, error
 		return nil, err
 	}
 	if bench.wrong, err = NewAuthority(folder, "wrong-ca"); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(folder, "trap.wasm"), trapModule(), 0o644); err != nil {
 		return nil, err
 	}
 	bench.Recorder, err = NewRecorder(bench.CA)

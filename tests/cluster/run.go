@@ -154,6 +154,14 @@ func (b *Bench) policies(chapter *Chapter) ([]*PolicyResource, error) {
 		if written.Name != "" {
 			policy.Metadata.Name = written.Name
 		}
+		if written.TimeoutSeconds != nil {
+			policy.Spec.TimeoutSeconds = written.TimeoutSeconds
+		}
+		if written.NamespaceLabel != "" {
+			policy.Spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+				{Key: "judged-by", Operator: metav1.LabelSelectorOpIn, Values: []string{written.NamespaceLabel}},
+			}}
+		}
 		if written.Module != "" {
 			policy.Spec.Module = filepath.Join(b.Folder, written.Module)
 		}

@@ -41,9 +41,13 @@ type ChapterPolicy struct {
 	Settings json.RawMessage `json:"settings,omitempty"`
 	// Name takes the place of the name in the file.
 	Name string `json:"name,omitempty"`
+	// TimeoutSeconds takes the place of the one of the file.
+	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
+	// NamespaceLabel lets the policy judge the namespaces only that are labelled judged-by: with it.
+	NamespaceLabel string `json:"namespaceLabel,omitempty"`
 	// Module is another one than this project's: a file in the folder of the run.
 	Module string `json:"module,omitempty"`
-	// Authority signs what the policy server's certificate is checked with: "wrong" for another one.
+	// Authority is whose certificates the API server trusts: "wrong" for nobody's.
 	Authority string `json:"authority,omitempty"`
 }
 

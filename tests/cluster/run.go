@@ -24,6 +24,8 @@ type Bench struct {
 	Recorder *Recorder
 	// Repository is the folder of the project, Module the policy's module, and Command its command line.
 	Repository, Module, Command string
+	// Registry has images, once a chapter needs some.
+	Registry *Registry
 
 	server *PolicyServer
 	// wrong is an authority that nobody's certificate is of.
@@ -59,6 +61,13 @@ func (b *Bench) RunChapter(ctx context.Context, chapter *Chapter, report func(Re
 		if err := b.StartNodes(ctx, 5); err != nil {
 			return err
 		}
+	}
+	var insecure []string
+	if slices.Contains(chapter.Needs, "registry") {
+		if err := b.startRegistry(ctx); err != nil {
+			return err
+		}
+		insecure = append(insecure, b.Registry.Address())
 	}
 	if chapter.APIServer != nil {
 		b.MoreArguments = chapter.APIServer
@@ -97,7 +106,7 @@ func (b *Bench) RunChapter(ctx context.Context, chapter *Chapter, report func(Re
 		runs = append(runs, run)
 		failures[run] = run.steps(run.Scenario.Before)
 	}
-	b.server, err = b.StartPolicyServer(ctx, b.Module, policies)
+	b.server, err = b.StartPolicyServer(ctx, b.Module, policies, insecure...)
 	if err != nil {
 		return err
 	}
@@ -149,7 +158,13 @@ func (b *Bench) policies(chapter *Chapter) ([]*PolicyResource, error) {
 			}
 		}
 		if written.Settings != nil {
-			policy.Spec.Settings = written.Settings
+			var err error
+			if policy.Spec.Settings, err = b.Registry.ofRegistry(written.Settings); err != nil {
+				return nil, err
+			}
+		}
+		if written.Mode != "" {
+			policy.Spec.Mode = written.Mode
 		}
 		if written.Name != "" {
 			policy.Metadata.Name = written.Name
@@ -265,7 +280,7 @@ func isOfCluster(namespace string) bool {
 func (b *Bench) environment() []string {
 	path := filepath.Dir(b.Programs["kubectl"]) + ":" + filepath.Dir(b.Command) + ":" + os.Getenv("PATH")
 	return append(os.Environ(), "PATH="+path, "HOME="+b.Folder, "KUBECTL_KUBERC=false", "REPOSITORY="+b.Repository,
-		"MODULE="+b.Module, "AUDIT_LOG="+b.AuditLog(), "POLICY_SERVER_LOG="+filepath.Join(b.Logs, "policy-server.log"),
+		"MODULE="+b.Module, "REGISTRY="+b.Registry.Address(), "AUDIT_LOG="+b.AuditLog(), "POLICY_SERVER_LOG="+filepath.Join(b.Logs, "policy-server.log"),
 		"POLICY_SERVER="+b.server.url(), "CA="+b.CA.File)
 }
 
@@ -429,7 +444,7 @@ func questions(reviews []Review) string {
 }
 
 func (r *Run) expand(text string) string {
-	return strings.ReplaceAll(text, "$NAMESPACE", r.Namespace)
+	return strings.NewReplacer("$NAMESPACE", r.Namespace, "$REGISTRY", r.Registry.Address()).Replace(text)
 }
 
 func (r *Run) commandLine(step *Step) string {

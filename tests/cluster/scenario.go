@@ -41,6 +41,8 @@ type ChapterPolicy struct {
 	Settings json.RawMessage `json:"settings,omitempty"`
 	// Name takes the place of the name in the file.
 	Name string `json:"name,omitempty"`
+	// Mode takes the place of the one of the file.
+	Mode string `json:"mode,omitempty"`
 	// TimeoutSeconds takes the place of the one of the file.
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 	// NamespaceLabel lets the policy judge the namespaces only that are labelled judged-by: with it.

@@ -68,7 +68,7 @@ func StartCluster(ctx context.Context, programs Programs, folder string) (*Clust
 			return nil, err
 		}
 	}
-	return c, nil
+	return c, Eventually(ctx, time.Minute, func() error { return c.CreateNamespace(ctx, PolicyServerNamespace, nil) })
 }
 
 func (c *Cluster) startEtcd(context.Context) error {

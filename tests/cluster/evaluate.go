@@ -151,6 +151,12 @@ func stem(file string) string { return strings.TrimSuffix(filepath.Base(file), f
 
 // What `evaluate --output json` says of a request.
 type evaluated struct {
+	Request struct {
+		Kind struct {
+			Kind string `json:"kind"`
+		} `json:"kind"`
+		Name string `json:"name"`
+	} `json:"request"`
 	Response struct {
 		Accepted         bool              `json:"accepted"`
 		Message          string            `json:"message"`

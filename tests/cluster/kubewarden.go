@@ -199,9 +199,6 @@ type PolicyServer struct {
 func (c *Cluster) StartPolicyServer(
 	ctx context.Context, module string, policies []*PolicyResource, insecureRegistries ...string,
 ) (*PolicyServer, error) {
-	if err := c.CreateNamespace(ctx, PolicyServerNamespace, nil); err != nil {
-		return nil, err
-	}
 	s := &PolicyServer{cluster: c}
 	var err error
 	if s.kubeconfig, err = c.ServiceAccountKubeconfig(ctx, PolicyServerNamespace, "policy-server"); err != nil {

@@ -129,7 +129,7 @@ func (b *Bench) chapters(wanted *regexp.Regexp) ([]*Chapter, error) {
 		return nil, err
 	}
 	var chapters []*Chapter
-	for _, chapter := range slices.Concat(examples, all, []*Chapter{b.podSecurityChapter(4000)}) {
+	for _, chapter := range slices.Concat(examples, all, []*Chapter{b.podSecurityChapter(4000), b.auditChapter()}) {
 		var scenarios []Scenario
 		for _, scenario := range chapter.Scenarios {
 			if wanted.MatchString(scenario.ID) {

@@ -296,12 +296,15 @@ func (b *Bench) applyToCluster(ctx context.Context, manifest string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, b.Programs["kubectl"], "apply", "--server-side", "-f", filepath.Join(b.Repository, manifest))
-	cmd.Env = append(b.environment(), "KUBECONFIG="+kubeconfig)
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", manifest, err, output)
-	}
-	return nil
+	// A definition takes a moment until its kind is there.
+	return Eventually(ctx, 30*time.Second, func() error {
+		cmd := exec.CommandContext(ctx, b.Programs["kubectl"], "apply", "--server-side", "-f", filepath.Join(b.Repository, manifest))
+		cmd.Env = append(b.environment(), "KUBECONFIG="+kubeconfig)
+		if output, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", manifest, err, output)
+		}
+		return nil
+	})
 }
 
 func (r *Run) steps(steps []Step) error {

@@ -240,6 +240,17 @@ impl PolicyResource {
                  {expressions}"
             ));
         }
+        let rules = self.spec.rules.iter().enumerate();
+        let unlisted = rules
+            .filter(|_| self.spec.background_audit)
+            .filter_map(|(index, rule)| rule.unlisted().map(|resource| (index, resource)));
+        warnings.extend(unlisted.map(|(index, resource)| {
+            format!(
+                "spec.rules[{index}] names {resource} and CREATE: Kubewarden's audit scanner (1.36) looks \
+                 for such objects, finds that there are none, and leaves the whole policy out of its \
+                 reports; put {resource} into a rule of its own, without CREATE"
+            )
+        }));
         if let Runs::Group(expression, members) = &self.runs {
             let asked = expression.members();
             let idle = members.keys().filter(|name| !asked.contains(name.as_str()));
@@ -1263,6 +1274,7 @@ mod tests {
     fn what_a_resource_says_in_vain_is_warned_of() {
         let labels = json!({"matchLabels": {"stage": "prod", "team": "a"}});
         let warning = "spec.namespaceSelector.matchLabels is dropped by Kubewarden's controller (1.36), so that namespaces are judged that it leaves out; write matchExpressions: [{key: \"stage\", operator: In, values: [\"prod\"]}, {key: \"team\", operator: In, values: [\"a\"]}]";
+        let unlisted = "spec.rules[0] names pods/ephemeralcontainers and CREATE: Kubewarden's audit scanner (1.36) looks for such objects, finds that there are none, and leaves the whole policy out of its reports; put pods/ephemeralcontainers into a rule of its own, without CREATE";
         let expressions = json!({"matchExpressions": [
             {"key": "stage", "operator": "In", "values": ["prod"]},
         ]});
@@ -1288,6 +1300,30 @@ mod tests {
             ),
             (cluster(json!({"namespaceSelector": expressions})), &[]),
             (cluster(json!({"objectSelector": labels})), &[]),
+            (
+                cluster(
+                    json!({"rules": [rule("", &["pods", "pods/ephemeralcontainers"], &["CREATE", "UPDATE"])]}),
+                ),
+                &[unlisted],
+            ),
+            (
+                cluster(json!({"rules": [
+                    rule("", &["pods"], &["CREATE", "UPDATE"]),
+                    rule("", &["pods/ephemeralcontainers"], &["UPDATE"]),
+                ]})),
+                &[],
+            ),
+            (
+                cluster(json!({
+                    "backgroundAudit": false,
+                    "rules": [rule("", &["pods/ephemeralcontainers"], &["CREATE"])],
+                })),
+                &[],
+            ),
+            (
+                cluster(json!({"rules": [rule("*", &["pods/ephemeralcontainers"], &["CREATE"])]})),
+                &[],
+            ),
             (
                 group("AdmissionPolicyGroup", json!({"expression": "a()"})),
                 &["spec.policies.b is not in spec.expression: it judges nothing"],

@@ -77,6 +77,20 @@ impl Rule {
                 .any(|pattern| matches_resource(pattern, resource, sub_resource))
     }
 
+    /// A sub-resource that the audit scanner (1.36) looks up, and finds no objects of: it lists what
+    /// the rules with CREATE name, but for those that name everything.
+    pub(super) fn unlisted(&self) -> Option<&str> {
+        let is_everything = |list: &[String]| list.iter().any(|entry| entry == "*");
+        let is_listed = self.operations.contains(&Operation::Create)
+            && !is_everything(&self.api_groups)
+            && !is_everything(&self.api_versions)
+            && !is_everything(&self.resources);
+        let mut resources = self.resources.iter().filter(|_| is_listed);
+        resources
+            .find(|resource| resource.contains('/'))
+            .map(String::as_str)
+    }
+
     /// The lists that must have an entry and have none.
     pub(super) fn empty_lists(&self) -> Vec<&'static str> {
         [

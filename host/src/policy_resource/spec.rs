@@ -39,8 +39,8 @@ pub(super) struct Spec {
     pub(super) timeout_eval_seconds: Option<u64>,
     #[serde(default)]
     pub(super) allow_inside_admission_controller_namespace: bool,
-    #[serde(default, rename = "backgroundAudit")]
-    _background_audit: bool,
+    #[serde(default = "default_background_audit")]
+    pub(super) background_audit: bool,
     pub(super) failure_policy: Option<FailurePolicy>,
     #[serde(rename = "matchPolicy")]
     _match_policy: Option<MatchPolicy>,
@@ -200,6 +200,10 @@ impl Spec {
         }
         problems
     }
+}
+
+fn default_background_audit() -> bool {
+    true
 }
 
 fn default_timeout_seconds() -> u64 {

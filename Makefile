@@ -106,14 +106,19 @@ oracle: policy.wasm ## Compare with Pod Security Admission on 1,000,000 pods (PO
 
 CLUSTER := $(abspath $(TARGET_DIR))/cluster
 .PHONY: cluster
-cluster: cluster-programs annotated-policy.wasm host ## Try the policy on a real API server (ONLY=regexp); needs Go, policy-server
+cluster: cluster-needs annotated-policy.wasm host cluster-programs ## Try the policy on a real API server (ONLY=regexp); needs Go and policy-server
+	'$(CLUSTER)/runner' -programs '$(CLUSTER)/bin' -folder '$(CLUSTER)/run' -module annotated-policy.wasm \
+	  -command '$(HOST)' $(if $(ONLY),-only '$(ONLY)') $(if $(RECORD),-record tests/cluster/recorded.jsonl) $(if $(DOCS),-docs docs/cluster.md)
+
+# What is missing is said before anything is built for long.
+.PHONY: cluster-needs
+cluster-needs:
+	@command -v go > /dev/null || { echo 'go is missing: install Go 1.26 or later, see https://go.dev/dl' >&2; exit 1; }
 	cd tests/cluster && go build -o '$(CLUSTER)/runner' .
-	'$(CLUSTER)/runner' -programs '$(CLUSTER)/bin' -module annotated-policy.wasm -command '$(HOST)' \
-	  $(if $(ONLY),-only '$(ONLY)') $(if $(RECORD),-record '$(RECORD)')
+	@'$(CLUSTER)/runner' -needs
 
 .PHONY: cluster-programs
 cluster-programs: ## Build etcd, Kubernetes and kwok for make cluster (takes 15 minutes once); needs Go
-	@command -v go > /dev/null || { echo 'go is missing: install Go 1.26 or later, see https://go.dev/dl' >&2; exit 1; }
 	tests/cluster/build '$(CLUSTER)/bin'
 
 # Cargo.toml has the version; everything else that carries it follows.

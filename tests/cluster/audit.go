@@ -100,14 +100,26 @@ func (r *Run) json(value any, script string) error {
 
 // evaluated is what evaluate says of the creation of an object.
 func (r *Run) evaluated(policy string, object []byte) (*evaluated, error) {
+	verdicts, err := r.evaluatedAll(policy, object)
+	if err == nil && len(verdicts) != 1 {
+		err = fmt.Errorf("evaluate has %d verdicts on one object", len(verdicts))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &verdicts[0], nil
+}
+
+// evaluatedAll is the same for a list.
+func (r *Run) evaluatedAll(policy string, objects []byte) ([]evaluated, error) {
 	cmd := exec.CommandContext(r, r.Command, "evaluate", filepath.Join(r.Repository, policy),
 		"--module", r.Module, "--request-path", "-", "--output", "json")
-	cmd.Stdin = bytes.NewReader(object)
+	cmd.Stdin = bytes.NewReader(objects)
 	// 1 is a rejection.
 	output, _ := cmd.Output()
 	var verdicts []evaluated
-	if err := json.Unmarshal(output, &verdicts); err != nil || len(verdicts) != 1 {
+	if err := json.Unmarshal(output, &verdicts); err != nil {
 		return nil, fmt.Errorf("evaluate: %w\n%s", err, output)
 	}
-	return &verdicts[0], nil
+	return verdicts, nil
 }

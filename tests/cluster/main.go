@@ -36,8 +36,13 @@ func run(ctx context.Context) error {
 	module := flag.String("module", "annotated-policy.wasm", "the module that policy-server runs")
 	command := flag.String("command", "target/debug/container-security", "the command line that has `evaluate`")
 	folder := flag.String("folder", "target/cluster/run", "the folder for the data and the logs of the run, which is emptied first")
-	record := flag.String("record", "", "write all reviews to this file, one a line")
+	record := flag.String("record", "", "write one review of each sort to this file, one a line")
+	docs := flag.String("docs", "", "write the table into this document, if all scenarios were run and none failed")
+	needs := flag.Bool("needs", false, "name the programs that are missing and that make cluster does not build, and do nothing")
 	flag.Parse()
+	if *needs {
+		return Needs()
+	}
 	wanted, err := regexp.Compile(*only)
 	if err != nil {
 		return err
@@ -69,13 +74,21 @@ func run(ctx context.Context) error {
 		} else if err != nil {
 			report(Result{Chapter: chapter.Chapter, ID: chapter.file, Scenario: "the chapter cannot be run", Err: err})
 		}
-		if *record != "" {
-			if err := bench.Recorder.Write(*record); err != nil {
-				return err
-			}
+	}
+	if *record != "" {
+		if err := bench.records.Write(*record); err != nil {
+			return err
 		}
 	}
-	return table(bench.Programs, results, time.Since(begun))
+	summary := summarize(bench.Programs, results, time.Since(begun))
+	fmt.Print(summary.forPeople())
+	if summary.failed > 0 {
+		return fmt.Errorf("%d of %d scenarios failed", summary.failed, len(results))
+	}
+	if *docs != "" && *only == "" {
+		return summary.writeInto(*docs)
+	}
+	return nil
 }
 
 // assemble empties the folder of the run, and starts what all scenarios share.
@@ -93,11 +106,6 @@ func assemble(ctx context.Context, built, folder, module, command string) (*Benc
 	programs, err := FindPrograms(built)
 	if err != nil {
 		return nil, err
-	}
-	for name, path := range programs {
-		if programs[name], err = filepath.Abs(path); err != nil {
-			return nil, err
-		}
 	}
 	if folder, err = filepath.Abs(folder); err != nil {
 		return nil, err
@@ -128,8 +136,12 @@ func (b *Bench) chapters(wanted *regexp.Regexp) ([]*Chapter, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Chapters with nodes come last: there Pods are scheduled from then on.
+	written := []*Chapter{b.podSecurityChapter(4000), b.unseenChapter(), b.auditChapter()}
+	onNodes := slices.IndexFunc(all, func(chapter *Chapter) bool { return slices.Contains(chapter.Needs, "nodes") })
+	all = slices.Concat(examples, all[:onNodes], written, []*Chapter{b.rolloutChapter()}, all[onNodes:])
 	var chapters []*Chapter
-	for _, chapter := range slices.Concat(examples, all, []*Chapter{b.podSecurityChapter(4000), b.auditChapter()}) {
+	for _, chapter := range all {
 		var scenarios []Scenario
 		for _, scenario := range chapter.Scenarios {
 			if wanted.MatchString(scenario.ID) {
@@ -156,35 +168,3 @@ func (r *Result) line() string {
 }
 
 func indent(text string) string { return "    " + strings.ReplaceAll(text, "\n", "\n    ") }
-
-// table is the end of the output: the chapters, what was different, and what it was seen with.
-func table(programs Programs, results []Result, took time.Duration) error {
-	var chapters []string
-	count, failed := map[string]int{}, map[string]int{}
-	failures := 0
-	for _, result := range results {
-		if count[result.Chapter] == 0 {
-			chapters = append(chapters, result.Chapter)
-		}
-		count[result.Chapter]++
-		if result.Err != nil {
-			failed[result.Chapter]++
-			failures++
-		}
-	}
-	fmt.Printf("\n%9s %6s  chapter\n", "scenarios", "failed")
-	for _, chapter := range chapters {
-		fmt.Printf("%9d %6d  %s\n", count[chapter], failed[chapter], chapter)
-	}
-	for _, result := range results {
-		for _, note := range result.Notes {
-			fmt.Printf("\n%s: %s", result.ID, note)
-		}
-	}
-	fmt.Printf("\n%s\n", strings.Join(programs.Versions(), "\n"))
-	fmt.Printf("\n%d scenarios in %.0f s, %d failed\n", len(results), took.Seconds(), failures)
-	if failures > 0 {
-		return fmt.Errorf("%d of %d scenarios failed", failures, len(results))
-	}
-	return nil
-}

@@ -14,27 +14,47 @@ type Programs map[string]string
 
 // What is needed, how it says its version, and where it comes from.
 var needed = []struct{ name, version, origin string }{
-	{"etcd", "--version", "`make cluster-programs` builds it, or a folder KUBEBUILDER_ASSETS has it"},
-	{"kube-apiserver", "--version", "`make cluster-programs` builds it, or a folder KUBEBUILDER_ASSETS has it"},
-	{"kube-controller-manager", "--version", "`make cluster-programs` builds it, or a folder KUBEBUILDER_ASSETS has it"},
-	{"kube-scheduler", "--version", "`make cluster-programs` builds it, or a folder KUBEBUILDER_ASSETS has it"},
-	{"kubectl", "version --client", "`make cluster-programs` builds it, or a folder KUBEBUILDER_ASSETS has it"},
-	{"kwok", "--version", "`make cluster-programs` builds it"},
-	{"policy-server", "--version", "the release archive of https://github.com/kubewarden/kubewarden-controller/releases, 1.36 or later, on the PATH"},
-	{"audit-scanner", "", "`go build ./cmd/audit-scanner` in https://github.com/kubewarden/kubewarden-controller, 1.36 or later, on the PATH"},
+	{"etcd", "--version", builtHere},
+	{"kube-apiserver", "--version", builtHere},
+	{"kube-controller-manager", "--version", builtHere},
+	{"kube-scheduler", "--version", builtHere},
+	{"kubectl", "version --client", builtHere},
+	{"kwok", "--version", builtHere},
+	{"policy-server", "--version", "a release of https://github.com/kubewarden/policy-server, 1.36 or later, has it; put it on the PATH"},
+	{"audit-scanner", "", "`go build ./cmd/audit-scanner` in https://github.com/kubewarden/kubewarden-controller, 1.36 or later, makes it; put it on the PATH"},
 	{"docker-registry", "--version", "Debian and Ubuntu have it: apt-get install docker-registry"},
+}
+
+const builtHere = "make cluster-programs"
+
+// Needs names what is missing and is not built here.
+func Needs() error {
+	_, err := findAll("", func(origin string) bool { return origin != builtHere })
+	return err
 }
 
 // FindPrograms looks into KUBEBUILDER_ASSETS, into the folder of what was built, and along the PATH.
 func FindPrograms(built string) (Programs, error) {
+	return findAll(built, func(string) bool { return true })
+}
+
+func findAll(built string, isWanted func(origin string) bool) (Programs, error) {
 	programs := Programs{}
 	var missing []string
 	for _, program := range needed {
-		if path := find(built, program.name); path != "" {
-			programs[program.name] = path
-		} else {
-			missing = append(missing, fmt.Sprintf("%s is missing: %s", program.name, program.origin))
+		if !isWanted(program.origin) {
+			continue
 		}
+		path := find(built, program.name)
+		if path == "" {
+			missing = append(missing, fmt.Sprintf("%s is missing: %s", program.name, program.origin))
+			continue
+		}
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		programs[program.name] = absolute
 	}
 	if missing != nil {
 		return nil, fmt.Errorf("%s", strings.Join(missing, "\n"))

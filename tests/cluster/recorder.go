@@ -8,8 +8,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
 	"path"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -151,20 +151,9 @@ func (r *Recorder) keep(policy string, body, response []byte) {
 	r.reviews = append(r.reviews, review)
 }
 
-// Write appends all reviews to a file, one a line.
-func (r *Recorder) Write(file string) error {
+// All are the reviews since the last Forward.
+func (r *Recorder) All() []Review {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	out, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	encoder := json.NewEncoder(out)
-	for _, review := range r.reviews {
-		if err := encoder.Encode(review); err != nil {
-			return err
-		}
-	}
-	return nil
+	return slices.Clone(r.reviews)
 }

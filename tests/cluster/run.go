@@ -27,7 +27,8 @@ type Bench struct {
 	// Registry has images, once a chapter needs some.
 	Registry *Registry
 
-	server *PolicyServer
+	records Records
+	server  *PolicyServer
 	// wrong is an authority that nobody's certificate is of.
 	wrong *Authority
 }
@@ -69,15 +70,11 @@ func (b *Bench) RunChapter(ctx context.Context, chapter *Chapter, report func(Re
 		}
 		insecure = append(insecure, b.Registry.Address())
 	}
-	if chapter.APIServer != nil {
+	if !slices.Equal(b.MoreArguments, chapter.APIServer) {
 		b.MoreArguments = chapter.APIServer
 		if err := b.RestartAPIServer(ctx); err != nil {
 			return err
 		}
-		defer func() {
-			b.MoreArguments = nil
-			_ = b.RestartAPIServer(context.WithoutCancel(ctx))
-		}()
 	}
 	policies, err := b.policies(chapter)
 	if err != nil {
@@ -143,7 +140,7 @@ func (b *Bench) RunChapter(ctx context.Context, chapter *Chapter, report func(Re
 			return ctx.Err()
 		}
 	}
-	return nil
+	return b.records.Add(chapter, policies, b.Recorder.All())
 }
 
 // policies are the resources of the chapter, as the files have them but for what the chapter says.
@@ -271,9 +268,9 @@ func (b *Bench) prepare(ctx context.Context, chapter *Chapter, scenario *Scenari
 	}, nil
 }
 
-// isOfCluster says whether a namespace stays.
+// isOfCluster says whether a namespace stays; shop is the one that the examples name.
 func isOfCluster(namespace string) bool {
-	return slices.Contains([]string{"default", "kube-system", PolicyServerNamespace}, namespace)
+	return slices.Contains([]string{"default", "kube-system", PolicyServerNamespace, "shop"}, namespace)
 }
 
 // environment is for commands: kubectl and the policy's command line are on the PATH.

@@ -137,7 +137,7 @@ func (b *Bench) chapters(wanted *regexp.Regexp) ([]*Chapter, error) {
 		return nil, err
 	}
 	// Chapters with nodes come last: there Pods are scheduled from then on.
-	written := []*Chapter{b.podSecurityChapter(4000), b.unseenChapter(), b.auditChapter()}
+	written := []*Chapter{b.podSecurityChapter(4000), b.unseenChapter(), b.ownerCostChapter(), b.auditChapter()}
 	onNodes := slices.IndexFunc(all, func(chapter *Chapter) bool { return slices.Contains(chapter.Needs, "nodes") })
 	all = slices.Concat(examples, all[:onNodes], written, []*Chapter{b.rolloutChapter()}, all[onNodes:])
 	var chapters []*Chapter

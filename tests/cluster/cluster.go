@@ -157,10 +157,15 @@ func (c *Cluster) startAPIServer(ctx context.Context) (err error) {
 	})
 }
 
-// RestartAPIServer ends the API server, and returns when it is ready again.
+// RestartAPIServer ends the API server, and returns when it is ready again. The controllers are
+// restarted as well: they would wait longer and longer before they look for it.
 func (c *Cluster) RestartAPIServer(ctx context.Context) error {
+	c.controllerManager.Stop()
 	c.apiServer.Stop()
-	return c.startAPIServer(ctx)
+	if err := c.startAPIServer(ctx); err != nil {
+		return err
+	}
+	return c.startControllerManager(ctx)
 }
 
 func (c *Cluster) startControllerManager(context.Context) error {

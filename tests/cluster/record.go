@@ -57,13 +57,18 @@ func (r *Records) Add(chapter *Chapter, policies []*PolicyResource, reviews []Re
 			answer = "rejected"
 		}
 		name := fmt.Sprintf("%s: %s %s by %s, %s", chapter.file, request.Operation, what, by[strings.LastIndex(by, ":")+1:], answer)
+		// One dry run of a sort is enough, and one of each sort for the settings that judge it.
+		sort := strings.TrimPrefix(name, chapter.file)
 		if *request.DryRun {
 			name += ", dry run"
+			sort = "dry run" + sort
+		} else {
+			sort += string(spec.Settings)
 		}
-		if r.seen[name] {
+		if r.seen[sort] || strings.HasPrefix(request.Name, probe().GenerateName) {
 			continue
 		}
-		r.seen[name] = true
+		r.seen[sort] = true
 		recorded := Recorded{
 			Name: name, Settings: spec.Settings, Accepted: review.Response.Allowed, Warnings: review.Response.Warnings,
 		}

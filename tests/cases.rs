@@ -1,16 +1,19 @@
-//! Runs every case of `tests/cases/` and `tests/settings/` against the policy as a native library.
+//! Runs every case of `tests/cases/` and `tests/settings/`, and every recorded review, against the policy as a native library.
 //!
 //! The host crate runs the same cases through the WebAssembly module and compares bytes.
 
 use std::path::Path;
 
-use container_security_test_kit::{cases, requests};
+use container_security_test_kit::{cases, recorded, requests};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 
 fn main() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let judged = cases::cases(&tests).into_iter().map(|case| {
+    let judged = cases::cases(&tests)
+        .into_iter()
+        .chain(recorded::cases(&tests));
+    let judged = judged.map(|case| {
         Trial::test(case.name.clone(), move || {
             let answer = container_security::validate(&case.payload, &container_security::NoHost);
             let found: requests::Expected = serde_json::from_slice(&answer)?;

@@ -12,13 +12,17 @@ use std::path::{Path, PathBuf};
 
 use container_security::NoHost;
 use container_security_host::Policy;
-use container_security_test_kit::cases;
+use container_security_test_kit::{cases, recorded};
 use wasmparser::Payload;
 
 #[test]
 fn the_module_answers_every_case_as_the_native_library_does() {
     let policy = policy();
-    for case in cases::cases(&repository().join("tests")) {
+    let tests = repository().join("tests");
+    for case in cases::cases(&tests)
+        .into_iter()
+        .chain(recorded::cases(&tests))
+    {
         let native = container_security::validate(&case.payload, &NoHost);
         let answer = policy
             .validate_bytes(&case.payload)

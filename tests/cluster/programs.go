@@ -1,6 +1,7 @@
 package main
 
 import (
+	"debug/buildinfo"
 	"fmt"
 	"os"
 	"os/exec"
@@ -85,8 +86,12 @@ var version = regexp.MustCompile(`v?[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.-]+)
 func (p Programs) Versions() []string {
 	var lines []string
 	for _, program := range needed {
-		found := "on the PATH, says no version"
-		if program.version != "" {
+		found := "says no version"
+		if program.version == "" {
+			if info, err := buildinfo.ReadFile(p[program.name]); err == nil {
+				found = info.Main.Path + " " + info.Main.Version
+			}
+		} else {
 			output, _ := exec.Command(p[program.name], strings.Fields(program.version)...).CombinedOutput()
 			found = version.FindString(string(output))
 		}

@@ -2,6 +2,7 @@
 //!
 //! - [`cases`] and [`sessions`] read the verdicts that are data, in `tests/cases/`, `tests/settings/` and
 //!   `tests/sessions/`
+//! - [`recorded`] are reviews of a real API server, with policy-server's answers
 //! - [`requests`] makes valid workloads and requests about them
 //! - [`controls`] has the names of the controls, and [`json`] says when two values are the same
 //! - [`pods`] makes pods for a standard to be asked about, and [`oracle`] says what is made of them
@@ -27,6 +28,7 @@ pub mod pods;
 #[cfg(feature = "host")]
 pub mod policy_module;
 pub mod properties;
+pub mod recorded;
 pub mod requests;
 pub mod sessions;
 #[cfg(feature = "registry")]

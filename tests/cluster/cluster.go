@@ -35,6 +35,9 @@ type Cluster struct {
 	Admin *rest.Config
 	// MoreArguments are for the API server, from its next start on.
 	MoreArguments []string
+	// ControllersAreOneUser is for the controllers, from their next start on: otherwise each has a
+	// service account.
+	ControllersAreOneUser bool
 	// Client and Dynamic act as Admin.
 	Client  kubernetes.Interface
 	Dynamic dynamic.Interface
@@ -180,14 +183,19 @@ func (c *Cluster) startControllerManager(context.Context) error {
 	c.controllerManager, err = c.start("kube-controller-manager",
 		"--kubeconfig="+config, "--authentication-kubeconfig="+config, "--authorization-kubeconfig="+config,
 		"--controllers="+controllers,
-		// Otherwise every controller has the user of the kubeconfig: see settings legacy.controllers.
-		"--use-service-account-credentials",
+		"--use-service-account-credentials="+strconv.FormatBool(!c.ControllersAreOneUser),
 		"--service-account-private-key-file="+filepath.Join(c.Folder, "service-accounts.key"),
 		"--root-ca-file="+c.CA.File, "--leader-elect=false",
 		// Otherwise a thousand Pods take a minute.
 		"--kube-api-qps=500", "--kube-api-burst=500",
 		"--bind-address=127.0.0.1", "--secure-port="+strconv.Itoa(port))
 	return err
+}
+
+// RestartControllers ends the controllers, and starts them again.
+func (c *Cluster) RestartControllers(ctx context.Context) error {
+	c.controllerManager.Stop()
+	return c.startControllerManager(ctx)
 }
 
 // StartNodes starts what Pods need to become ready: a scheduler, nodes, and kwok for their kubelets.

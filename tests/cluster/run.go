@@ -76,6 +76,12 @@ func (b *Bench) RunChapter(ctx context.Context, chapter *Chapter, report func(Re
 			return err
 		}
 	}
+	if b.ControllersAreOneUser != chapter.ControllersAreOneUser {
+		b.ControllersAreOneUser = chapter.ControllersAreOneUser
+		if err := b.RestartControllers(ctx); err != nil {
+			return err
+		}
+	}
 	policies, err := b.policies(chapter)
 	if err != nil {
 		return err

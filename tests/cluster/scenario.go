@@ -24,6 +24,8 @@ type Chapter struct {
 	Needs []string `json:"needs,omitempty"`
 	// Apply has manifests for the whole cluster, such as rights and definitions of kinds.
 	Apply []string `json:"apply,omitempty"`
+	// ControllersAreOneUser: kube-controller-manager runs without --use-service-account-credentials.
+	ControllersAreOneUser bool `json:"controllersAreOneUser,omitempty"`
 	// Direct lets the API server ask policy-server itself, and not the recorder before it.
 	Direct bool `json:"direct,omitempty"`
 	// APIServer has arguments that the API server is started with for the chapter.

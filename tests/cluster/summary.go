@@ -44,7 +44,9 @@ func (s *summary) forPeople() string {
 	for _, chapter := range s.chapters {
 		fmt.Fprintf(&text, "%9d %6d  %s\n", s.count[chapter], s.fails[chapter], chapter)
 	}
-	fmt.Fprintf(&text, "\n%s\n", strings.Join(s.notes, "\n"))
+	if s.notes != nil {
+		fmt.Fprintf(&text, "\n%s\n", strings.Join(s.notes, "\n"))
+	}
 	fmt.Fprintf(&text, "\n%s\n", strings.Join(s.versions, "\n"))
 	fmt.Fprintf(&text, "\n%d scenarios in %.0f s, %d failed\n", s.total, s.took.Seconds(), s.failed)
 	return text.String()

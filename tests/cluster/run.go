@@ -57,7 +57,7 @@ type Result struct {
 
 // RunChapter runs what has to happen before, registers the policies, and runs the scenarios. It
 // reports each result as soon as there is one.
-func (b *Bench) RunChapter(ctx context.Context, chapter *Chapter, report func(Result)) error {
+func (b *Bench) RunChapter(ctx context.Context, chapter *Chapter, report func(Result)) (failed error) {
 	if slices.Contains(chapter.Needs, "nodes") {
 		if err := b.StartNodes(ctx, 5); err != nil {
 			return err
@@ -117,12 +117,11 @@ func (b *Bench) RunChapter(ctx context.Context, chapter *Chapter, report func(Re
 	b.Recorder.Forward(b.server.URL())
 	defer func() {
 		for _, policy := range policies {
-			_ = b.Unregister(context.WithoutCancel(ctx), policy.ID())
+			failed = errors.Join(failed, b.unregister(context.WithoutCancel(ctx), policy))
 		}
-		b.awaitSilence(context.WithoutCancel(ctx), runs)
 	}()
 	for i, policy := range policies {
-		if err := b.register(ctx, chapter, &chapter.Policies[i], policy, runs); err != nil {
+		if err := b.register(ctx, chapter, &chapter.Policies[i], policy); err != nil {
 			return fmt.Errorf("%w\n%s", err, b.server.Process().Tail(20))
 		}
 	}
@@ -189,7 +188,7 @@ func (b *Bench) policies(chapter *Chapter) ([]*PolicyResource, error) {
 }
 
 func (b *Bench) register(
-	ctx context.Context, chapter *Chapter, written *ChapterPolicy, policy *PolicyResource, runs []*Run,
+	ctx context.Context, chapter *Chapter, written *ChapterPolicy, policy *PolicyResource,
 ) error {
 	address, ca := b.Recorder.URL(), b.CA.PEM
 	if chapter.Direct {
@@ -198,15 +197,33 @@ func (b *Bench) register(
 	if written.Authority == "wrong" {
 		ca = b.wrong.PEM
 	}
-	webhook := policy.Webhook(address, ca)
-	return b.Register(ctx, webhook, func() bool {
-		for _, run := range runs {
-			if b.isAsked(ctx, run.Namespace, policy.ID()) {
-				return true
+	namespace, err := b.probeNamespace(ctx, policy)
+	if err != nil {
+		return err
+	}
+	return b.Register(ctx, policy.Webhook(address, ca), func() bool { return b.isAsked(ctx, namespace, policy.ID()) })
+}
+
+// probeNamespace is one that the policy judges, and stays.
+func (b *Bench) probeNamespace(ctx context.Context, policy *PolicyResource) (string, error) {
+	name, labels := "probe-"+policy.ID(), map[string]string{}
+	if !policy.isOfCluster() {
+		name = policy.Metadata.Namespace
+	} else if selector := policy.Spec.NamespaceSelector; selector != nil {
+		for _, expression := range selector.MatchExpressions {
+			switch {
+			case expression.Operator != metav1.LabelSelectorOpIn:
+			case expression.Key == "kubernetes.io/metadata.name":
+				name = expression.Values[0]
+			default:
+				labels[expression.Key] = expression.Values[0]
 			}
 		}
-		return false
-	})
+	}
+	if isOfCluster(name) && name != "shop" {
+		return name, nil
+	}
+	return name, Eventually(ctx, time.Minute, func() error { return b.CreateNamespace(ctx, name, labels) })
 }
 
 // isAsked tries a Pod that no policy accepts, and looks who says so.
@@ -216,23 +233,21 @@ func (b *Bench) isAsked(ctx context.Context, namespace, id string) bool {
 	if err != nil && strings.Contains(err.Error(), `"`+id+`.kubewarden.admission"`) {
 		return true
 	}
-	for _, review := range b.Recorder.Since(count, namespace) {
-		if review.Policy == id {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(b.Recorder.Since(count, namespace), func(review Review) bool { return review.Policy == id })
 }
 
-// awaitSilence returns when nobody is asked any more.
-func (b *Bench) awaitSilence(ctx context.Context, runs []*Run) {
-	_ = Eventually(ctx, 10*time.Second, func() error {
-		for _, run := range runs {
-			count := b.Recorder.Count()
-			_, err := b.Client.CoreV1().Pods(run.Namespace).Create(ctx, probe(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-			if err != nil && strings.Contains(err.Error(), ".kubewarden.admission") || len(b.Recorder.Since(count, run.Namespace)) > 0 {
-				return fmt.Errorf("%s is still judged", run.Namespace)
-			}
+// unregister removes the webhook of a policy, and returns when the API server asks it no more.
+func (b *Bench) unregister(ctx context.Context, policy *PolicyResource) error {
+	namespace, err := b.probeNamespace(ctx, policy)
+	if err != nil {
+		return err
+	}
+	if err := b.Unregister(ctx, policy.ID()); err != nil {
+		return err
+	}
+	return Eventually(ctx, 30*time.Second, func() error {
+		if b.isAsked(ctx, namespace, policy.ID()) {
+			return fmt.Errorf("the API server still asks %s", policy.ID())
 		}
 		return nil
 	})

@@ -29,7 +29,8 @@ pub(crate) mod vulnerabilities;
 use crate::decode::words;
 
 /// The list, in the order in which violations are listed: for each control the advice of the article
-/// that it follows, how it judges (`pod`: the pod alone; `images`: the image references;
+/// that it follows, how it judges (`pod`: the pod alone; `pod_and_host`: the pod, and then what the
+/// host says to each finding with a question; `images`: the image references;
 /// `supply_chain`: what the host knows of the images), whether it judges the pod as a whole and never
 /// one container of it (`whole`, or `each`), whether exemptions can loosen it (`looser`, with a
 /// `Loosening`, or `fixed`), its module, its section, and the key of that in the settings. `expand!` is a
@@ -56,7 +57,7 @@ macro_rules! controls {
             /// Provide the least permissions, avoid root and escalation
             pod each fixed privilege_escalation PrivilegeEscalation "privilegeEscalation";
             /// Provide the least permissions, avoid root and escalation
-            pod each looser root_user RootUser "rootUser";
+            pod_and_host each looser root_user RootUser "rootUser";
             /// Provide the least permissions, avoid root and escalation
             pod each looser capabilities Capabilities "capabilities";
             /// Provide the least permissions, avoid root and escalation

@@ -71,6 +71,15 @@ pub(crate) struct Finding<'p> {
     /// Whether the pod's field of the same name is the better place for the remedy: it mends all
     /// who say the same, and changes nobody else.
     pub(crate) is_mended_in_pod: bool,
+    /// What the host must be asked before it is known whether this is a finding.
+    pub(crate) question: Option<Question>,
+}
+
+/// What only the host can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// As which user the image of the container runs.
+    UserOfImage,
 }
 
 /// A value that containers take which have none of their own.
@@ -115,7 +124,14 @@ impl<'p> Finding<'p> {
             inherited: None,
             from_pod: None,
             is_mended_in_pod: false,
+            question: None,
         }
+    }
+
+    /// Says that it is one only if the host's answer speaks against it.
+    pub(crate) fn if_host_says(mut self, question: Question) -> Self {
+        self.question = Some(question);
+        self
     }
 
     pub(crate) fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
@@ -125,7 +141,7 @@ impl<'p> Finding<'p> {
 
     #[cold]
     #[inline(never)]
-    fn set_reason(&mut self, reason: Cow<'static, str>) {
+    pub(crate) fn set_reason(&mut self, reason: Cow<'static, str>) {
         self.because = Some(reason);
     }
 

@@ -105,6 +105,8 @@ pub(crate) struct ImageConfig {
     pub(crate) created: Vec<String>,
     /// Name and digest of the image it was built from, if it says so.
     pub(crate) base: Option<BaseImage>,
+    /// As whom it runs, with or without a group; nothing where it does not say.
+    pub(crate) user: String,
 }
 
 /// The base image that an image records.
@@ -173,7 +175,7 @@ pub(crate) fn platform_digests(host: &dyn Host, image: &str) -> Answer<Vec<Strin
     ))
 }
 
-/// When an image was built, and from what: one answer for an image, and where the name means an index
+/// When an image was built, from what and to run as whom: one answer for an image, and where the name means an index
 /// without the host's own platform (images of Windows or of another processor only), one for each
 /// image in it.
 pub(crate) fn image_configs(
@@ -214,7 +216,8 @@ fn image_config(host: &dyn Host, image: &str) -> Result<ImageConfig, Failure> {
             let config = answer.get("config");
             // Builders write annotations of the manifest; Dockerfiles can write labels only.
             let annotations = answer.get("manifest")?.get("annotations");
-            let labels = config.and_then(|config| config.get("config")?.get("Labels"));
+            let run = config.and_then(|config| config.get("config"));
+            let labels = run.and_then(|run| run.get("Labels"));
             let sources = || [annotations, labels].into_iter().flatten();
             // What is empty says nothing: podman writes so for an image from scratch.
             let text = |found: Node<'_>, key| {
@@ -233,6 +236,7 @@ fn image_config(host: &dyn Host, image: &str) -> Result<ImageConfig, Failure> {
                         digest: text(found, "org.opencontainers.image.base.digest")?,
                     })
                 }),
+                user: run.and_then(|run| text(run, "User")).unwrap_or_default(),
             })
         },
     )

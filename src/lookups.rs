@@ -1,18 +1,19 @@
 //! What a control that judges images is handed: the images, and the way to the host for what only the
 //! host can tell of them.
 
+use std::cell::Cell;
 use std::iter;
+use std::rc::Rc;
 
 use crate::finding::{Finding, Findings, Found, Remedy};
-use crate::host_calls::{Failure, Host};
+use crate::host_calls::{self, Answer, Failure, Host, ImageConfig};
 use crate::image::reference::{Reference, ReferenceError};
 use crate::pod::image::{Image, Images};
 use crate::text::printable;
 
 /// What a control may ask about the images of a pod.
 pub(crate) struct Lookups<'l, 'p> {
-    pub(crate) images: &'l Images<'p>,
-    pub(crate) host: &'l dyn Host,
+    pub(crate) inquiry: &'l Inquiry<'l, 'p>,
     /// The namespace that the request names.
     pub(crate) namespace: Option<&'l str>,
     /// Whether this control has to look at an image: it is not refused already, not exempt, and not
@@ -20,6 +21,44 @@ pub(crate) struct Lookups<'l, 'p> {
     pub(crate) is_asked_about: &'l dyn Fn(&Image<'p>) -> bool,
     /// Whether `registries` restricts images to a list, and this one is on it.
     pub(crate) is_from_allowed_registry: &'l dyn Fn(&Reference<'_>) -> bool,
+}
+
+/// The images of a pod, and the host with what it has told of them: it is asked once, whichever controls
+/// want to know.
+pub(crate) struct Inquiry<'l, 'p> {
+    pub(crate) images: &'l Images<'p>,
+    pub(crate) host: &'l dyn Host,
+    // A list, because it is short: a map is thousands of bytes of code.
+    configs: Cell<Vec<(Reference<'p>, Configs)>>,
+}
+
+/// What is read of the configurations of an image.
+pub(crate) type Configs = Rc<Answer<Vec<ImageConfig>>>;
+
+impl<'l, 'p> Inquiry<'l, 'p> {
+    pub(crate) fn new(images: &'l Images<'p>, host: &'l dyn Host) -> Self {
+        Self {
+            images,
+            host,
+            configs: Cell::default(),
+        }
+    }
+
+    /// See [`host_calls::image_configs`].
+    #[inline(never)]
+    pub(crate) fn configs(&self, image: &str, reference: &Reference<'p>) -> Configs {
+        let mut all = self.configs.take();
+        let known = all.iter().find(|(known, _)| known == reference);
+        let configs = known.map_or_else(
+            || Rc::new(host_calls::image_configs(self.host, image, reference)),
+            |(_, configs)| configs.clone(),
+        );
+        if known.is_none() {
+            all.push((*reference, configs.clone()));
+        }
+        self.configs.set(all);
+        configs
+    }
 }
 
 /// One image, and everything in the pod that uses it.
@@ -49,9 +88,10 @@ impl<'l, 'p> Lookups<'l, 'p> {
         matters: impl Fn(&Reference<'p>) -> bool,
         findings: &mut Findings<'p>,
     ) -> Vec<Uses<'l, 'p>> {
-        let of_template = self.images.are_of_template();
+        let images = self.inquiry.images;
+        let of_template = images.are_of_template();
         let mut distinct: Vec<Uses<'l, 'p>> = Vec::new();
-        for image in self.images.all() {
+        for image in images.all() {
             let matters = image.reference.as_ref().map_or(true, &matters);
             if !matters || !(self.is_asked_about)(image) {
                 continue;
@@ -93,6 +133,20 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// Answers the question of a finding: it is one, for this reason.
+    #[cold]
+    pub(crate) fn confirm(&self, finding: &mut Finding<'_>) {
+        let reason = match self {
+            Self::Image(reason) => reason,
+            Self::Host(reason) => {
+                finding.remedy = Remedy::Ask;
+                reason
+            }
+        };
+        finding.question = None;
+        finding.set_reason(printable(reason).into());
+    }
+
     pub(crate) fn failed(what: &str, failure: &Failure) -> Self {
         let reason = failure.describe(what);
         if failure.is_of_the_image() {
@@ -106,7 +160,7 @@ impl Refusal {
 impl<'p> Findings<'p> {
     /// The reference of an image. One that cannot be read is reported; one that is not there yet, in a
     /// template, is a notice.
-    fn read<'i>(
+    pub(crate) fn read<'i>(
         &mut self,
         image: &'i Image<'p>,
         of_template: bool,

@@ -13,9 +13,9 @@ use self::legacy::{Before, Change, Legacy, OwnerJson};
 use self::update::Search;
 use crate::controls::{Control, controls};
 use crate::decode::Mode;
-use crate::finding::{Finding, Findings};
+use crate::finding::{Finding, Findings, Question};
 use crate::host_calls::Host;
-use crate::lookups::Lookups;
+use crate::lookups::{Inquiry, Lookups, Refusal};
 use crate::pod::image::{Image, Images};
 use crate::pod::place::Subject;
 use crate::pod::spec::Pod;
@@ -29,7 +29,11 @@ struct Row {
     control: Control,
     mode: fn(&Settings) -> Mode,
     judge: Judge,
+    confirm: Option<Confirm>,
 }
+
+/// Asks the host what a finding wants to know: why it is one, or else what is to be reported in its place.
+type Confirm = for<'l, 'p> fn(&Inquiry<'l, 'p>, &Finding<'p>, &mut Findings<'p>) -> Option<Refusal>;
 
 /// How a control judges: what it needs to see, apart from its own settings.
 enum Judge {
@@ -48,11 +52,23 @@ macro_rules! judge {
     (pod) => {
         Judge::Pod
     };
+    (pod_and_host) => {
+        Judge::Pod
+    };
     (images) => {
         Judge::Images
     };
     (supply_chain) => {
         Judge::SupplyChain
+    };
+}
+
+macro_rules! confirm {
+    (pod_and_host $module:ident) => {
+        Some(crate::controls::$module::confirm)
+    };
+    ($judge:ident $module:ident) => {
+        None
     };
 }
 
@@ -65,6 +81,7 @@ macro_rules! table {
                 judge: judge!($judge)(|judged, settings, findings| {
                     crate::controls::$module::judge(judged, &settings.$module, findings);
                 }),
+                confirm: confirm!($judge $module),
             },
         )*];
     };
@@ -89,6 +106,7 @@ pub(crate) fn review<'p>(
     let Terms { settings, host, .. } = *terms;
     let review = Review::new(pod, before.namespace, terms);
     let mut outcome = review.judge();
+    let inquiry = Inquiry::new(&review.images, host);
     let owner_json = OwnerJson::new();
     let legacy = OnceCell::new();
     let past = Past {
@@ -100,6 +118,11 @@ pub(crate) fn review<'p>(
     if outcome.is_cut && !(past.is_update && past.get().excuses_everything()) {
         // It is rejected, whatever the others are, and whatever the host would say.
         return outcome;
+    }
+    // What the stored object has, too, the host need not be asked about; of what an owner has, only once
+    // something is left that rejects.
+    if !(past.is_update && past.matters(&outcome) && past.get().excuses_some()) {
+        review.confirm(&inquiry, &mut outcome, false);
     }
     if past.matters(&outcome) {
         let legacy = past.get();
@@ -113,7 +136,8 @@ pub(crate) fn review<'p>(
             !review.is_exempt(violation.control, Some(violation.finding.subject()))
         });
     }
-    review.judge_supply_chain(&past, &mut outcome);
+    review.confirm(&inquiry, &mut outcome, true);
+    review.judge_supply_chain(&inquiry, &past, &mut outcome);
     if let Some(legacy) = legacy.get() {
         legacy.tell(&mut outcome);
     }
@@ -224,18 +248,58 @@ impl<'p> Review<'p> {
         }
     }
 
+    /// Asks the host about the findings with a question, and takes off those that are none.
+    ///
+    /// Not asked about: the user of an image that `registries` refuses. As long as that may yet be excused
+    /// the question stays open; in the end the image is refused, whoever it runs as.
+    #[inline(never)]
+    fn confirm(&self, inquiry: &Inquiry<'_, 'p>, outcome: &mut Outcome<'p>, is_end: bool) {
+        let mut violations = outcome.violations.iter();
+        if violations.all(|violation| violation.finding.question.is_none()) {
+            return;
+        }
+        let refused = refused(outcome);
+        let mut findings = Findings {
+            found: Vec::new(),
+            limit: None,
+            notices: mem::take(&mut outcome.notices),
+        };
+        outcome.keep(&mut |violation| {
+            let finding = &violation.finding;
+            match finding.question {
+                None => return true,
+                Some(Question::UserOfImage) if refused.contains(&finding.subject()) => {
+                    return !is_end;
+                }
+                Some(_) => {}
+            }
+            let mut rows = TABLE.iter();
+            let row = rows.find(|row| row.control == violation.control);
+            let confirm = row.and_then(|row| row.confirm);
+            let refusal = confirm.and_then(|confirm| confirm(inquiry, finding, &mut findings));
+            if let Some(refusal) = &refusal {
+                refusal.confirm(&mut violation.finding);
+            } else if let Some(other) = findings.found.pop() {
+                violation.finding = other;
+                return true;
+            }
+            refusal.is_some()
+        });
+        outcome.notices = findings.notices;
+        outcome.sort();
+    }
+
     /// Runs the controls that ask the host, and adds to what the others have found.
     ///
     /// Not asked about: images that `registries` refuses, that the settings exempt, or that the same
     /// container or volume had before.
-    fn judge_supply_chain<'r, 'l>(&self, past: &Past<'r, 'l>, outcome: &mut Outcome<'p>) {
-        let refused: Vec<Subject<'p>> = outcome
-            .violations
-            .iter()
-            .filter(|violation| violation.control == Control::Registries)
-            .filter(|violation| violation.mode == Mode::Enforce)
-            .map(|violation| violation.finding.subject())
-            .collect();
+    fn judge_supply_chain<'r, 'l>(
+        &self,
+        inquiry: &Inquiry<'_, 'p>,
+        past: &Past<'r, 'l>,
+        outcome: &mut Outcome<'p>,
+    ) {
+        let refused = refused(outcome);
         let (stored, in_stored) = (OnceCell::new(), Search::new());
         let was_there = |legacy: &'r Legacy<'l>, image: &Image<'p>| {
             let is_old = || {
@@ -263,8 +327,7 @@ impl<'p> Review<'p> {
                        settings: &Settings,
                        findings: &mut Findings<'p>| {
                 let lookups = Lookups {
-                    images: &self.images,
-                    host: self.terms.host,
+                    inquiry,
                     namespace: self.namespace,
                     is_asked_about,
                     is_from_allowed_registry: &|reference| {
@@ -462,6 +525,17 @@ impl<'p> Review<'p> {
             .iter()
             .filter(move |exemption| exemption.is_about(control, namespace))
     }
+}
+
+/// Whose images `registries` refuses.
+#[inline(never)]
+fn refused<'p>(outcome: &Outcome<'p>) -> Vec<Subject<'p>> {
+    let refusing = outcome.violations.iter().filter(|violation| {
+        violation.control == Control::Registries && violation.mode == Mode::Enforce
+    });
+    refusing
+        .map(|violation| violation.finding.subject())
+        .collect()
 }
 
 /// How many findings of one control are kept. A pod of 500 containers has some thousand; a list in it

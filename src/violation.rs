@@ -57,7 +57,8 @@ pub(crate) struct Outcome<'p> {
     pub(crate) is_cut: bool,
     /// Why nothing is excused that somebody may think is, as words behind the title of the message.
     pub(crate) aside: Option<String>,
-    /// The controls whose violations were there before, and do not count.
+    /// The controls whose violations were there before, and do not count. (Of what only the host could
+    /// have told, nobody knows whether it was one.)
     pub(crate) excused: Vec<Control>,
     /// Whose template excuses them, where it is not the stored object that does.
     pub(crate) excused_by: Option<String>,
@@ -120,7 +121,7 @@ impl<'p> Outcome<'p> {
         let mut excused = mem::take(&mut self.excused);
         self.keep(&mut |violation| {
             let is_excused = is_excused(violation);
-            if is_excused {
+            if is_excused && violation.finding.question.is_none() {
                 excused.push(violation.control);
             }
             !is_excused

@@ -112,13 +112,14 @@ pub(crate) fn judge<'p>(
         return;
     }
     let mut bases = Bases {
-        host: lookups.host,
+        host: lookups.inquiry.host,
         known: Vec::new(),
     };
     for uses in lookups.distinct(|_| true, findings) {
-        let refusals = match host_calls::image_configs(lookups.host, uses.text(), uses.reference) {
+        let configs = lookups.inquiry.configs(uses.text(), uses.reference);
+        let refusals = match &*configs {
             Answer::Found(configs) => {
-                let now = lookups.host.now();
+                let now = lookups.inquiry.host.now();
                 let of_age = configs
                     .iter()
                     .find_map(|config| settings.judge_age(config, now));
@@ -133,7 +134,7 @@ pub(crate) fn judge<'p>(
             )],
             Answer::Failed(failure) => {
                 vec![(
-                    Refusal::failed("which cannot be looked up", &failure),
+                    Refusal::failed("which cannot be looked up", failure),
                     REBUILT,
                 )]
             }

@@ -1,23 +1,32 @@
 //! Containers must not run as root.
 //!
 //! - **Reads** `securityContext.runAsNonRoot` and `.runAsUser` of the pod and of each container,
-//!   and `hostUsers`
+//!   and `hostUsers`; with `imageUser: judge` also `config.User` of images (host capability
+//!   `oci/v1/oci_manifest_config`)
 //! - **Unset** means the pod's value; unset there too, the user that the image names
 //! - **Allowed** no `runAsUser: 0` anywhere, and with `require: runAsNonRoot` an effective
 //!   `runAsNonRoot: true` for each container and `false` nowhere, also where it is overridden.
-//!   With `require: nonRootUser` an effective `runAsUser` other than 0 is as good
+//!   With `require: nonRootUser` an effective `runAsUser` other than 0 is as good. With `imageUser:
+//!   judge` a container that passes, and for which nothing is written but `runAsNonRoot`, needs an image
+//!   whose user is a number other than 0; that one is as good as `runAsUser`. Of an index without the
+//!   host's own platform every image counts
 //! - **Not applicable** with `relaxForUserNamespaces` to pods with `hostUsers: false`, whose root
-//!   is nobody on the node. Windows pods are judged
+//!   is nobody on the node. Windows pods are judged, but for the user of their images
 //! - **Differs from the Pod Security Standard** in nothing at its default. The standard has it at its
 //!   restricted level, and relaxes for user namespaces since 1.35
-//! - **Source** `check_runAsNonRoot.go` and `check_runAsUser.go` of pod-security-admission
+//! - **Source** `check_runAsNonRoot.go` and `check_runAsUser.go` of pod-security-admission. A node takes
+//!   only a number for another user than root (`verifyRunAsNonRoot` of the kubelet), containerd up to
+//!   2.0.3 takes one that no 32 bits with a sign can hold for root (CVE-2024-40635)
 
 use crate::decode::{Level, Mode, loosens, section, words};
-use crate::finding::{Finding, Findings, Found, Remedy, Taken};
+use crate::finding::{Finding, Findings, Found, Question, Remedy, Taken};
+use crate::host_calls::{Answer, ImageConfig};
+use crate::lookups::{Inquiry, Refusal};
 use crate::pod::container::Container;
 use crate::pod::place::Place;
 use crate::pod::security_context::SecurityContext;
 use crate::pod::spec::Pod;
+use crate::text::Quoted;
 
 section! {
     /// No container runs as root.
@@ -28,6 +37,11 @@ section! {
         "require" require: Requirement = Requirement::RunAsNonRoot,
         /// `true`: pods with `hostUsers: false` are not judged. `false` where `version` is before v1.35.
         "relaxForUserNamespaces" relax_for_user_namespaces: bool = standard.is_since(35),
+        /// `judge`: where neither the container nor the pod says a user, the image must name one (the
+        /// `USER` of its Dockerfile), by a number other than 0; with `nonRootUser` such an image needs no
+        /// line in the manifest. Asks the image's registry (host capability
+        /// `oci/v1/oci_manifest_config`). Not on Windows.
+        "imageUser" image_user: ImageUser = ImageUser::Ignore,
     }
 }
 
@@ -41,10 +55,21 @@ words! {
     }
 }
 
+words! {
+    /// What becomes of the user that an image names.
+    pub(crate) enum ImageUser {
+        /// Nobody looks, and the kubelet does not start what would run as root.
+        Ignore = "ignore",
+        /// Where nothing else is written it must be a number other than 0.
+        Judge = "judge",
+    }
+}
+
 loosens! {
     RootUser {
         "require" require: Requirement = Requirement::NonRootUser,
         "relaxForUserNamespaces" relax_for_user_namespaces: bool = true,
+        "imageUser" image_user: ImageUser = ImageUser::Ignore,
     }
 }
 
@@ -53,6 +78,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Fi
         return;
     }
     let strict = settings.require == Requirement::RunAsNonRoot;
+    let judges_image = settings.image_user == ImageUser::Judge && !pod.is_windows();
     let of_pod = pod.security_context();
     let non_root_of_pod = of_pod.and_then(|pod| pod.run_as_non_root);
     let user_of_pod = of_pod.and_then(|pod| pod.run_as_user);
@@ -75,7 +101,11 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Fi
         }
         let is_non_root = own_non_root.or(non_root_of_pod) == Some(true);
         let has_other_user = has_other_user(pod, &container);
-        if is_non_root || (!strict && has_other_user) {
+        let takes_image_user = judges_image && own_user.or(user_of_pod).is_none();
+        if is_non_root || (!strict && (has_other_user || takes_image_user)) {
+            if takes_image_user {
+                findings.report(user_of_image(&container));
+            }
             continue;
         }
         // The pod's own `false` is reported once, for the pod; here it would be no news.
@@ -97,6 +127,57 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Fi
             (Some(_), _) => violation,
         });
     }
+}
+
+/// Asks the host for the image's user.
+pub(crate) fn confirm<'p>(
+    inquiry: &Inquiry<'_, 'p>,
+    suspect: &Finding<'p>,
+    findings: &mut Findings<'p>,
+) -> Option<Refusal> {
+    let images = inquiry.images;
+    let image = images.of(suspect.subject())?;
+    let (image, reference) = findings.read(image, images.are_of_template())?;
+    match &*inquiry.configs(image.text.unwrap_or_default(), reference) {
+        Answer::Found(configs) => {
+            let reason = configs.iter().find_map(root_of_image)?;
+            Some(Refusal::Image(reason))
+        }
+        Answer::Absent => Some(Refusal::Image(
+            "and its registry does not have the image".to_owned(),
+        )),
+        Answer::Failed(failure) => Some(Refusal::failed(
+            "and the user of the image cannot be looked up",
+            failure,
+        )),
+    }
+}
+
+/// A container that runs as whoever its image names.
+fn user_of_image<'p>(container: &Container<'p>) -> Finding<'p> {
+    let remedy = "be a user other than 0, unless the image names one by its number";
+    let place = container.security_field(&[RUN_AS_USER]);
+    Finding::new(place, Found::Unset, Remedy::Must(remedy.into()))
+        // With another image it is another one.
+        .bounded_by(container.image().into_iter().collect())
+        .if_host_says(Question::UserOfImage)
+}
+
+/// Why a node would run the image as root, or refuse to run it because it may be root.
+fn root_of_image(config: &ImageConfig) -> Option<String> {
+    let user = config.user.split(':').next().unwrap_or_default();
+    if user.is_empty() {
+        return Some("and the image names none, so that it is root".to_owned());
+    }
+    let is_number = user.bytes().all(|byte| byte.is_ascii_digit());
+    let which = match user.parse::<i32>() {
+        Ok(0) if is_number => "which is root",
+        Ok(_) if is_number => return None,
+        _ if user == "root" => "which is root",
+        _ => "which is no user id, and a node cannot tell it from root",
+    };
+    let user = Quoted(&config.user);
+    Some(format!("and that of the image is {user}, {which}"))
 }
 
 /// Uid 0. Without it the user is the image's, which `runAsNonRoot` keeps from being root.

@@ -290,7 +290,7 @@ pub(crate) fn judge<'p>(
         }
         return;
     };
-    let mut reports = report::Reports::new(settings.source, namespace, lookups.host);
+    let mut reports = report::Reports::new(settings.source, namespace, lookups.inquiry.host);
     for uses in images {
         match reports.of(uses.reference) {
             Answer::Failed(failure) => {
@@ -299,7 +299,7 @@ pub(crate) fn judge<'p>(
             }
             Answer::Absent => settings.judge_missing(&uses, findings),
             Answer::Found(matching) => {
-                let now = lookups.host.now();
+                let now = lookups.inquiry.host.now();
                 let worst = matching
                     .iter()
                     .filter(|report| !settings.is_superseded(report, &matching, now))

@@ -194,6 +194,11 @@ impl<'l> Legacy<'l> {
         self.excuses == Excuses::Old
     }
 
+    /// Whether something does not count, whatever the host would say of it.
+    pub(crate) fn excuses_some(&self) -> bool {
+        self.excuses_everything() || self.excuses_old()
+    }
+
     /// The images that were there before.
     pub(crate) fn images(&self) -> Vec<Image<'_>> {
         self.stored().map(Pod::images).unwrap_or_default()

@@ -58,6 +58,7 @@ impl<'u, 'p> Update<'u, 'p> {
         let mut excused = Vec::new();
         for mut violation in mem::take(violations) {
             match self.left(&violation) {
+                Left::Nothing if violation.finding.question.is_some() => {}
                 Left::Nothing => excused.push(violation.control),
                 Left::All(note) => {
                     if let Some(note) = note {

@@ -10,7 +10,7 @@ use regex::Regex;
 /// Every control in the order of the list: its name, and how it judges (`pod`, `images` or
 /// `supply_chain`).
 pub fn controls() -> Vec<(&'static str, &'static str)> {
-    let row = Regex::new(r#"(?m)^ +(pod|images|supply_chain) .* "(\w+)";$"#).unwrap();
+    let row = Regex::new(r#"(?m)^ +(pod|pod_and_host|images|supply_chain) .* "(\w+)";$"#).unwrap();
     let list = include_str!("../../../src/controls.rs");
     let controls: Vec<_> = row
         .captures_iter(list)

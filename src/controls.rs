@@ -11,6 +11,7 @@ pub(crate) mod host_ports;
 pub(crate) mod host_probes;
 pub(crate) mod image_freshness;
 pub(crate) mod image_pinning;
+pub(crate) mod localhost_profiles;
 pub(crate) mod privilege_escalation;
 pub(crate) mod privileged;
 pub(crate) mod proc_mount;
@@ -44,6 +45,8 @@ macro_rules! controls {
             pod each looser se_linux SeLinux "seLinux";
             /// Limit system calls with seccomp
             pod each looser seccomp Seccomp "seccomp";
+            /// Create the profiles on the nodes
+            pod_and_host each fixed localhost_profiles LocalhostProfiles "localhostProfiles";
             /// Do not share the node's namespaces
             pod whole fixed host_namespaces HostNamespaces "hostNamespaces";
             /// Do not share the node's namespaces

@@ -57,7 +57,7 @@ pub(crate) struct Finding<'p> {
     pub(crate) place: Place<'p>,
     pub(crate) found: Found<'p>,
     /// Why `found` is not accepted, where the control and the field do not say it by themselves.
-    because: Option<Cow<'static, str>>,
+    pub(crate) because: Option<Cow<'static, str>>,
     pub(crate) remedy: Remedy,
     /// Whether a `localhostProfile` is written below the place, which must go when the remedy's value
     /// comes.
@@ -72,14 +72,16 @@ pub(crate) struct Finding<'p> {
     /// who say the same, and changes nobody else.
     pub(crate) is_mended_in_pod: bool,
     /// What the host must be asked before it is known whether this is a finding.
-    pub(crate) question: Option<Question>,
+    pub(crate) question: Option<Question<'p>>,
 }
 
 /// What only the host can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Question {
-    /// As which user the image of the container runs.
-    UserOfImage,
+pub(crate) enum Question<'p> {
+    /// As which user the container runs that has this image.
+    UserOf(&'p str),
+    /// Whether a profile is on the nodes, by the resource that installs it.
+    Profile { kind: &'static str, name: &'p str },
 }
 
 /// A value that containers take which have none of their own.
@@ -129,7 +131,7 @@ impl<'p> Finding<'p> {
     }
 
     /// Says that it is one only if the host's answer speaks against it.
-    pub(crate) fn if_host_says(mut self, question: Question) -> Self {
+    pub(crate) fn if_host_says(mut self, question: Question<'p>) -> Self {
         self.question = Some(question);
         self
     }
@@ -205,12 +207,14 @@ impl<'p> Finding<'p> {
     /// What this finding is to a container that takes the value: that it has none of its own.
     pub(crate) fn of_container(&self, container: &Container<'p>) -> Self {
         let own = self.inherited.as_ref().and_then(|value| value.own.clone());
-        Self::new(
+        let mut finding = Self::new(
             self.place.of_other(container.subject()),
             Found::Unset,
             own.unwrap_or_else(|| self.remedy.clone()),
         )
-        .because(format!("and the pod's {}", self.found))
+        .because(format!("and the pod's {}", self.found));
+        finding.question = self.question;
+        finding
     }
 
     /// What findings of one control are sorted by: the place in the manifest, and what was found there.

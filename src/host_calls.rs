@@ -178,6 +178,7 @@ pub(crate) fn platform_digests(host: &dyn Host, image: &str) -> Answer<Vec<Strin
 /// When an image was built, from what and to run as whom: one answer for an image, and where the name means an index
 /// without the host's own platform (images of Windows or of another processor only), one for each
 /// image in it.
+#[inline(never)]
 pub(crate) fn image_configs(
     host: &dyn Host,
     image: &str,
@@ -199,10 +200,14 @@ pub(crate) fn image_configs(
         return Answer::Failed(failure);
     }
     let name = format!("{}/{}", reference.registry(), reference.repository());
-    let configs = digests
-        .iter()
-        .map(|digest| image_config(host, &format!("{name}@{digest}")));
-    or_absent(configs.collect())
+    let mut configs = Vec::new();
+    for digest in &digests {
+        match image_config(host, &[&name, "@", digest].concat()) {
+            Ok(config) => configs.push(config),
+            Err(failure) => return or_absent(Err(failure)),
+        }
+    }
+    Answer::Found(configs)
 }
 
 #[inline(never)]
@@ -278,7 +283,7 @@ pub(crate) fn list<T>(
         api_version: query.api_version,
         kind: query.kind,
         name: "container-security-may-i-read",
-        namespace: query.namespace,
+        namespace: Some(query.namespace),
         disable_cache: false,
         field_masks: vec!["metadata.name".to_owned()],
     };
@@ -324,7 +329,8 @@ pub(crate) struct GetQuery<'q> {
     pub(crate) api_version: &'q str,
     pub(crate) kind: &'q str,
     pub(crate) name: &'q str,
-    pub(crate) namespace: &'q str,
+    /// None for what is in no namespace.
+    pub(crate) namespace: Option<&'q str>,
     /// Whether the answer must be of now, and not of some seconds ago.
     pub(crate) disable_cache: bool,
     pub(crate) field_masks: Vec<String>,
@@ -384,7 +390,7 @@ fn call(
 }
 
 #[inline(never)]
-fn parse(answer: &[u8]) -> Result<Document<'_>, String> {
+pub(crate) fn parse(answer: &[u8]) -> Result<Document<'_>, String> {
     Document::from_slice(answer).map_err(|error| json::describe_error(error, answer))
 }
 

@@ -1,14 +1,13 @@
 //! What a control that judges images is handed: the images, and the way to the host for what only the
 //! host can tell of them.
 
-use std::cell::Cell;
 use std::iter;
-use std::rc::Rc;
 
 use crate::finding::{Finding, Findings, Found, Remedy};
 use crate::host_calls::{self, Answer, Failure, Host, ImageConfig};
 use crate::image::reference::{Reference, ReferenceError};
 use crate::pod::image::{Image, Images};
+use crate::pod::place::Subject;
 use crate::text::printable;
 
 /// What a control may ask about the images of a pod.
@@ -23,41 +22,24 @@ pub(crate) struct Lookups<'l, 'p> {
     pub(crate) is_from_allowed_registry: &'l dyn Fn(&Reference<'_>) -> bool,
 }
 
-/// The images of a pod, and the host with what it has told of them: it is asked once, whichever controls
-/// want to know.
+/// The images of a pod, and the host that can tell of them.
 pub(crate) struct Inquiry<'l, 'p> {
     pub(crate) images: &'l Images<'p>,
     pub(crate) host: &'l dyn Host,
-    // A list, because it is short: a map is thousands of bytes of code.
-    configs: Cell<Vec<(Reference<'p>, Configs)>>,
 }
 
-/// What is read of the configurations of an image.
-pub(crate) type Configs = Rc<Answer<Vec<ImageConfig>>>;
-
-impl<'l, 'p> Inquiry<'l, 'p> {
-    pub(crate) fn new(images: &'l Images<'p>, host: &'l dyn Host) -> Self {
-        Self {
-            images,
-            host,
-            configs: Cell::default(),
-        }
-    }
-
-    /// See [`host_calls::image_configs`].
+impl<'l> Inquiry<'l, '_> {
+    /// What the configurations of an image say, which is asked for once, whichever controls want to know.
+    // Not in each of them.
     #[inline(never)]
-    pub(crate) fn configs(&self, image: &str, reference: &Reference<'p>) -> Configs {
-        let mut all = self.configs.take();
-        let known = all.iter().find(|(known, _)| known == reference);
-        let configs = known.map_or_else(
-            || Rc::new(host_calls::image_configs(self.host, image, reference)),
-            |(_, configs)| configs.clone(),
-        );
-        if known.is_none() {
-            all.push((*reference, configs.clone()));
-        }
-        self.configs.set(all);
-        configs
+    pub(crate) fn configs(&self, reference: &Reference<'_>) -> &'l Answer<Vec<ImageConfig>> {
+        let mut all = self.images.all().iter();
+        let first = all.find(|image| image.reference.as_ref() == Ok(reference));
+        first.map_or(&Answer::Absent, |image| {
+            let text = image.text.unwrap_or_default();
+            let ask = || host_calls::image_configs(self.host, text, reference);
+            image.configs.get_or_init(ask)
+        })
     }
 }
 
@@ -124,7 +106,8 @@ impl<'p> Images<'p> {
     }
 }
 
-/// Why a control that asks the host refuses an image; the words stand behind the image.
+/// Why a control that asks the host refuses an image, or what a finding is about; the words stand behind
+/// that.
 pub(crate) enum Refusal {
     /// For what the host has told.
     Image(String),
@@ -133,8 +116,9 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Answers the question of a finding: it is one, for this reason.
+    /// Answers the question of a finding: it is one, for this reason beside those that it has.
     #[cold]
+    #[inline(never)]
     pub(crate) fn confirm(&self, finding: &mut Finding<'_>) {
         let reason = match self {
             Self::Image(reason) => reason,
@@ -144,9 +128,13 @@ impl Refusal {
             }
         };
         finding.question = None;
-        finding.set_reason(printable(reason).into());
+        let before = finding.because.as_deref();
+        let before = before.map(|before| [before, ", "].concat());
+        finding.set_reason((before.unwrap_or_default() + &printable(reason)).into());
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn failed(what: &str, failure: &Failure) -> Self {
         let reason = failure.describe(what);
         if failure.is_of_the_image() {
@@ -160,20 +148,25 @@ impl Refusal {
 impl<'p> Findings<'p> {
     /// The reference of an image. One that cannot be read is reported; one that is not there yet, in a
     /// template, is a notice.
-    pub(crate) fn read<'i>(
+    fn read<'i>(
         &mut self,
         image: &'i Image<'p>,
         of_template: bool,
     ) -> Option<(&'i Image<'p>, &'i Reference<'p>)> {
         match &image.reference {
             Ok(reference) => return Some((image, reference)),
-            Err(ReferenceError::Empty) if of_template => self.notice(format!(
-                "{} has no image yet; it is judged when its Pods are created",
-                image.subject
-            )),
+            Err(ReferenceError::Empty) if of_template => self.wait_for_image(image.subject),
             Err(error) => self.report(unreadable(image, *error)),
         }
         None
+    }
+
+    /// Says that an image of a template is not there yet.
+    #[cold]
+    pub(crate) fn wait_for_image(&mut self, subject: Subject<'_>) {
+        self.notice(format!(
+            "{subject} has no image yet; it is judged when its Pods are created"
+        ));
     }
 
     /// Reports an image that is refused; `must` says what another one must do.

@@ -32,8 +32,8 @@ struct Row {
     confirm: Option<Confirm>,
 }
 
-/// Asks the host what a finding wants to know: why it is one, or else what is to be reported in its place.
-type Confirm = for<'l, 'p> fn(&Inquiry<'l, 'p>, &Finding<'p>, &mut Findings<'p>) -> Option<Refusal>;
+/// Asks the host what a finding wants to know: why it is one, if it is.
+type Confirm = for<'l, 'p> fn(&Inquiry<'l, 'p>, &Finding<'p>) -> Option<Refusal>;
 
 /// How a control judges: what it needs to see, apart from its own settings.
 enum Judge {
@@ -106,7 +106,10 @@ pub(crate) fn review<'p>(
     let Terms { settings, host, .. } = *terms;
     let review = Review::new(pod, before.namespace, terms);
     let mut outcome = review.judge();
-    let inquiry = Inquiry::new(&review.images, host);
+    let inquiry = Inquiry {
+        images: &review.images,
+        host,
+    };
     let owner_json = OwnerJson::new();
     let legacy = OnceCell::new();
     let past = Past {
@@ -122,7 +125,7 @@ pub(crate) fn review<'p>(
     // What the stored object has, too, the host need not be asked about; of what an owner has, only once
     // something is left that rejects.
     if !(past.is_update && past.matters(&outcome) && past.get().excuses_some()) {
-        review.confirm(&inquiry, &mut outcome, false);
+        confirm(&inquiry, &mut outcome, false);
     }
     if past.matters(&outcome) {
         let legacy = past.get();
@@ -136,7 +139,7 @@ pub(crate) fn review<'p>(
             !review.is_exempt(violation.control, Some(violation.finding.subject()))
         });
     }
-    review.confirm(&inquiry, &mut outcome, true);
+    confirm(&inquiry, &mut outcome, true);
     review.judge_supply_chain(&inquiry, &past, &mut outcome);
     if let Some(legacy) = legacy.get() {
         legacy.tell(&mut outcome);
@@ -248,47 +251,6 @@ impl<'p> Review<'p> {
         }
     }
 
-    /// Asks the host about the findings with a question, and takes off those that are none.
-    ///
-    /// Not asked about: the user of an image that `registries` refuses. As long as that may yet be excused
-    /// the question stays open; in the end the image is refused, whoever it runs as.
-    #[inline(never)]
-    fn confirm(&self, inquiry: &Inquiry<'_, 'p>, outcome: &mut Outcome<'p>, is_end: bool) {
-        let mut violations = outcome.violations.iter();
-        if violations.all(|violation| violation.finding.question.is_none()) {
-            return;
-        }
-        let refused = refused(outcome);
-        let mut findings = Findings {
-            found: Vec::new(),
-            limit: None,
-            notices: mem::take(&mut outcome.notices),
-        };
-        outcome.keep(&mut |violation| {
-            let finding = &violation.finding;
-            match finding.question {
-                None => return true,
-                Some(Question::UserOfImage) if refused.contains(&finding.subject()) => {
-                    return !is_end;
-                }
-                Some(_) => {}
-            }
-            let mut rows = TABLE.iter();
-            let row = rows.find(|row| row.control == violation.control);
-            let confirm = row.and_then(|row| row.confirm);
-            let refusal = confirm.and_then(|confirm| confirm(inquiry, finding, &mut findings));
-            if let Some(refusal) = &refusal {
-                refusal.confirm(&mut violation.finding);
-            } else if let Some(other) = findings.found.pop() {
-                violation.finding = other;
-                return true;
-            }
-            refusal.is_some()
-        });
-        outcome.notices = findings.notices;
-        outcome.sort();
-    }
-
     /// Runs the controls that ask the host, and adds to what the others have found.
     ///
     /// Not asked about: images that `registries` refuses, that the settings exempt, or that the same
@@ -299,7 +261,6 @@ impl<'p> Review<'p> {
         past: &Past<'r, 'l>,
         outcome: &mut Outcome<'p>,
     ) {
-        let refused = refused(outcome);
         let (stored, in_stored) = (OnceCell::new(), Search::new());
         let was_there = |legacy: &'r Legacy<'l>, image: &Image<'p>| {
             let is_old = || {
@@ -337,7 +298,7 @@ impl<'p> Review<'p> {
                 judge(&lookups, settings, findings);
             };
             let is_asked_about = |image: &Image<'p>| {
-                !refused.contains(&image.subject)
+                !is_refused(outcome, image.subject)
                     && !self.is_exempt(row.control, Some(image.subject))
                     // Last, because the stored object has to be decoded for it.
                     && !past.of_images().is_some_and(|legacy| was_there(legacy, image))
@@ -527,15 +488,49 @@ impl<'p> Review<'p> {
     }
 }
 
-/// Whose images `registries` refuses.
+/// Asks the host each question of the findings once, and takes off those that are none.
+///
+/// Not asked about: the user of an image that `registries` refuses. As long as that may yet be excused
+/// the question stays open; in the end the image is refused, whoever it runs as.
 #[inline(never)]
-fn refused<'p>(outcome: &Outcome<'p>) -> Vec<Subject<'p>> {
-    let refusing = outcome.violations.iter().filter(|violation| {
-        violation.control == Control::Registries && violation.mode == Mode::Enforce
-    });
-    refusing
-        .map(|violation| violation.finding.subject())
-        .collect()
+fn confirm<'p>(inquiry: &Inquiry<'_, 'p>, outcome: &mut Outcome<'p>, is_end: bool) {
+    loop {
+        let is_asked = |violation: &&Violation<'p>| match violation.finding.question {
+            None => false,
+            Some(Question::UserOf(_)) => !is_refused(outcome, violation.finding.subject()),
+            Some(Question::Profile { .. }) => true,
+        };
+        let Some(violation) = outcome.violations.iter().find(is_asked) else {
+            break;
+        };
+        let question = violation.finding.question;
+        let mut rows = TABLE.iter();
+        let row = rows.find(|row| row.control == violation.control);
+        let confirm = row.and_then(|row| row.confirm);
+        let refusal = confirm.and_then(|confirm| confirm(inquiry, &violation.finding));
+        outcome.keep(&mut |violation| {
+            let is_asked = violation.finding.question == question;
+            if let (true, Some(refusal)) = (is_asked, &refusal) {
+                refusal.confirm(&mut violation.finding);
+            }
+            !is_asked || refusal.is_some()
+        });
+    }
+    if is_end {
+        outcome.keep(&mut |violation| violation.finding.question.is_none());
+    }
+}
+
+/// Whether `registries` refuses the image of a container or volume.
+fn is_refused(outcome: &Outcome<'_>, subject: Subject<'_>) -> bool {
+    let all = &outcome.violations;
+    let start = all.partition_point(|violation| violation.control < Control::Registries);
+    let of_registries = all.get(start..).unwrap_or_default();
+    of_registries.iter().any(|violation| {
+        violation.control == Control::Registries
+            && violation.mode == Mode::Enforce
+            && violation.finding.subject() == subject
+    })
 }
 
 /// How many findings of one control are kept. A pod of 500 containers has some thousand; a list in it

@@ -1104,7 +1104,6 @@ fn a_missing_report_is_what_the_settings_say() {
 
 #[test]
 fn reports_that_cannot_be_read_are_not_missing() {
-    const GET: &str = "kubernetes/get_resource";
     const LIST: &str = "kubernetes/list_resources_by_namespace";
     let settings = scanned(&json!({"missingReport": "accept"}));
     let refused = |host: FakeHost, reason: &str, calls: usize| {
@@ -1665,13 +1664,13 @@ fn of_an_index_without_the_hosts_platform_every_image_is_judged() {
 
 #[test]
 fn the_user_of_an_image_is_a_number_other_than_root_or_refused() {
-    let root = |user: &str| Some(format!("and that of the image is {user:?}, which is root"));
+    let root = |user: &str| Some(format!("and the image's is {user:?}, which is root"));
     let name = |user: &str| {
         Some(format!(
-            "and that of the image is {user:?}, which is no user id, and a node cannot tell it from root"
+            "and the image's is {user:?}, which no node can tell from root"
         ))
     };
-    let absent = || Some("and the image names none, so that it is root".to_owned());
+    let absent = || root("");
     for (user, reason) in [
         (json!("1000"), None),
         (json!("1"), None),
@@ -1695,7 +1694,8 @@ fn the_user_of_an_image_is_a_number_other_than_root_or_refused() {
         (json!("4294967296"), name("4294967296")),
         (json!("2147483648"), name("2147483648")),
         (json!("99999999999999999999"), name("99999999999999999999")),
-        (json!(":1000"), absent()),
+        (json!(":1000"), name(":1000")),
+        (json!(":"), name(":")),
         (json!(""), absent()),
         (json!(null), absent()),
         (json!(1000), absent()),
@@ -1886,7 +1886,7 @@ fn each_image_is_asked_about_once_whoever_wants_to_know_of_it() {
     assert_eq!(
         judge(&[APP], &settings, &host).lines,
         [
-            of_user(0, "and the image names none, so that it is root"),
+            of_user(0, "and the image's is \"\", which is root"),
             freshness(APP, "which was built over 395d ago, and 30d is allowed"),
         ]
     );
@@ -1934,7 +1934,7 @@ fn of_an_index_without_the_hosts_platform_every_user_counts() {
     const NO_PLATFORM: &str = "Callback evaluation failure: Image manifest not found: no entry found in image index manifest matching client's default platform";
     for (of_b, reason) in [
         ("1000", None),
-        ("0", Some("and that of the image is \"0\", which is root")),
+        ("0", Some("and the image's is \"0\", which is root")),
     ] {
         let entry = |digest| json!({"digest": digest, "platform": {"os": "linux", "architecture": "arm64"}});
         let host = FakeHost::new()
@@ -1984,7 +1984,7 @@ fn the_user_of_an_image_that_is_refused_exempt_or_of_windows_is_not_looked_up() 
         let host = rooted();
         let expected = format!(
             "{}; the exemption for it ended on 2026-01-30",
-            of_user(0, "and the image names none, so that it is root")
+            of_user(0, "and the image's is \"\", which is root")
         );
         assert_eq!(answer(&request, &settings, &host).lines, [expected]);
     }
@@ -2026,7 +2026,7 @@ fn an_exemption_for_one_image_leaves_the_user_of_the_others_judged() {
     let host = rooted();
     assert_eq!(
         judge(&[APP, other], &settings, &host).lines,
-        [of_user(1, "and the image names none, so that it is root")]
+        [of_user(1, "and the image's is \"\", which is root")]
     );
     assert_eq!(host.calls(), [(CONFIG.to_owned(), json!(other))]);
     // What is exempt to be warned of is asked about.
@@ -2038,7 +2038,7 @@ fn an_exemption_for_one_image_leaves_the_user_of_the_others_judged() {
     assert_eq!(found.lines, [""; 0]);
     assert_eq!(
         found.warnings,
-        [of_user(0, "and the image names none, so that it is root")]
+        [of_user(0, "and the image's is \"\", which is root")]
     );
     let host = FakeHost::new().found(CONFIG, json!({}), run_as(&json!("1000")));
     assert_eq!(judge(&[APP], &settings, &host).warnings, [""; 0]);
@@ -2055,7 +2055,7 @@ fn an_update_asks_for_the_user_of_an_image_that_comes_to_decide() {
         (found.lines, found.warnings, host.calls().len())
     };
     let settings = judging_images();
-    let root = |index| of_user(index, "and the image names none, so that it is root");
+    let root = |index| of_user(index, "and the image's is \"\", which is root");
     let nothing = || (Vec::new(), Vec::new(), 0);
     // What runs already is left alone, and nobody calls it excused, for nobody knows.
     assert_eq!(update(pod(&[APP]), pod(&[APP]), &settings), nothing());
@@ -2164,7 +2164,7 @@ fn the_template_of_an_owner_excuses_the_user_of_its_image_and_a_good_one_asks_fo
         (found.lines, found.warnings, calls)
     };
     let none = json!(null);
-    let root = || vec![of_user(0, "and the image names none, so that it is root")];
+    let root = || vec![of_user(0, "and the image's is \"\", which is root")];
     let both = || vec![CONFIG.to_owned(), "kubernetes/get_resource".to_owned()];
     assert_eq!(
         create(&pod(&[APP]), "1000", none.clone()),
@@ -2212,35 +2212,31 @@ fn a_container_without_an_image_that_can_be_read_has_no_user() {
     let host = rooted();
     assert_eq!(
         judge(&["ghcr.io/org/App:1"], &settings, &host).lines,
-        [
-            "rootUser: container \"c0\": image is \"ghcr.io/org/App:1\", which is not an image reference: \
-          its repository is not in lower case; spec.containers[0].image must be registry/repository:tag \
-          or registry/repository@sha256:..."
-        ]
+        [of_user(
+            0,
+            "and its image cannot be read: its repository is not in lower case"
+        )]
     );
     let mut template = pod(&[APP]);
-    template["spec"]["containers"][0]
-        .as_object_mut()
-        .unwrap()
-        .remove("image");
-    let deployment = requests::workload("Deployment", template.clone());
-    let found = answer(
-        &requests::create_request("Deployment", deployment),
-        &settings,
-        &host,
-    );
-    assert_eq!(found.lines, [""; 0]);
-    assert_eq!(
-        found.warnings,
-        ["container \"c0\" has no image yet; it is judged when its Pods are created"]
-    );
+    for image in [json!(null), json!(""), json!("  ")] {
+        template["spec"]["containers"][0]["image"] = image;
+        let deployment = requests::workload("Deployment", template.clone());
+        let found = answer(
+            &requests::create_request("Deployment", deployment),
+            &settings,
+            &host,
+        );
+        assert_eq!(found.lines, [""; 0]);
+        assert_eq!(
+            found.warnings,
+            ["container \"c0\" has no image yet; it is judged when its Pods are created"]
+        );
+    }
+    template["spec"]["containers"][0]["image"] = Value::Null;
     let request = requests::create_request("Pod", requests::workload("Pod", template));
     assert_eq!(
         answer(&request, &settings, &host).lines,
-        [
-            "rootUser: container \"c0\": image is not set, and no image can be judged; \
-          spec.containers[0].image must be registry/repository:tag or registry/repository@sha256:..."
-        ]
+        [of_user(0, "and its image cannot be read: it is empty")]
     );
     assert_eq!(host.calls(), []);
 }
@@ -2268,10 +2264,475 @@ fn what_an_image_says_of_its_user_forges_no_line_of_a_message() {
         judge(&[APP], &judging_images(), &host).lines,
         [of_user(
             0,
-            "and that of the image is \"a\\n- privileged\", which is no user id, and a node cannot tell \
-             it from root"
+            "and the image's is \"a\\n- privileged\", which no node can tell from root"
         )]
     );
+}
+
+// ---- localhostProfiles
+
+#[test]
+fn a_profile_is_asked_for_by_the_resource_that_installs_it() {
+    for (field, profile, kind, name) in [
+        (
+            SECCOMP,
+            "operator/prevent-chmod.json",
+            "SeccompProfile",
+            "prevent-chmod",
+        ),
+        (SECCOMP, "operator/a.b-1.json", "SeccompProfile", "a.b-1"),
+        (APP_ARMOR, "deny-write", "AppArmorProfile", "deny-write"),
+        (APP_ARMOR, "7.x", "AppArmorProfile", "7.x"),
+    ] {
+        for place in [
+            "/spec/securityContext",
+            "/spec/containers/0/securityContext",
+        ] {
+            let host = FakeHost::new().found(GET, json!({}), installed());
+            let found = answer(&naming(place, field, profile), &asking(), &host);
+            assert_eq!((found.lines, found.warnings), (vec![], vec![]), "{profile}");
+            assert_eq!(
+                host.calls(),
+                [(GET.to_owned(), question(kind, name))],
+                "{profile}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_no_resource_of_the_operator_can_install_is_refused_unasked() {
+    let in_folder = "which is none of the operator's, operator/<name>.json";
+    let called = "which no AppArmorProfile can be called";
+    for (field, profile, reason) in [
+        (SECCOMP, "prevent-chmod.json", in_folder),
+        (SECCOMP, "operator/.json", in_folder),
+        (SECCOMP, "operator/prevent-chmod", in_folder),
+        (SECCOMP, "operator//x.json", in_folder),
+        (SECCOMP, "./operator/x.json", in_folder),
+        (SECCOMP, "Operator/x.json", in_folder),
+        (SECCOMP, "operator/X.json", in_folder),
+        (SECCOMP, "operator/shop/x.json", in_folder),
+        (SECCOMP, "operator/..json", in_folder),
+        // The operator writes the profile x.json into operator/x.json.
+        (SECCOMP, "operator/x.json.json", in_folder),
+        (SECCOMP, "operator/x%2f.json", in_folder),
+        (SECCOMP, "operator/../../secrets/x.json", in_folder),
+        (APP_ARMOR, "Deny", called),
+        (APP_ARMOR, "..", called),
+        (APP_ARMOR, "a/b", called),
+        (APP_ARMOR, "../secrets", called),
+        (APP_ARMOR, "a b", called),
+        (APP_ARMOR, "\u{e4}", called),
+    ] {
+        let host = FakeHost::new().found(GET, json!({}), installed());
+        let request = naming("/spec/containers/0/securityContext", field, profile);
+        assert_eq!(
+            answer(&request, &asking(), &host).lines,
+            [of_profile(field, profile, reason)]
+        );
+        assert_eq!(host.calls(), [], "{profile}");
+        // Unless the nodes have it from elsewhere.
+        let mut settings = asking();
+        settings["localhostProfiles"]["alsoInstalled"] = json!(["other", profile]);
+        assert_eq!(answer(&request, &settings, &host).lines, [""; 0]);
+    }
+}
+
+#[test]
+fn a_profile_that_is_not_in_effect_on_all_nodes_is_refused_with_what_its_resource_says() {
+    let status = |text: &str| format!("and {{}} has the status {text:?}, not \"Installed\"");
+    let mode = |text: &str| format!("and {{}} has the mode {text:?}, not \"Enforce\"");
+    let state = |text: &str| format!("and {{}} has the state {text:?}, not \"Enabled\"");
+    let with = |spec: Value| json!({"spec": spec, "status": {"status": "Installed"}});
+    let mut table: Vec<(Value, Option<String>)> = [
+        "Error",
+        "Terminating",
+        "Partial",
+        "Disabled",
+        "Pending",
+        "InProgress",
+        "installed",
+        "",
+    ]
+    .into_iter()
+    .map(|word| (json!({"status": {"status": word}}), Some(status(word))))
+    .collect();
+    table.extend([
+        (json!({}), Some(status(""))),
+        (json!({"status": {}}), Some(status(""))),
+        (json!({"status": {"status": null}}), Some(status(""))),
+        (json!({"status": {"status": true}}), Some(status(""))),
+        (json!({"status": "Installed"}), Some(status(""))),
+        (json!(null), Some(status(""))),
+        (with(json!({"mode": "Complain"})), Some(mode("Complain"))),
+        (with(json!({"mode": "Later"})), Some(mode("Later"))),
+        (with(json!({"mode": 1})), Some(mode(""))),
+        (with(json!({"state": "Disabled"})), Some(state("Disabled"))),
+        (with(json!({"state": true})), Some(state(""))),
+        (
+            with(json!({"state": "Disabled", "mode": "Complain"})),
+            Some(state("Disabled")),
+        ),
+        (with(json!({"mode": "Enforce", "state": "Enabled"})), None),
+        (with(json!({"mode": null, "state": null})), None),
+        (with(json!({})), None),
+        (with(json!(null)), None),
+    ]);
+    for (resource, reason) in table {
+        for (field, profile, subject) in [
+            (SECCOMP, "operator/x.json", "SeccompProfile \"x\""),
+            (APP_ARMOR, "x", "AppArmorProfile \"x\""),
+        ] {
+            let host = FakeHost::new().found(GET, json!({}), resource.clone());
+            let request = naming("/spec/containers/0/securityContext", field, profile);
+            let expected: Vec<String> = reason
+                .iter()
+                .map(|reason| of_profile(field, profile, &reason.replace("{}", subject)))
+                .collect();
+            assert_eq!(
+                answer(&request, &asking(), &host).lines,
+                expected,
+                "{resource}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_profile_that_cannot_be_looked_up_is_refused_for_that() {
+    let subject = "and SeccompProfile \"x\"";
+    let forbidden = "Callback evaluation failure: ApiError: seccompprofiles.security-profiles-operator.x-k8s.io is forbidden: 403";
+    let absent = "Callback evaluation failure: Cannot find security-profiles-operator.x-k8s.io/v1/SeccompProfile named 'x' inside of namespace 'None'";
+    for (text, reason) in [
+        (absent, format!("{subject} is not there")),
+        (
+            forbidden,
+            format!(
+                "{subject} cannot be looked up: ApiError: \
+                 seccompprofiles.security-profiles-operator.x-k8s.io is forbidden: 403"
+            ),
+        ),
+        (
+            DENIED,
+            format!(
+                "{subject} cannot be looked up because the policy server does not allow it: {DENIED}"
+            ),
+        ),
+        ("a\rb", format!("{subject} cannot be looked up: a?b")),
+    ] {
+        let host = FakeHost::new().fails(GET, json!({}), text);
+        let request = naming(
+            "/spec/containers/0/securityContext",
+            SECCOMP,
+            "operator/x.json",
+        );
+        assert_eq!(
+            answer(&request, &asking(), &host).lines,
+            [of_profile(SECCOMP, "operator/x.json", &reason)]
+        );
+    }
+    let host = FakeHost::new().raw(GET, b"{");
+    let request = naming(
+        "/spec/containers/0/securityContext",
+        SECCOMP,
+        "operator/x.json",
+    );
+    let reason = format!("{subject} cannot be looked up: it is not valid JSON at byte 1");
+    assert_eq!(
+        answer(&request, &asking(), &host).lines,
+        [of_profile(SECCOMP, "operator/x.json", &reason)]
+    );
+}
+
+#[test]
+fn each_profile_is_asked_for_once_and_none_where_none_is_named() {
+    let mut object = pod(&[APP; 4]);
+    for (index, field, name) in [
+        (0, SECCOMP, "operator/b.json"),
+        (1, SECCOMP, "operator/a.json"),
+        (2, SECCOMP, "operator/b.json"),
+        (2, APP_ARMOR, "b"),
+        (3, APP_ARMOR, "b"),
+    ] {
+        object["spec"]["containers"][index]["securityContext"][field] =
+            json!({"type": "Localhost", "localhostProfile": name});
+    }
+    let absent = "Callback evaluation failure: Cannot find x/SeccompProfile named 'b'";
+    let host = FakeHost::new()
+        .fails(GET, json!({"name": "b"}), absent)
+        .found(GET, json!({}), installed());
+    let lines = answer(&requests::create_request("Pod", object), &asking(), &host).lines;
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("localhostProfiles: containers \"c0\", \"c2\": "));
+    assert!(lines[1].starts_with("localhostProfiles: containers \"c2\", \"c3\": "));
+    assert_eq!(
+        host.calls(),
+        [
+            ("SeccompProfile", "b"),
+            ("SeccompProfile", "a"),
+            ("AppArmorProfile", "b")
+        ]
+        .map(|(kind, name)| (GET.to_owned(), question(kind, name)))
+    );
+
+    let asks_nothing = |request: &Value, settings: &Value| {
+        let host = FakeHost::new();
+        assert_eq!(
+            answer(request, settings, &host).lines,
+            [""; 0],
+            "{settings}"
+        );
+        assert_eq!(host.calls(), [], "{settings}");
+    };
+    let request = naming(
+        "/spec/containers/0/securityContext",
+        SECCOMP,
+        "operator/x.json",
+    );
+    for settings in [
+        json!({}),
+        json!({"localhostProfiles": {"source": "none"}}),
+        json!({"localhostProfiles": {"source": "security-profiles-operator", "mode": "disabled"}}),
+        json!({"localhostProfiles": {"source": "security-profiles-operator",
+            "alsoInstalled": ["operator/x.json"]}}),
+    ] {
+        asks_nothing(&request, &settings);
+    }
+    asks_nothing(&requests::create_request("Pod", pod(&[APP])), &asking());
+    // Profiles of other types, also with a name that they may not have.
+    let mut off = asking();
+    off["seccomp"] = json!({"mode": "disabled"});
+    for profile in [
+        json!({"type": "Unconfined"}),
+        json!({"type": "RuntimeDefault", "localhostProfile": "operator/x.json"}),
+        json!({"type": "Localhost"}),
+        json!({"type": "Localhost", "localhostProfile": " "}),
+    ] {
+        let mut object = pod(&[APP]);
+        object["spec"]["containers"][0]["securityContext"][SECCOMP] = profile;
+        asks_nothing(&requests::create_request("Pod", object), &off);
+    }
+}
+
+#[test]
+fn every_profile_that_is_written_counts_and_an_annotation_where_it_becomes_the_field() {
+    let host =
+        || FakeHost::new().fails(GET, json!({}), "Callback evaluation failure: Cannot find x");
+    let mut object = pod(&[APP]);
+    object["spec"]["securityContext"][SECCOMP] =
+        json!({"type": "Localhost", "localhostProfile": "operator/x.json"});
+    object["spec"]["containers"][0]["securityContext"][SECCOMP] = json!({"type": "RuntimeDefault"});
+    let lines = answer(&requests::create_request("Pod", object), &asking(), &host()).lines;
+    assert_eq!(
+        lines,
+        [format!(
+            "localhostProfiles: securityContext.seccompProfile is \"Localhost/operator/x.json\", and \
+             SeccompProfile \"x\" is not there; spec.securityContext.seccompProfile must {INSTALLED}"
+        )]
+    );
+
+    let key = "container.apparmor.security.beta.kubernetes.io";
+    let of_annotation =
+        format!("localhostProfiles: container \"c0\": metadata.annotations[\"{key}/c0\"]");
+    for (annotation, value, field, line) in [
+        (
+            "c0",
+            "localhost/x",
+            json!(null),
+            Some(format!(
+                "{of_annotation} is \"localhost/x\", and AppArmorProfile \"x\" is not there; \
+                 metadata.annotations[\"{key}/c0\"] must {INSTALLED}"
+            )),
+        ),
+        // The field is what counts, there is no such container, or it names nothing.
+        ("c0", "localhost/x", json!({"type": "RuntimeDefault"}), None),
+        ("c1", "localhost/x", json!(null), None),
+        ("c0", "localhost/", json!(null), None),
+        ("c0", "runtime/default", json!(null), None),
+    ] {
+        let mut object = pod(&[APP]);
+        object["metadata"]["annotations"] = json!({format!("{key}/{annotation}"): value});
+        object["spec"]["securityContext"][APP_ARMOR] = Value::Null;
+        object["spec"]["containers"][0]["securityContext"][APP_ARMOR] = field;
+        let lines = answer(&requests::create_request("Pod", object), &asking(), &host()).lines;
+        let lines: Vec<String> = lines
+            .into_iter()
+            .map(|line| line.replace(": annotations[", ": metadata.annotations["))
+            .collect();
+        let expected: Vec<String> = line.into_iter().collect();
+        assert_eq!(lines, expected, "{annotation} {value}");
+    }
+    // No cluster with the operator acts on these.
+    let mut object = pod(&[APP]);
+    object["metadata"]["annotations"] =
+        json!({"seccomp.security.alpha.kubernetes.io/pod": "localhost/operator/x.json"});
+    let host = host();
+    let found = answer(&requests::create_request("Pod", object), &asking(), &host);
+    assert_eq!((found.lines.len(), host.calls().len()), (0, 0));
+}
+
+#[test]
+fn a_profile_that_is_exempt_is_not_asked_for_and_that_of_the_pod_is_no_images() {
+    let request = naming(
+        "/spec/containers/0/securityContext",
+        SECCOMP,
+        "operator/x.json",
+    );
+    let host =
+        || FakeHost::new().fails(GET, json!({}), "Callback evaluation failure: Cannot find x");
+    for exemption in [
+        json!({"controls": ["localhostProfiles"], "namespaces": ["shop"]}),
+        json!({"controls": ["localhostProfiles"], "images": ["ghcr.io/org/app"]}),
+    ] {
+        let mut settings = asking();
+        settings["exemptions"] = json!([exemption]);
+        let host = host();
+        assert_eq!(
+            answer(&request, &settings, &host).lines,
+            [""; 0],
+            "{settings}"
+        );
+        assert_eq!(host.calls(), [], "{settings}");
+    }
+    // What is written for the pod is no image's.
+    let of_pod = naming("/spec/securityContext", SECCOMP, "operator/x.json");
+    let mut settings = asking();
+    settings["exemptions"] =
+        json!([{"controls": ["localhostProfiles"], "images": ["ghcr.io/org/app"]}]);
+    let host = host();
+    let lines = answer(&of_pod, &settings, &host).lines;
+    assert_eq!(
+        lines,
+        [format!(
+            "localhostProfiles: securityContext.seccompProfile is \"Localhost/operator/x.json\", and \
+             SeccompProfile \"x\" is not there; spec.securityContext.seccompProfile must {INSTALLED}; an \
+             exemption by image does not cover what is written for the pod"
+        )]
+    );
+    // In mode warn it is a warning, of the exemption or of the control.
+    let warned = of_profile(
+        SECCOMP,
+        "operator/x.json",
+        "and SeccompProfile \"x\" is not there",
+    );
+    settings["exemptions"][0]["mode"] = "warn".into();
+    let mut warning = asking();
+    warning["localhostProfiles"]["mode"] = "warn".into();
+    for settings in [settings, warning] {
+        let found = answer(&request, &settings, &host);
+        assert_eq!(
+            (found.lines, found.warnings),
+            (vec![], vec![warned.clone()])
+        );
+    }
+}
+
+#[test]
+fn an_update_asks_for_a_profile_that_comes_to_count() {
+    let named = |place: &str, name: &str| {
+        let mut object = pod(&[APP]);
+        object.pointer_mut(place).unwrap()[SECCOMP] =
+            json!({"type": "Localhost", "localhostProfile": name});
+        object
+    };
+    let update = |object: Value, stored: Value| {
+        let host =
+            FakeHost::new().fails(GET, json!({}), "Callback evaluation failure: Cannot find x");
+        let mut request = requests::create_request("Pod", object);
+        request["operation"] = "UPDATE".into();
+        request["oldObject"] = stored;
+        let found = answer(&request, &asking(), &host);
+        (found.lines, host.calls().len())
+    };
+    let (of_pod, of_container) = (
+        "/spec/securityContext",
+        "/spec/containers/0/securityContext",
+    );
+    let absent = "and SeccompProfile \"x\" is not there";
+    for place in [of_pod, of_container] {
+        let object = || named(place, "operator/x.json");
+        assert_eq!(update(object(), object()), (vec![], 0), "{place}");
+        let (lines, calls) = update(object(), named(place, "operator/y.json"));
+        assert_eq!((lines.len(), calls), (1, 1), "{place}");
+        let (lines, calls) = update(object(), pod(&[APP]));
+        assert_eq!((lines.len(), calls), (1, 1), "{place}");
+        // The image that runs under it changes.
+        let mut stored = object();
+        stored["spec"]["containers"][0]["image"] = "ghcr.io/org/app:0".into();
+        let (lines, calls) = update(object(), stored);
+        assert_eq!((lines.len(), calls), (1, 1), "{place}");
+    }
+    // A container beside the others that has nothing of its own.
+    let mut object = named(of_pod, "operator/x.json");
+    object["spec"]["ephemeralContainers"] = json!([requests::valid_container("debug")]);
+    let (lines, calls) = update(object.clone(), named(of_pod, "operator/x.json"));
+    assert_eq!(
+        (lines, calls),
+        (
+            vec![format!(
+                "localhostProfiles: ephemeral container \"debug\": securityContext.seccompProfile is not \
+                 set, and the pod's is \"Localhost/operator/x.json\", {absent}; \
+                 spec.ephemeralContainers[0].securityContext.seccompProfile must {INSTALLED}"
+            )],
+            1
+        )
+    );
+    object["spec"]["ephemeralContainers"][0]["securityContext"][SECCOMP] =
+        json!({"type": "RuntimeDefault"});
+    assert_eq!(
+        update(object, named(of_pod, "operator/x.json")),
+        (vec![], 0)
+    );
+    // A container gives up its annotation for the pod's profile.
+    let key = "container.apparmor.security.beta.kubernetes.io/c0";
+    let mut object = pod(&[APP]);
+    object["spec"]["securityContext"][APP_ARMOR] =
+        json!({"type": "Localhost", "localhostProfile": "x"});
+    let mut stored = object.clone();
+    stored["metadata"]["annotations"] = json!({key: "runtime/default"});
+    let (lines, calls) = update(object.clone(), stored.clone());
+    assert_eq!((lines.len(), calls), (1, 1));
+    assert_eq!(update(stored.clone(), stored), (vec![], 0));
+    assert_eq!(update(object.clone(), object), (vec![], 0));
+}
+
+#[test]
+fn the_template_of_an_owner_excuses_a_profile_that_is_missing() {
+    let named = |name: &str| {
+        let mut object = pod(&[APP]);
+        object["spec"]["securityContext"][SECCOMP] =
+            json!({"type": "Localhost", "localhostProfile": name});
+        object
+    };
+    let create = |template: &str, resource: Value| {
+        let mut owner = requests::workload("ReplicaSet", named(template));
+        owner["metadata"]["uid"] = "u1".into();
+        let host = FakeHost::new()
+            .found(GET, json!({"kind": "ReplicaSet"}), owner)
+            .found(GET, json!({}), resource);
+        let mut object = named("operator/x.json");
+        object["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet",
+            "name": "web-1", "uid": "u1", "controller": true}]);
+        let mut request = requests::create_request("Pod", object);
+        request["userInfo"] =
+            json!({"username": "system:serviceaccount:kube-system:replicaset-controller"});
+        let mut settings = asking();
+        settings["legacy"] = json!({"onCreate": "newViolations"});
+        let found = answer(&request, &settings, &host);
+        (found.lines.len(), found.warnings, host.calls().len())
+    };
+    let missing = || json!({"status": {"status": "Error"}});
+    assert_eq!(create("operator/x.json", installed()), (0, vec![], 1));
+    assert_eq!(
+        create("operator/x.json", missing()),
+        (
+            0,
+            vec!["legacy: ReplicaSet \"web-1\" excuses: localhostProfiles".to_owned()],
+            2
+        )
+    );
+    assert_eq!(create("operator/y.json", missing()), (1, vec![], 2));
 }
 
 // ---- for all of them
@@ -2627,6 +3088,9 @@ fn what_others_wrote_forges_no_line_of_a_message() {
 
 // ---- the host, and what it is asked about
 
+const GET: &str = "kubernetes/get_resource";
+const SECCOMP: &str = "seccompProfile";
+const APP_ARMOR: &str = "appArmorProfile";
 const CONFIG: &str = "oci/v1/oci_manifest_config";
 const DIGEST: &str = "oci/v1/manifest_digest";
 const MANIFEST: &str = "oci/v1/oci_manifest";
@@ -2770,6 +3234,31 @@ fn built_on(name: &str, digest: &str) -> Value {
             "org.opencontainers.image.base.digest": digest}}})
 }
 
+/// What the operator says of a profile that all nodes have.
+fn installed() -> Value {
+    json!({"spec": {"state": "Enabled"}, "status": {"status": "Installed"}})
+}
+
+/// What it is asked about a profile.
+fn question(kind: &str, name: &str) -> Value {
+    json!({"api_version": "security-profiles-operator.x-k8s.io/v1", "kind": kind, "name": name,
+        "namespace": null, "disable_cache": false,
+        "field_masks": ["spec.mode", "spec.state", "status.status"]})
+}
+
+/// Settings with which the operator is asked.
+fn asking() -> Value {
+    json!({"localhostProfiles": {"source": "security-profiles-operator"}})
+}
+
+/// A request for a Pod that names a profile of the nodes in one of its security contexts.
+fn naming(context: &str, field: &str, profile: &str) -> Value {
+    let mut object = pod(&[APP]);
+    object.pointer_mut(context).unwrap()[field] =
+        json!({"type": "Localhost", "localhostProfile": profile});
+    requests::create_request("Pod", object)
+}
+
 /// What is told of an image with this user.
 fn run_as(user: &Value) -> Value {
     json!({"digest": A, "config": {"config": {"User": user}}, "manifest": {}})
@@ -2875,13 +3364,28 @@ fn freshness(image: &str, reason: &str) -> String {
     line("imageFreshness", 0, image, reason, must)
 }
 
+const INSTALLED: &str = "name a profile that the nodes have";
+
+/// The violation of the first container.
+fn of_profile(field: &str, profile: &str, reason: &str) -> String {
+    let remedy = if reason.contains("cannot be looked up") {
+        "try again, or ask whoever runs the policy server".to_owned()
+    } else {
+        format!("spec.containers[0].securityContext.{field} must {INSTALLED}")
+    };
+    let profile = format!("Localhost/{profile}");
+    format!(
+        "localhostProfiles: container \"c0\": securityContext.{field} is {profile:?}, {reason}; {remedy}"
+    )
+}
+
 /// The violation of container `index`, whose image decides as whom it runs.
 fn of_user(index: usize, reason: &str) -> String {
     let place = format!("spec.containers[{index}].securityContext.runAsUser");
     let remedy = if reason.contains("cannot be looked up") {
         "try again, or ask whoever runs the policy server".to_owned()
     } else {
-        format!("{place} must be a user other than 0, unless the image names one by its number")
+        format!("{place} must be a number other than 0, here or in the image")
     };
     format!(
         "rootUser: container \"c{index}\": securityContext.runAsUser is not set, {reason}; {remedy}"

@@ -451,7 +451,12 @@ fn root() -> &'static Path {
 /// and a value for it. Rancher writes the default of each question that it shows into the settings,
 /// and a mode in such a section without the key is a settings error: it looks as if the control
 /// were on. So the question for the mode has no default, here and nowhere else.
-const IDLE_SECTIONS: [(&str, &str, &str); 5] = [
+const IDLE_SECTIONS: [(&str, &str, &str); 6] = [
+    (
+        "localhostProfiles",
+        "source",
+        r#""security-profiles-operator""#,
+    ),
     ("registries", "allow", r#"["myacr.azurecr.io"]"#),
     ("imagePinning", "requireDigest", "true"),
     (

@@ -1232,7 +1232,7 @@ mod tests {
     }
 
     #[test]
-    fn no_policy_of_a_namespace_can_read_reports() {
+    fn no_policy_of_a_namespace_can_read_reports_or_profiles() {
         let problem = |at: &str, kind: &str| {
             Err(vec![format!(
                 "{at}settings.vulnerabilities.source is \"trivy-operator\", and an {kind} has no contextAwareResources: no report could be read and no image would pass; ask for reports in a ClusterAdmissionPolicy"
@@ -1258,6 +1258,17 @@ mod tests {
         }
         let cluster = of_kind("ClusterAdmissionPolicy", reports("enforce"));
         assert_eq!(checked(&cluster, &[""]), Ok(Vec::new()));
+
+        let both = json!({
+            "localhostProfiles": {"source": "security-profiles-operator"},
+            "vulnerabilities": {"source": "trivy-operator"},
+        });
+        let problems = checked(&of_kind("AdmissionPolicy", both), &[""]).unwrap_err();
+        assert_eq!(
+            problems[1],
+            "settings.localhostProfiles.source is \"security-profiles-operator\", and an AdmissionPolicy has no contextAwareResources: no profile could be looked up and none would pass; ask for profiles in a ClusterAdmissionPolicy"
+        );
+        assert_eq!(problems.len(), 2);
 
         let members = json!({
             "a": {"module": "m", "settings": reports("enforce")},

@@ -293,7 +293,7 @@ fn the_policy_server_may_read_what_the_policies_need() {
                     .split_once('/')
                     .unwrap_or_default();
                 let plural = format!("{}s", resource["kind"].as_str().unwrap().to_lowercase());
-                // Reports are listed, owners are not.
+                // Reports are listed, owners and profiles are not.
                 let verbs = match plural.as_str() {
                     "vulnerabilityreports" => json!(["get", "list", "watch"]),
                     _ => json!(["get"]),
@@ -457,4 +457,8 @@ fn root() -> &'static Path {
 }
 
 /// The rights that the policies of the supply chain need; no policy itself.
-const RBAC: [&str; 2] = ["cluster/legacy-rbac.yaml", "cluster/supply-chain-rbac.yaml"];
+const RBAC: [&str; 3] = [
+    "cluster/legacy-rbac.yaml",
+    "cluster/localhost-profiles-rbac.yaml",
+    "cluster/supply-chain-rbac.yaml",
+];

@@ -104,8 +104,5 @@ fn takes_annotation(container: &Container<'_>) -> bool {
 }
 
 fn is_annotated(pod: &Pod<'_>, container: &Container<'_>) -> bool {
-    let annotation = pod
-        .annotations
-        .get(Target::AppArmorOfContainer(container.name()));
-    annotation.is_some_and(|found| found.app_armor() != Ok(None))
+    pod.annotations.app_armor_of(container.name()).is_some()
 }

@@ -116,8 +116,7 @@ pub(crate) fn judge<'p>(
         known: Vec::new(),
     };
     for uses in lookups.distinct(|_| true, findings) {
-        let configs = lookups.inquiry.configs(uses.text(), uses.reference);
-        let refusals = match &*configs {
+        let refusals = match lookups.inquiry.configs(uses.reference) {
             Answer::Found(configs) => {
                 let now = lookups.inquiry.host.now();
                 let of_age = configs

@@ -21,6 +21,7 @@
 use crate::decode::{Level, Mode, loosens, section, words};
 use crate::finding::{Finding, Findings, Found, Question, Remedy, Taken};
 use crate::host_calls::{Answer, ImageConfig};
+use crate::image::reference::Reference;
 use crate::lookups::{Inquiry, Refusal};
 use crate::pod::container::Container;
 use crate::pod::place::Place;
@@ -103,8 +104,11 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Fi
         let has_other_user = has_other_user(pod, &container);
         let takes_image_user = judges_image && own_user.or(user_of_pod).is_none();
         if is_non_root || (!strict && (has_other_user || takes_image_user)) {
-            if takes_image_user {
-                findings.report(user_of_image(&container));
+            let image = container.image().unwrap_or_default();
+            if takes_image_user && pod.is_template() && image.trim().is_empty() {
+                findings.wait_for_image(container.subject());
+            } else if takes_image_user {
+                findings.report(user_of_image(&container, image));
             }
             continue;
         }
@@ -130,54 +134,54 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Fi
 }
 
 /// Asks the host for the image's user.
-pub(crate) fn confirm<'p>(
-    inquiry: &Inquiry<'_, 'p>,
-    suspect: &Finding<'p>,
-    findings: &mut Findings<'p>,
-) -> Option<Refusal> {
-    let images = inquiry.images;
-    let image = images.of(suspect.subject())?;
-    let (image, reference) = findings.read(image, images.are_of_template())?;
-    match &*inquiry.configs(image.text.unwrap_or_default(), reference) {
-        Answer::Found(configs) => {
-            let reason = configs.iter().find_map(root_of_image)?;
-            Some(Refusal::Image(reason))
-        }
-        Answer::Absent => Some(Refusal::Image(
-            "and its registry does not have the image".to_owned(),
-        )),
-        Answer::Failed(failure) => Some(Refusal::failed(
-            "and the user of the image cannot be looked up",
-            failure,
-        )),
-    }
+pub(crate) fn confirm<'p>(inquiry: &Inquiry<'_, 'p>, suspect: &Finding<'p>) -> Option<Refusal> {
+    let Some(Question::UserOf(text)) = suspect.question else {
+        return None;
+    };
+    let reason = match Reference::of_container(text) {
+        Err(error) => format!("and its image cannot be read: {error}"),
+        Ok(reference) => match inquiry.configs(&reference) {
+            Answer::Found(configs) => configs.iter().find_map(root_of_image)?,
+            Answer::Absent => "and its registry does not have the image".to_owned(),
+            Answer::Failed(failure) => {
+                let what = "and the user of the image cannot be looked up";
+                return Some(Refusal::failed(what, failure));
+            }
+        },
+    };
+    Some(Refusal::Image(reason))
 }
 
 /// A container that runs as whoever its image names.
-fn user_of_image<'p>(container: &Container<'p>) -> Finding<'p> {
-    let remedy = "be a user other than 0, unless the image names one by its number";
+fn user_of_image<'p>(container: &Container<'p>, image: &'p str) -> Finding<'p> {
+    let remedy = "be a number other than 0, here or in the image";
     let place = container.security_field(&[RUN_AS_USER]);
     Finding::new(place, Found::Unset, Remedy::Must(remedy.into()))
         // With another image it is another one.
-        .bounded_by(container.image().into_iter().collect())
-        .if_host_says(Question::UserOfImage)
+        .bounded_by(vec![image])
+        .if_host_says(Question::UserOf(image))
 }
 
 /// Why a node would run the image as root, or refuse to run it because it may be root.
 fn root_of_image(config: &ImageConfig) -> Option<String> {
-    let user = config.user.split(':').next().unwrap_or_default();
-    if user.is_empty() {
-        return Some("and the image names none, so that it is root".to_owned());
+    let all = &config.user;
+    let user = || all.bytes().take_while(|byte| *byte != b':');
+    let mut id = all.is_empty().then_some(0_u32);
+    for byte in user() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            id = user().eq(*b"root").then_some(0);
+            break;
+        }
+        let tens = id.unwrap_or_default().saturating_mul(10);
+        id = Some(tens.saturating_add(digit.into()));
     }
-    let is_number = user.bytes().all(|byte| byte.is_ascii_digit());
-    let which = match user.parse::<i32>() {
-        Ok(0) if is_number => "which is root",
-        Ok(_) if is_number => return None,
-        _ if user == "root" => "which is root",
-        _ => "which is no user id, and a node cannot tell it from root",
+    let which = match id {
+        Some(0) => "is root",
+        Some(1..=GREATEST) => return None,
+        _ => "no node can tell from root",
     };
-    let user = Quoted(&config.user);
-    Some(format!("and that of the image is {user}, {which}"))
+    Some(format!("and the image's is {}, which {which}", Quoted(all)))
 }
 
 /// Uid 0. Without it the user is the image's, which `runAsNonRoot` keeps from being root.
@@ -216,3 +220,4 @@ fn takes_non_root(pod: &Pod<'_>, container: &Container<'_>) -> Taken {
 
 const RUN_AS_NON_ROOT: &str = "runAsNonRoot";
 const RUN_AS_USER: &str = "runAsUser";
+const GREATEST: u32 = i32::MAX.unsigned_abs();

@@ -133,11 +133,7 @@ fn of_field<'p>(
 ) -> Option<Finding<'p>> {
     let (found, malformed) = match written.parse() {
         Ok(profile) if allows(allowed, profile) => return None,
-        // Escaped, as all input is, but not cut: what is found tells an old finding from a new one.
-        Ok(Profile::Localhost(name)) => {
-            let profile = format!("Localhost/{name}");
-            (Found::Phrase(format!("is {profile:?}").into()), None)
-        }
+        Ok(Profile::Localhost(name)) => (localhost(name), None),
         Ok(_) => (Found::Text(written.type_()), None),
         Err(malformed) => (Found::Text(written.type_()), Some(malformed)),
     };
@@ -158,6 +154,13 @@ fn of_field<'p>(
         Some(malformed) => finding.because(malformed.reason()),
         None => finding,
     })
+}
+
+/// A profile of the node by its name: escaped, as all input is, but not cut, because what is found tells
+/// an old finding from a new one.
+pub(crate) fn localhost<'p>(name: &str) -> Found<'p> {
+    let profile = format!("Localhost/{name}");
+    Found::Phrase(format!("is {profile:?}").into())
 }
 
 fn allows(allowed: &[AllowedProfile], profile: Profile<'_>) -> bool {

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use super::place::{Place, Subject};
 use super::spec::Pod;
+use crate::host_calls::{Answer, ImageConfig};
 use crate::image::reference::{Reference, ReferenceError};
 use crate::json::Text;
 use crate::text::Step;
@@ -15,6 +16,8 @@ pub(crate) struct Image<'p> {
     /// The reference as it is written; `None` where none is.
     pub(crate) text: Option<&'p str>,
     pub(crate) reference: Result<Reference<'p>, ReferenceError>,
+    /// What its configurations say, if somebody has asked.
+    pub(crate) configs: OnceCell<Answer<Vec<ImageConfig>>>,
 }
 
 impl<'p> Image<'p> {
@@ -29,6 +32,7 @@ impl<'p> Image<'p> {
             subject,
             text,
             reference: text.map_or(Err(ReferenceError::Empty), Reference::of_container),
+            configs: OnceCell::new(),
         }
     }
 

@@ -130,6 +130,12 @@ impl ProfileAnnotations<'_> {
                 .all(|(one, other)| one.key() == other.key() && one.value() == other.value())
     }
 
+    /// The one that asks for an AppArmor profile of the container.
+    pub(crate) fn app_armor_of(&self, container: &str) -> Option<&ProfileAnnotation<'_>> {
+        let annotation = self.get(Target::AppArmorOfContainer(container));
+        annotation.filter(|found| found.app_armor() != Ok(None))
+    }
+
     /// The value written for this target.
     pub(crate) fn get(&self, target: Target<'_>) -> Option<&ProfileAnnotation<'_>> {
         self.0

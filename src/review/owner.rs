@@ -128,7 +128,7 @@ pub(crate) fn ask(
         api_version: from.api_version(),
         kind: from.name(),
         name: &owner.name,
-        namespace: namespace.unwrap_or_default(),
+        namespace: Some(namespace.unwrap_or_default()),
         disable_cache: true,
         field_masks: fields,
     };

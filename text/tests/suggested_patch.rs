@@ -174,7 +174,10 @@ fn is_for_a_person(violation: &Violation, all: &[Violation], payload: &Value) ->
         allowed.is_some_and(|allowed| allowed.iter().all(|entry| entry == "Localhost/*"))
     };
     match violation.control.as_str() {
-        "registries" | "imagePinning" | "signatures" | "vulnerabilities" | "imageFreshness" => true,
+        "registries" | "imagePinning" | "signatures" | "vulnerabilities" | "imageFreshness"
+        | "localhostProfiles" => true,
+        // Which user it could be, nobody but the image knows.
+        "rootUser" if field == "runAsUser" && settings["imageUser"] == "judge" => true,
         // A volume has to be another one; what cannot be read, somebody has to write anew.
         "volumes" => field != "readOnly",
         "hostProbes" => field != "host",

@@ -40,7 +40,7 @@ impl PolicyResource {
         is_this_policy: impl Fn(&Member<'_>) -> bool,
     ) -> Result<Vec<String>, Vec<String>> {
         let (own, others): (Vec<_>, Vec<_>) = self.members().into_iter().partition(is_this_policy);
-        let mut problems = self.unreadable_reports(&own);
+        let mut problems = self.unreadable(&own);
         let mut notes = Vec::new();
         for member in own.iter().filter(|member| excuses_creations(member)) {
             problems.extend(self.unsafe_excuses(member));
@@ -163,26 +163,29 @@ impl PolicyResource {
             .collect()
     }
 
-    /// Members that ask for vulnerability reports where no policy may read any.
-    fn unreadable_reports(&self, own: &[Member<'_>]) -> Vec<String> {
+    /// Members that ask for reports or for profiles where no policy may read any.
+    fn unreadable(&self, own: &[Member<'_>]) -> Vec<String> {
         if !self.kind.is_namespaced() {
             return Vec::new();
         }
-        let problem = |member: &Member<'_>| {
-            let section = member.settings().get("vulnerabilities")?;
-            let text = |key: &str| section.get(key).and_then(Value::as_str);
+        let problem = |member: &Member<'_>, section: &str, consequence: &str| {
+            let keys = member.settings().get(section)?;
+            let text = |key: &str| keys.get(key).and_then(Value::as_str);
             let source = text("source").filter(|source| *source != "none")?;
             (text("mode") != Some("disabled")).then(|| {
                 format!(
-                    "{}settings.vulnerabilities.source is {source:?}, and an {} has no \
-                     contextAwareResources: no report could be read and no image would pass; ask \
-                     for reports in a ClusterAdmissionPolicy",
+                    "{}settings.{section}.source is {source:?}, and an {} has no \
+                     contextAwareResources: {consequence} in a ClusterAdmissionPolicy",
                     at(member),
                     self.kind
                 )
             })
         };
-        own.iter().filter_map(problem).collect()
+        let of_member = |member| {
+            let sections = READING.iter();
+            sections.filter_map(move |(section, consequence)| problem(member, section, consequence))
+        };
+        own.iter().flat_map(of_member).collect()
     }
 }
 
@@ -226,6 +229,18 @@ const ON_CREATE: &[&str] = &["legacy", "onCreate"];
 const NEW_VIOLATIONS: &str = "newViolations";
 /// Its word for all of them; by default the stored object excuses its own.
 const ALL_VIOLATIONS: &str = "allViolations";
+
+/// The sections that read resources of the cluster, and what becomes of that where nobody may.
+const READING: [(&str, &str); 2] = [
+    (
+        "vulnerabilities",
+        "no report could be read and no image would pass; ask for reports",
+    ),
+    (
+        "localhostProfiles",
+        "no profile could be looked up and none would pass; ask for profiles",
+    ),
+];
 
 /// The kinds from which controllers make Pods, or what Pods are made from.
 const OWNERS: [(&str, &str); 7] = [

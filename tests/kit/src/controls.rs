@@ -7,8 +7,8 @@
 
 use regex::Regex;
 
-/// Every control in the order of the list: its name, and how it judges (`pod`, `images` or
-/// `supply_chain`).
+/// Every control in the order of the list: its name, and how it judges (`pod`, `pod_and_host`, `images`
+/// or `supply_chain`).
 pub fn controls() -> Vec<(&'static str, &'static str)> {
     let row = Regex::new(r#"(?m)^ +(pod|pod_and_host|images|supply_chain) .* "(\w+)";$"#).unwrap();
     let list = include_str!("../../../src/controls.rs");
@@ -20,10 +20,10 @@ pub fn controls() -> Vec<(&'static str, &'static str)> {
     controls
 }
 
-/// Those that judge the pod alone.
+/// Those that judge the pod alone, unless the settings say otherwise.
 pub fn of_pods() -> Vec<&'static str> {
     let of_pods = controls()
         .into_iter()
-        .filter(|(_, judges)| *judges == "pod");
+        .filter(|(control, judges)| *judges == "pod" || *control == "rootUser");
     of_pods.map(|(control, _)| control).collect()
 }

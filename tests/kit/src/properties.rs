@@ -495,6 +495,10 @@ pub fn only_good_answers_are_good(control: &str, settings: &Value, host: &HostAn
         pod["spec"].as_object_mut().unwrap().remove(list);
     }
     pod["spec"]["containers"][0]["image"] = image.as_str().into();
+    if control == "localhostProfiles" {
+        pod["spec"]["securityContext"]["seccompProfile"] =
+            json!({"type": "Localhost", "localhostProfile": "operator/x.json"});
+    }
     let mut settings = json!({ control: settings });
     settings[control]["mode"] = "enforce".into();
     let found = judge_with("Pod", &pod, &settings, host);
@@ -540,6 +544,25 @@ fn permits(control: &str, settings: &Value, host: &HostAnswers) -> bool {
             answer["items"].as_array().is_some_and(|items| {
                 settings["missingReport"] != "reject" || items.iter().any(is_about_the_image)
             })
+        }),
+        "rootUser" => {
+            let is_user = |answer: &Value| {
+                let user = answer["config"]["config"]["User"]
+                    .as_str()
+                    .unwrap_or_default();
+                let user = user.split(':').next().unwrap_or_default();
+                user.parse::<i32>().is_ok_and(|user| user > 0)
+            };
+            json("v1/oci_manifest_config").is_some_and(|answer| is_user(&answer))
+        }
+        "localhostProfiles" => json("get_resource").is_some_and(|answer| {
+            answer["status"]["status"] == "Installed"
+                && [("mode", "Enforce"), ("state", "Enabled")]
+                    .iter()
+                    .all(|(key, good)| {
+                        let found = &answer["spec"][key];
+                        found.is_null() || found == good
+                    })
         }),
         "imageFreshness" => json("v1/oci_manifest_config").is_some_and(|answer| {
             let says_when = answer["config"]["created"].is_string()

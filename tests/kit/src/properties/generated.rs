@@ -468,7 +468,7 @@ impl<'b> Choices<'b> {
 
     /// A control that asks the host, its settings, and what the host answers.
     pub fn asked(&mut self) -> (&'static str, Value, HostAnswers) {
-        let (control, settings, operations): (_, _, &[&str]) = match self.number(2) {
+        let (control, settings, operations): (_, _, &[&str]) = match self.number(4) {
             0 => ("signatures", self.signatures(), &["v2/verify"]),
             1 => (
                 "vulnerabilities",
@@ -481,6 +481,19 @@ impl<'b> Choices<'b> {
                     "reject": [self.pick(&["CVE-2026-0001", "CVE-2026-0002"])],
                 }),
                 &["get_resource", "list_resources_by_namespace"],
+            ),
+            2 => (
+                "rootUser",
+                json!({
+                    "require": self.pick(&["runAsNonRoot", "nonRootUser"]),
+                    "imageUser": "judge",
+                }),
+                &["v1/oci_manifest_config", "v1/oci_manifest"],
+            ),
+            3 => (
+                "localhostProfiles",
+                json!({"source": "security-profiles-operator", "alsoInstalled": ["other"]}),
+                &["get_resource"],
             ),
             _ => (
                 "imageFreshness",
@@ -543,6 +556,10 @@ impl<'b> Choices<'b> {
                         "/items/0/report/results/0/vulnerabilities/0/cve",
                         "/items/0/report/results/0/vulnerabilities/0/cvss",
                         "/config/created",
+                        "/config/config/User",
+                        "/spec/mode",
+                        "/spec/state",
+                        "/status/status",
                         "/manifest/annotations",
                         "/manifests",
                     ]);
@@ -567,8 +584,16 @@ impl<'b> Choices<'b> {
                 "digest": DIGEST,
                 "config": {
                     "created": self.word(&["2026-01-30T00:00:00Z", "2001-01-30T00:00:00Z", ""]),
+                    "config": {"User": self.word(&["1000", "65532:65532", "0", "root", "nginx", ""])},
                 },
                 "manifest": {"annotations": {BASE_NAME: "debian:13", BASE_DIGEST: digest}},
+            }),
+            "get_resource" => json!({
+                "spec": {
+                    "mode": self.word(&["Enforce", "Complain"]),
+                    "state": self.word(&["Enabled", "Disabled"]),
+                },
+                "status": {"status": self.word(&["Installed", "InProgress", "Error"])},
             }),
             "list_resources_by_namespace" => json!({"items": [{
                 "metadata": {"creationTimestamp": "2026-01-30T00:00:00Z"},

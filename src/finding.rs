@@ -63,7 +63,7 @@ pub(crate) struct Finding<'p> {
     /// comes.
     names_profile: bool,
     /// What keeps the harm small, and nobody reads: with less of it this is another finding.
-    bounds: Vec<&'p str>,
+    bounds: Box<[&'p str]>,
     /// For a value that is written for several containers: who takes it.
     pub(crate) inherited: Option<Inherited>,
     /// For a field that a container lacks: how it would take the pod's field of the same name.
@@ -72,7 +72,8 @@ pub(crate) struct Finding<'p> {
     /// who say the same, and changes nobody else.
     pub(crate) is_mended_in_pod: bool,
     /// What the host must be asked before it is known whether this is a finding.
-    pub(crate) question: Option<Question<'p>>,
+    // Boxed, because hardly a finding has one.
+    pub(crate) question: Option<Box<Question<'p>>>,
 }
 
 /// What only the host can tell.
@@ -122,7 +123,7 @@ impl<'p> Finding<'p> {
             because: None,
             remedy,
             names_profile: false,
-            bounds: Vec::new(),
+            bounds: Box::default(),
             inherited: None,
             from_pod: None,
             is_mended_in_pod: false,
@@ -132,7 +133,7 @@ impl<'p> Finding<'p> {
 
     /// Says that it is one only if the host's answer speaks against it.
     pub(crate) fn if_host_says(mut self, question: Question<'p>) -> Self {
-        self.question = Some(question);
+        self.question = Some(Box::new(question));
         self
     }
 
@@ -162,7 +163,7 @@ impl<'p> Finding<'p> {
     /// Tells apart what is written alike and does not do the same: each of these keeps the harm
     /// small.
     pub(crate) fn bounded_by(mut self, bounds: Vec<&'p str>) -> Self {
-        self.bounds = bounds;
+        self.bounds = bounds.into_boxed_slice();
         self
     }
 
@@ -213,7 +214,7 @@ impl<'p> Finding<'p> {
             own.unwrap_or_else(|| self.remedy.clone()),
         )
         .because(format!("and the pod's {}", self.found));
-        finding.question = self.question;
+        finding.question.clone_from(&self.question);
         finding
     }
 

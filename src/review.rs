@@ -495,7 +495,7 @@ impl<'p> Review<'p> {
 #[inline(never)]
 fn confirm<'p>(inquiry: &Inquiry<'_, 'p>, outcome: &mut Outcome<'p>, is_end: bool) {
     loop {
-        let is_asked = |violation: &&Violation<'p>| match violation.finding.question {
+        let is_asked = |violation: &&Violation<'p>| match violation.finding.question.as_deref() {
             None => false,
             Some(Question::UserOf(_)) => !is_refused(outcome, violation.finding.subject()),
             Some(Question::Profile { .. }) => true,
@@ -503,7 +503,7 @@ fn confirm<'p>(inquiry: &Inquiry<'_, 'p>, outcome: &mut Outcome<'p>, is_end: boo
         let Some(violation) = outcome.violations.iter().find(is_asked) else {
             break;
         };
-        let question = violation.finding.question;
+        let question = violation.finding.question.clone();
         let mut rows = TABLE.iter();
         let row = rows.find(|row| row.control == violation.control);
         let confirm = row.and_then(|row| row.confirm);

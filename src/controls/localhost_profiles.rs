@@ -110,7 +110,7 @@ pub(crate) fn judge<'p>(
 
 /// Asks the operator for the profile.
 pub(crate) fn confirm<'p>(inquiry: &Inquiry<'_, 'p>, suspect: &Finding<'p>) -> Option<Refusal> {
-    let Some(Question::Profile { kind, name }) = suspect.question else {
+    let Some(Question::Profile { kind, name }) = suspect.question.as_deref() else {
         return None;
     };
     let query = GetQuery {

@@ -135,7 +135,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Fi
 
 /// Asks the host for the image's user.
 pub(crate) fn confirm<'p>(inquiry: &Inquiry<'_, 'p>, suspect: &Finding<'p>) -> Option<Refusal> {
-    let Some(Question::UserOf(text)) = suspect.question else {
+    let Some(Question::UserOf(text)) = suspect.question.as_deref() else {
         return None;
     };
     let reason = match Reference::of_container(text) {

@@ -1722,6 +1722,7 @@ fn the_user_of_an_image_is_a_number_other_than_root_or_refused() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn only_a_container_that_would_pass_without_a_user_is_asked_about() {
     let set = "set spec.containers[0].securityContext.runAsNonRoot to true";
     let unset = || {

@@ -3,7 +3,6 @@
 pub(crate) mod reader;
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::iter;
 
@@ -31,38 +30,6 @@ impl Text<'_> {
 #[inline(never)]
 pub(crate) fn sorted<T: Ord>(list: Vec<T>) -> Vec<T> {
     BinaryHeap::from(list).into_sorted_vec()
-}
-
-/// A list in the order that `compare` says.
-pub(crate) fn sorted_by<T>(list: Vec<T>, compare: fn(&T, &T) -> Ordering) -> Vec<T> {
-    let list = list.into_iter().map(|value| By { value, compare });
-    let list = sorted(list.collect()).into_iter();
-    list.map(|by| by.value).collect()
-}
-
-struct By<T> {
-    value: T,
-    compare: fn(&T, &T) -> Ordering,
-}
-
-impl<T> PartialEq for By<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl<T> Eq for By<T> {}
-
-impl<T> PartialOrd for By<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> Ord for By<T> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.compare)(&self.value, &other.value)
-    }
 }
 
 /// Whether a text is in a list in its order.

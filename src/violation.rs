@@ -6,7 +6,7 @@ use std::mem;
 use crate::controls::Control;
 use crate::decode::Mode;
 use crate::finding::{Finding, insert_notice, sentence};
-use crate::json::sorted_by;
+use crate::json::sorted;
 
 /// What is found, and by which control.
 #[derive(Debug)]
@@ -37,14 +37,30 @@ impl<'p> Violation<'p> {
             self.notes.push(note);
         }
     }
+}
 
-    /// The order in which they are listed.
+/// The order in which they are listed. What is equal in it is listed once.
+impl Ord for Violation<'_> {
     #[inline(never)]
-    fn compare(&self, other: &Self) -> Ordering {
+    fn cmp(&self, other: &Self) -> Ordering {
         let controls = self.control.cmp(&other.control);
         controls.then_with(|| self.finding.compare(&other.finding))
     }
 }
+
+impl PartialOrd for Violation<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Violation<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Violation<'_> {}
 
 /// What all controls have found.
 #[derive(Debug, Default)]
@@ -155,9 +171,8 @@ impl<'p> Outcome<'p> {
 
     pub(crate) fn sort(&mut self) {
         let found = mem::take(&mut self.violations);
-        self.violations = sorted_by(found, Violation::compare);
-        self.violations
-            .dedup_by(|left, right| left.compare(right).is_eq());
+        self.violations = sorted(found);
+        self.violations.dedup();
     }
 }
 

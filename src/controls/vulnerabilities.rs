@@ -26,7 +26,6 @@ use self::report::{Report, Score, Severity, Source, Vulnerability};
 use crate::decode::{Decode, Mode, Node, Problems, Written, describe, loosens, section, words};
 use crate::finding::Findings;
 use crate::host_calls::Answer;
-use crate::json::sorted_by;
 use crate::lookups::{Lookups, Refusal, Uses};
 use crate::text::{Joined, Quoted};
 use crate::time::{self, Duration};
@@ -458,7 +457,8 @@ struct Worst<'r>(Vec<&'r Vulnerability>);
 
 impl fmt::Display for Worst<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut findings = sorted_by(self.0.clone(), |left, right| compare(left, right));
+        let mut findings = self.0.clone();
+        findings.sort_unstable_by(|left, right| compare(left, right));
         findings.dedup();
         for (position, found) in findings.iter().take(SHOWN).enumerate() {
             if position > 0 {

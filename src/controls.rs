@@ -24,6 +24,7 @@ pub(crate) mod service_account_token;
 pub(crate) mod share_process_namespace;
 pub(crate) mod signatures;
 pub(crate) mod sysctls;
+pub(crate) mod unknown_fields;
 pub(crate) mod volumes;
 pub(crate) mod vulnerabilities;
 
@@ -73,6 +74,8 @@ macro_rules! controls {
             pod each fixed read_only_root_filesystem ReadOnlyRootFilesystem "readOnlyRootFilesystem";
             /// Provide the least permissions, avoid root and escalation
             pod each fixed service_account_token ServiceAccountToken "serviceAccountToken";
+            /// Provide the least permissions, avoid root and escalation
+            pod each fixed unknown_fields UnknownFields "unknownFields";
             /// Use a trusted registry
             images each fixed registries Registries "registries";
             /// Use a trusted registry

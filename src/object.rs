@@ -48,8 +48,17 @@ pub(crate) enum Slot<'s, 'de> {
     Later(&'s mut Later<'de>),
     /// Its key goes here, unless it is `null`.
     Keys(&'s mut Vec<Text<'de>>),
+    /// So does its text.
+    Unknown(&'s mut Vec<Unknown<'de>>),
     /// It is a text, and its key goes to the first of these.
     Entry(&'s mut Text<'de>, &'s mut Text<'de>),
+}
+
+/// A key that nobody knows, and the text of its value.
+#[derive(Debug)]
+pub(crate) struct Unknown<'a> {
+    pub(crate) key: Text<'a>,
+    pub(crate) value: &'a str,
 }
 
 /// A type that can be the value of a key.
@@ -57,13 +66,18 @@ pub(crate) trait Field<'de> {
     fn slot(&mut self) -> Slot<'_, 'de>;
 }
 
-/// Declares a JSON object by the keys that are read; all others are skipped.
+/// Declares a JSON object by the keys that are read; all others are skipped. `usual` and `known` say which
+/// those are, and what is none of them is kept. The usual ones nearly every object has.
 macro_rules! object {
     (
         $(#[$meta:meta])*
         $vis:vis struct $name:ident<$lifetime:lifetime> { $($fields:tt)* }
+        $(usual: [ $($usual:literal),* $(,)? ] known: [ $($known:literal),* $(,)? ])?
     ) => {
-        $crate::object::object!(@ $(#[$meta])* $vis [$name<$lifetime>] [$name<'de>] { $($fields)* });
+        $crate::object::object!(
+            @ $(#[$meta])* $vis [$name<$lifetime>] [$name<'de>] { $($fields)* }
+            $(unknown: $lifetime [ $($usual),* ] [ $($known),* ])?
+        );
     };
     (
         $(#[$meta:meta])*
@@ -76,25 +90,60 @@ macro_rules! object {
         $vis:vis [$name:ident $(<$lifetime:lifetime>)?] [$decoded:ty] {
             $( $(#[$field_meta:meta])* $key:literal $field_vis:vis $field:ident : $type:ty ),* $(,)?
         }
+        $(unknown: $of:lifetime [ $($usual:literal),* ] [ $($known:literal),* ])?
     ) => {
         $(#[$meta])*
         #[derive(Debug, Default)]
         $vis struct $name $(<$lifetime>)? {
             $( $(#[$field_meta])* $field_vis $field: $type, )*
+            $(
+                /// The keys that are neither read nor known.
+                pub(crate) unknown: Vec<$crate::object::Unknown<$of>>,
+            )?
         }
+
+        $(
+            impl $name<'_> {
+                /// The keys that are known, and neither read nor usual.
+                pub(crate) const KNOWN: &'static [&'static str] = &[$( $known ),*];
+            }
+        )?
 
         impl<'de> $crate::object::Object<'de> for $decoded {
             fn slot(&mut self, key: &str) -> $crate::object::Slot<'_, 'de> {
                 match key {
                     $( $key => $crate::object::Field::slot(&mut self.$field), )*
-                    _ => $crate::object::Slot::Nowhere,
+                    $( $( $usual => $crate::object::Slot::Nowhere, )* )?
+                    _ => $crate::object::object!(@otherwise self key $($of)?),
                 }
             }
         }
     };
+    (@otherwise $object:ident $key:ident) => {
+        $crate::object::Slot::Nowhere
+    };
+    (@otherwise $object:ident $key:ident $of:lifetime) => {
+        $crate::object::not_read($key, Self::KNOWN, &mut $object.unknown)
+    };
 }
 
 pub(crate) use object;
+
+/// Where the value of a key goes that is neither read nor usual.
+// A list, because an arm of a match for each key would be twice the code. To look a key up in it takes ten
+// times as long, which the usual ones would do for each container.
+#[inline(never)]
+pub(crate) fn not_read<'s, 'de>(
+    key: &str,
+    known: &[&str],
+    unknown: &'s mut Vec<Unknown<'de>>,
+) -> Slot<'s, 'de> {
+    if known.contains(&key) {
+        Slot::Nowhere
+    } else {
+        Slot::Unknown(unknown)
+    }
+}
 
 /// Decodes an object, which may not be `null`.
 pub(crate) fn decode<'de>(
@@ -106,6 +155,13 @@ pub(crate) fn decode<'de>(
             if !reader.null()? {
                 reader.skip()?;
                 keys.push(key.into());
+            }
+            Ok(())
+        }
+        Slot::Unknown(unknown) => {
+            if let Some(value) = optional(reader, Reader::raw)? {
+                let key = key.into();
+                unknown.push(Unknown { key, value });
             }
             Ok(())
         }
@@ -137,7 +193,7 @@ fn fill<'de>(reader: &mut Reader<'de>, slot: Slot<'_, 'de>) -> Result<(), Error>
             }
         }
         Slot::Later(later) => later.text = optional(reader, Reader::raw)?,
-        Slot::Nowhere | Slot::Keys(_) | Slot::Entry(..) => reader.skip()?,
+        Slot::Nowhere | Slot::Keys(_) | Slot::Unknown(_) | Slot::Entry(..) => reader.skip()?,
     }
     Ok(())
 }

@@ -173,6 +173,37 @@ fn without_one_owner_that_controls_it_an_object_is_judged_in_full() {
     assert_eq!(cluster.judge(&request, &excusing()).message, "");
 }
 
+#[test]
+fn of_an_owner_everything_is_asked_for_that_a_control_judges() {
+    let mut settings = excusing();
+    settings["unknownFields"] = json!({"mode": "enforce"});
+    let mut pod = legacy_pod();
+    for (pointer, value) in [
+        ("/spec/restoreFrom", json!("a")),
+        ("/spec/containers/0/ulimits", json!([1])),
+        (
+            "/spec/volumes",
+            json!([{"name": "log", "hostPath": {"path": "/var/log"}}]),
+        ),
+        (
+            "/spec/containers/0/livenessProbe",
+            json!({"httpGet": {"host": "10.0.0.1"}}),
+        ),
+    ] {
+        requests::set(&mut pod, pointer, value);
+    }
+    for (controller, made, from) in CONTROLLERS {
+        let cluster = Cluster::with(&owner(from, pod.clone()));
+        let user = format!("system:serviceaccount:kube-system:{controller}");
+        let answer = cluster.create(made, pod.clone(), from, &user, &settings);
+        assert_eq!(answer.message, "", "{controller}");
+        assert_eq!(
+            answer.excused_by,
+            format!("{from}/web-1: seccomp, hostNamespaces, hostProbes, volumes, unknownFields")
+        );
+    }
+}
+
 // ---- what the cluster answers
 
 #[test]

@@ -19,6 +19,27 @@ object! {
         "startupProbe" pub(crate) startup_probe: Later<'a>,
         "volumeMounts" pub(crate) volume_mounts: Later<'a>,
     }
+    usual: [
+        "env",
+        "imagePullPolicy",
+        "resources",
+        "terminationMessagePath",
+        "terminationMessagePolicy",
+    ]
+    known: [
+        "args",
+        "command",
+        "envFrom",
+        "workingDir",
+        "resizePolicy",
+        "restartPolicy",
+        "restartPolicyRules",
+        "stdin",
+        "stdinOnce",
+        "targetContainerName",
+        "tty",
+        "volumeDevices",
+    ]
 }
 
 object! {

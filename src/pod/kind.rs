@@ -165,44 +165,20 @@ impl Kind {
         })
     }
 
-    /// The fields of an object of this kind that are judged, as field masks: all that [`PodSpec`] and
-    /// what is in it read.
+    /// The fields of an object of this kind that are judged, as field masks: all of the pod's spec, because
+    /// what nobody knows of it is judged, too.
     pub(crate) fn judged_fields(self) -> Vec<String> {
         let mut path = String::new();
         for key in self.template_path() {
             path.push_str(key);
             path.push('.');
         }
-        let of_pod = JUDGED_FIELDS.iter();
+        let of_pod = ["metadata.annotations", "spec"].into_iter();
         of_pod
             .map(|field| [path.as_str(), field].concat())
             .collect()
     }
 }
-
-const JUDGED_FIELDS: &[&str] = &[
-    "metadata.annotations",
-    "spec.automountServiceAccountToken",
-    "spec.hostIPC",
-    "spec.hostNetwork",
-    "spec.hostPID",
-    "spec.hostUsers",
-    "spec.os",
-    "spec.securityContext",
-    "spec.shareProcessNamespace",
-    "spec.volumes.image",
-    "spec.volumes.name",
-    "spec.containers.name",
-    "spec.containers.image",
-    "spec.containers.ports",
-    "spec.containers.securityContext",
-    "spec.containers.volumeMounts.mountPath",
-    "spec.initContainers.name",
-    "spec.initContainers.image",
-    "spec.initContainers.ports",
-    "spec.initContainers.securityContext",
-    "spec.initContainers.volumeMounts.mountPath",
-];
 
 /// The admitted object: a Pod, or what Pods will be made from.
 #[derive(Debug)]

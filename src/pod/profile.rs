@@ -51,6 +51,8 @@ object! {
         "type" type_: Option<Text<'a>>,
         "localhostProfile" localhost_profile: Option<Text<'a>>,
     }
+    usual: []
+    known: []
 }
 
 impl WrittenProfile<'_> {
@@ -72,6 +74,7 @@ impl WrittenProfile<'_> {
         Self {
             type_: Some(Text::from(Cow::Borrowed(type_))),
             localhost_profile: name.map(|name| Text::from(Cow::Owned(name))),
+            ..Self::default()
         }
     }
 

@@ -23,8 +23,17 @@ object! {
         "seLinuxOptions" pub(crate) se_linux_options: Option<SeLinuxOptions<'a>>,
         "seccompProfile" pub(crate) seccomp_profile: Option<WrittenProfile<'a>>,
         "sysctls" pub(crate) sysctls: Sequence<Sysctl<'a>>,
-        "windowsOptions" pub(crate) windows_options: Option<WindowsOptions>,
+        "windowsOptions" pub(crate) windows_options: Option<WindowsOptions<'a>>,
     }
+    usual: []
+    known: [
+        "fsGroup",
+        "fsGroupChangePolicy",
+        "runAsGroup",
+        "seLinuxChangePolicy",
+        "supplementalGroups",
+        "supplementalGroupsPolicy",
+    ]
 }
 
 object! {
@@ -33,6 +42,8 @@ object! {
         "add" pub(crate) add: Sequence<Text<'a>>,
         "drop" pub(crate) drop: Sequence<Text<'a>>,
     }
+    usual: []
+    known: []
 }
 
 object! {
@@ -42,6 +53,8 @@ object! {
         "type" pub(crate) type_: Option<Text<'a>>,
         "user" pub(crate) user: Option<Text<'a>>,
     }
+    usual: []
+    known: ["level"]
 }
 
 object! {
@@ -54,9 +67,11 @@ object! {
 
 object! {
     /// The part of a security context that is for Windows.
-    pub(crate) struct WindowsOptions {
+    pub(crate) struct WindowsOptions<'a> {
         "hostProcess" pub(crate) host_process: Option<bool>,
     }
+    usual: []
+    known: ["gmsaCredentialSpec", "gmsaCredentialSpecName", "runAsUserName"]
 }
 
 impl SecurityContext<'_> {

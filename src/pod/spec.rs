@@ -40,6 +40,42 @@ object! {
         "os" os: Option<PodOs<'a>>,
         "securityContext" pub(super) security_context: Option<SecurityContext<'a>>,
     }
+    usual: [
+        "restartPolicy",
+        "terminationGracePeriodSeconds",
+        "dnsPolicy",
+        "schedulerName",
+        "serviceAccountName",
+        "serviceAccount",
+        "tolerations",
+        "priority",
+        "enableServiceLinks",
+        "preemptionPolicy",
+        "nodeName",
+    ]
+    known: [
+        "affinity",
+        "nodeSelector",
+        "imagePullSecrets",
+        "priorityClassName",
+        "topologySpreadConstraints",
+        "activeDeadlineSeconds",
+        "dnsConfig",
+        "evictionResponders",
+        "hostAliases",
+        "hostname",
+        "hostnameOverride",
+        "overhead",
+        "readinessGates",
+        "resourceClaims",
+        "resources",
+        "runtimeClassName",
+        "schedulingGates",
+        "schedulingGroup",
+        "setHostnameAsFQDN",
+        "subdomain",
+        "workloadRef",
+    ]
 }
 
 object! {

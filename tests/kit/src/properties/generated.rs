@@ -100,7 +100,7 @@ impl<'b> Choices<'b> {
             pod["spec"][list] = containers.collect();
         }
         while self.once_in(3) {
-            let (pointer, value) = match self.number(9) {
+            let (pointer, value) = match self.number(10) {
                 0 => ("/spec/hostPID", self.boolean()),
                 1 => ("/spec/hostIPC", self.boolean()),
                 2 => ("/spec/hostNetwork", self.boolean()),
@@ -121,6 +121,14 @@ impl<'b> Choices<'b> {
                 8 => {
                     let annotations = self.annotations();
                     ("/metadata/annotations", annotations)
+                }
+                9 => {
+                    let of =
+                        self.pick(&["/spec/", "/spec/securityContext/", "/spec/containers/0/"]);
+                    let pointer = format!("{of}{}", self.pick(&["newer", "newest"]));
+                    let value = json!(self.number(1));
+                    requests::set(&mut pod, &pointer, value);
+                    continue;
                 }
                 _ => ("/metadata/namespace", self.word(NAMESPACES).into()),
             };
@@ -256,7 +264,7 @@ impl<'b> Choices<'b> {
     pub fn settings(&mut self) -> Value {
         let mut settings = json!({});
         while self.flag() {
-            let (section, mut written) = match self.number(14) {
+            let (section, mut written) = match self.number(15) {
                 0 => ("appArmor", self.profile_section()),
                 1 => ("seccomp", self.profile_section()),
                 2 => (
@@ -302,7 +310,8 @@ impl<'b> Choices<'b> {
                         "rejectTags": self.words(&["latest", "1"], 2),
                     }),
                 ),
-                13 => {
+                13 => ("unknownFields", json!({})),
+                14 => {
                     settings["legacy"]["onUpdate"] =
                         self.pick(&["newViolations", "allViolations"]).into();
                     continue;

@@ -13,16 +13,17 @@
 //! Nothing here fails: what cannot be decoded is rejected, with a message that names the reason
 //! and repeats nothing of the payload.
 
+mod custom;
 mod request;
 mod response;
 
 use std::cell::LazyCell;
 
-use self::request::{Object, Operation, Payload, Request, Title};
+use self::request::{Object, Operation, Payload, Request, Title, given};
 use self::response::Response;
 use crate::host_calls::Host;
-use crate::json::{Fault, Text};
-use crate::review::legacy::{Before, Change};
+use crate::json::Fault;
+use crate::review::legacy::{Before, Carrier, Change};
 use crate::review::{Terms, review};
 use crate::settings::Settings;
 use crate::text::Quoted;
@@ -75,10 +76,15 @@ fn judge(request: Request<'_>, terms: &Terms<'_>, payload: &[u8]) -> Response {
         return Response::accept();
     }
     let Some(kind) = request.kind.recognise() else {
+        let (group, name) = (request.kind.group.as_str(), request.kind.kind.as_str());
+        if let Some(custom) = terms.settings.custom_workload(group, name) {
+            return custom::judge(&request, custom, terms);
+        }
         let what_then = if request.kind.is_of_kubernetes() {
             "; it judges nothing in it"
         } else {
-            "; if Pods are made from it, they are judged when they are created"
+            "; if Pods are made from it, they are judged when they are created; customWorkloads would judge \
+             its pod templates"
         };
         return Response::accept_with_warning(format!(
             "container-security does not know the kind {}{what_then}",
@@ -89,12 +95,7 @@ fn judge(request: Request<'_>, terms: &Terms<'_>, payload: &[u8]) -> Response {
         Ok(workload) => workload,
         Err(fault) => return Response::undecodable(&format!("the {}", kind.name()), fault),
     };
-    let namespace = request
-        .namespace
-        .as_ref()
-        .map(Text::as_str)
-        .filter(|namespace| !namespace.is_empty())
-        .or(workload.metadata.namespace());
+    let namespace = given(request.namespace.as_ref()).or(workload.metadata.namespace());
     // A stored object that cannot be read excuses nothing.
     let stored = LazyCell::new(|| {
         request
@@ -105,7 +106,7 @@ fn judge(request: Request<'_>, terms: &Terms<'_>, payload: &[u8]) -> Response {
     let is_untouched = || request::leaves_pod_alone(payload, kind, &workload.pod);
     let maker = || request::maker(payload);
     let before = Before {
-        kind,
+        carrier: Carrier::Kind(kind),
         namespace,
         change: match request.operation {
             Operation::Update => Change::Update {
@@ -116,13 +117,9 @@ fn judge(request: Request<'_>, terms: &Terms<'_>, payload: &[u8]) -> Response {
         },
     };
     let outcome = review(&workload.pod, &before, terms);
-    let name = request
-        .name
-        .as_ref()
-        .map(Text::as_str)
-        .filter(|name| !name.is_empty());
+    let name = given(request.name.as_ref());
     let title = Title {
-        kind,
+        kind: kind.name(),
         name: name.or(workload.metadata.name()),
         namespace,
     };

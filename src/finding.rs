@@ -222,7 +222,9 @@ impl<'p> Finding<'p> {
     // Not in each place where sorting compares.
     #[inline(never)]
     pub(crate) fn compare_place(&self, other: &Finding<'_>) -> Ordering {
-        let places = (self.subject(), &self.place).cmp(&(other.subject(), &other.place));
+        let templates = self.place.root.cmp(other.place.root);
+        let below = (self.subject(), &self.place).cmp(&(other.subject(), &other.place));
+        let places = templates.then(below);
         places.then_with(|| self.found.cmp(&other.found))
     }
 

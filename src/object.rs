@@ -209,6 +209,16 @@ pub(crate) fn optional<'de, T>(
     read(reader).map(Some)
 }
 
+/// The same from a text, of which nothing else is read.
+pub(crate) fn decode_text<'de>(json: &'de str, object: &mut dyn Object<'de>) -> Result<(), Error> {
+    decode(&mut Reader::new(json.as_bytes()), object)
+}
+
+/// A list, which may be `null`, from a text.
+pub(crate) fn decode_list<'de>(json: &'de str, list: &mut dyn List<'de>) -> Result<(), Error> {
+    fill(&mut Reader::new(json.as_bytes()), Slot::List(list))
+}
+
 /// A list in which `null` means empty, as it does to the API server.
 #[derive(Debug)]
 pub(crate) struct Sequence<T>(Vec<T>);
@@ -357,6 +367,11 @@ impl<'a> Later<'a> {
             fill(&mut Reader::new(text.as_bytes()), Slot::List(&mut list)).ok()?;
         }
         Some(list)
+    }
+
+    /// Its JSON.
+    pub(crate) fn text(&self) -> Option<&'a str> {
+        self.text
     }
 
     /// Adds what is in another list.

@@ -8,4 +8,5 @@ pub(crate) mod place;
 pub(crate) mod profile;
 pub(crate) mod security_context;
 pub(crate) mod spec;
+pub(crate) mod template;
 pub(crate) mod volume;

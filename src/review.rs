@@ -100,7 +100,7 @@ pub(crate) struct Terms<'p> {
 /// Judges a pod by all controls.
 pub(crate) fn review<'p>(
     pod: &'p Pod<'p>,
-    before: &Before<'p>,
+    before: &Before<'p, '_>,
     terms: &'p Terms<'p>,
 ) -> Outcome<'p> {
     let Terms { settings, host, .. } = *terms;
@@ -116,7 +116,7 @@ pub(crate) fn review<'p>(
         known: &legacy,
         is_update: matches!(before.change, Change::Update { .. }),
         is_owner_asked: settings.legacy.on_create == Counted::NewViolations,
-        look_up: &|| Legacy::of(before, &settings.legacy, || review.now(), host, &owner_json),
+        look_up: &|| Legacy::of(before, pod, settings, || review.now(), host, &owner_json),
     };
     if outcome.is_cut && !(past.is_update && past.get().excuses_everything()) {
         // It is rejected, whatever the others are, and whatever the host would say.

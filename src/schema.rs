@@ -165,6 +165,24 @@ pub(crate) fn restrict_entries(schema: &mut Schema, key: &str, entries: &Value) 
     schema.insert("allOf".to_owned(), rules);
 }
 
+/// The pattern of the texts of a key, which is one, or a list of different ones.
+pub(crate) fn set_pattern(schema: &mut Schema, key: &str, pattern: &str) {
+    let property = schema
+        .get_mut("properties")
+        .and_then(|properties| properties.get_mut(key));
+    let Some(Value::Object(property)) = property else {
+        return;
+    };
+    if property.contains_key("items") {
+        property.insert("uniqueItems".to_owned(), true.into());
+    }
+    let texts = match property.get_mut("items") {
+        Some(Value::Object(items)) => items,
+        _ => property,
+    };
+    texts.insert("pattern".to_owned(), pattern.into());
+}
+
 /// A section that says nothing unless one of its keys is written. `more` is what else holds for the values
 /// of keys.
 pub(crate) fn need_some(schema: &mut Schema, more: &[(&str, Value)]) {

@@ -3,9 +3,11 @@
 //! Each control declares its own section in its own file; this file puts the sections together, from the
 //! list of the controls, and adds what holds for all of them.
 
+pub(crate) mod custom_workload;
 pub(crate) mod exemption;
 pub(crate) mod legacy;
 
+use self::custom_workload::CustomWorkload;
 use self::exemption::Exemption;
 use self::legacy::Legacy;
 use crate::controls::controls;
@@ -34,6 +36,8 @@ macro_rules! settings {
                 "exemptions" exemptions: Vec<Exemption> = Vec::new(),
                 /// What was there before the policy.
                 "legacy" legacy: Legacy = Legacy::default(),
+                /// Kinds that are not of Kubernetes, and where their objects keep pod templates.
+                "customWorkloads" custom_workloads: Vec<CustomWorkload> = Vec::new(),
             }
             moved: ["onUpdate" => "legacy.onUpdate"]
             check: Settings::check,
@@ -119,7 +123,14 @@ pub fn settings_keys() -> Vec<Key> {
 }
 
 impl Settings {
+    /// What is said of a kind.
+    pub(crate) fn custom_workload(&self, group: &str, kind: &str) -> Option<&CustomWorkload> {
+        let mut all = self.custom_workloads.iter();
+        all.find(|custom| custom.is(group, kind))
+    }
+
     fn check(&self, written: &Written<'_>, problems: &mut Problems) {
+        custom_workload::check(&self.custom_workloads, problems);
         let freshness = &self.image_freshness;
         if self.registries.allow.is_none() && freshness.is_about_allowed_bases() {
             let lacks = "baseRegistries, registries.allow or unknownBase: reject";

@@ -78,6 +78,8 @@ pub(crate) struct Outcome<'p> {
     pub(crate) excused: Vec<Control>,
     /// Whose template excuses them, where it is not the stored object that does.
     pub(crate) excused_by: Option<String>,
+    /// Whether they are of several pod templates, so that it must be said of which.
+    pub(crate) names_templates: bool,
 }
 
 /// Violations that say the same of several containers, or of several volumes.
@@ -118,8 +120,12 @@ impl<'v, 'p> Group<'v, 'p> {
     }
 
     /// What is wrong and what to do, in at most `limit` bytes.
-    pub(crate) fn text(&self, limit: usize) -> String {
-        let start = [self.control.name(), ": "].concat();
+    pub(crate) fn text(&self, names_template: bool, limit: usize) -> String {
+        let mut start = [self.control.name(), ": "].concat();
+        if let Some(first) = self.findings.first().filter(|_| names_template) {
+            start.push_str(&first.place.template());
+            start.push_str(": ");
+        }
         sentence(&start, &self.findings, self.notes, limit)
     }
 }
@@ -148,6 +154,7 @@ impl<'p> Outcome<'p> {
     /// Takes over what others have found.
     pub(crate) fn take(&mut self, mut other: Self) {
         self.violations.append(&mut other.violations);
+        self.notices.append(&mut other.notices);
         self.excused.append(&mut other.excused);
         self.aside = self.aside.take().or(other.aside);
     }

@@ -30,6 +30,7 @@ const POLICY: &[&[&str]] = &[
     &["pod/container"],
     &["pod/spec"],
     &["pod/image", "pod/kind", "pod/completion"],
+    &["pod/template"],
     &["pod"],
     &["finding"],
     &["finding/profile", "lookups"],
@@ -39,7 +40,12 @@ const POLICY: &[&[&str]] = &[
     &["controls/*"],
     // 4: what knows all of them.
     &["controls"],
-    &["violation", "settings/exemption", "settings/legacy"],
+    &[
+        "violation",
+        "settings/exemption",
+        "settings/legacy",
+        "settings/custom_workload",
+    ],
     &["settings"],
     &["review/mend", "review/update", "review/owner"],
     &["review/legacy"],
@@ -47,6 +53,7 @@ const POLICY: &[&[&str]] = &[
     // 5: the request and the answer.
     &["admission/request"],
     &["admission/response"],
+    &["admission/custom"],
     &["admission"],
     &["guest"],
     &["lib"],

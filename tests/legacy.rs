@@ -111,6 +111,112 @@ fn users_that_the_settings_name_act_as_any_controller() {
 }
 
 #[test]
+fn the_controller_of_a_custom_kind_is_believed_where_the_settings_name_it() {
+    const ROLLOUTS: &str = "system:serviceaccount:argo-rollouts:argo-rollouts";
+    let settings = |controllers: Value| {
+        let mut settings = excusing();
+        settings["customWorkloads"] = json!([{
+            "group": "argoproj.io", "kind": "Rollout", "podTemplates": ["spec.template"],
+            "controllers": controllers,
+        }]);
+        settings
+    };
+    for made in ["Pod", "ReplicaSet", "Job", "Deployment"] {
+        let cluster = Cluster::with(&owner("Rollout", legacy_pod()));
+        let settings = settings(json!([ROLLOUTS]));
+        let answer = cluster.create(made, legacy_pod(), "Rollout", ROLLOUTS, &settings);
+        assert_eq!(answer.message, "", "{made}");
+        assert_eq!(answer.excused_by, "Rollout/web-1: seccomp, hostNamespaces");
+        let [question] = &*cluster.calls() else {
+            panic!("asked more than once: {:?}", cluster.calls());
+        };
+        assert_eq!(question["api_version"], "argoproj.io/v1alpha1");
+        assert_eq!(question["kind"], "Rollout");
+        assert_eq!(
+            question["field_masks"],
+            json!(["spec.template.metadata.annotations", "spec.template.spec"])
+        );
+    }
+    for (controllers, user, aside) in [
+        (
+            json!([ROLLOUTS]),
+            REPLICA_SETS,
+            format!("excuses nothing: {REPLICA_SETS:?} made this, and is not its controller"),
+        ),
+        (
+            json!([]),
+            ROLLOUTS,
+            "excuses nothing: no built-in controller makes a Pod from it".to_owned(),
+        ),
+    ] {
+        let cluster = Cluster::with(&owner("Rollout", legacy_pod()));
+        let settings = settings(controllers);
+        let answer = cluster.create("Pod", legacy_pod(), "Rollout", user, &settings);
+        assert_eq!(answer.aside(), format!("Rollout \"web-1\" {aside}"));
+        assert_eq!(cluster.calls(), Vec::<Value>::new());
+    }
+    // Who acts as kube-controller-manager does is not this controller.
+    let mut settings = settings(json!([ROLLOUTS]));
+    settings["legacy"]["controllers"] = json!(["alice"]);
+    let cluster = Cluster::with(&owner("Rollout", legacy_pod()));
+    let answer = cluster.create("Pod", legacy_pod(), "Rollout", "alice", &settings);
+    assert_eq!(
+        answer.aside(),
+        "Rollout \"web-1\" excuses nothing: \"alice\" made this, and is not its controller"
+    );
+}
+
+#[test]
+fn of_several_templates_the_one_is_compared_whose_first_container_is_there() {
+    const RAY: &str = "system:serviceaccount:ray:kuberay-operator";
+    let mut settings = excusing();
+    settings["customWorkloads"] = json!([{
+        "group": "ray.io", "kind": "RayCluster", "controllers": [RAY],
+        "podTemplates": ["spec.headGroupSpec.template", "spec.workerGroupSpecs[*].template"],
+    }]);
+    let named = |name: &str| {
+        let mut pod = legacy_pod();
+        pod["spec"]["containers"] = json!([requests::valid_container(name)]);
+        pod
+    };
+    let mut cluster_of_ray = owner("RayCluster", named("head"));
+    let mut good = requests::valid_pod();
+    good["spec"]["containers"] = json!([requests::valid_container("cpu")]);
+    cluster_of_ray["spec"]["workerGroupSpecs"] =
+        json!([{"template": good}, {"template": named("gpu")}]);
+    for (name, is_excused) in [
+        ("head", true),
+        ("cpu", false),
+        ("gpu", true),
+        ("tpu", false),
+    ] {
+        let cluster = Cluster::with(&cluster_of_ray);
+        let answer = cluster.create("Pod", named(name), "RayCluster", RAY, &settings);
+        let is_accepted = answer.message.is_empty();
+        assert_eq!(is_accepted, is_excused, "{name}: {}", answer.message);
+    }
+    let cluster = Cluster::with(&cluster_of_ray);
+    cluster.create("Pod", named("gpu"), "RayCluster", RAY, &settings);
+    assert_eq!(
+        cluster.calls()[0]["field_masks"],
+        json!([
+            "spec.headGroupSpec.template.metadata.annotations",
+            "spec.headGroupSpec.template.spec",
+            "spec.workerGroupSpecs.template.metadata.annotations",
+            "spec.workerGroupSpecs.template.spec",
+        ])
+    );
+    // An owner without any template excuses nothing.
+    cluster_of_ray["spec"] = json!({"workerGroupSpecs": []});
+    let cluster = Cluster::with(&cluster_of_ray);
+    let answer = cluster.create("Pod", named("gpu"), "RayCluster", RAY, &settings);
+    assert_eq!(
+        answer.aside(),
+        "RayCluster \"web-1\" could not be asked: the answer cannot be read"
+    );
+}
+
+#[test]
 fn a_person_who_starts_a_cron_job_by_hand_is_judged_in_full() {
     let cluster = Cluster::with(&owner("CronJob", legacy_pod()));
     let answer = cluster.create("Job", legacy_pod(), "CronJob", "alice", &excusing());

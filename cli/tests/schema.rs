@@ -27,7 +27,20 @@ struct Beyond {
     settings: &'static str,
 }
 
-const BEYOND: [Beyond; 10] = [
+const BEYOND: [Beyond; 12] = [
+    Beyond {
+        problem: "is the kind of customWorkloads[",
+        mark: None,
+        reason: "a schema cannot compare two keys of two entries",
+        settings: r#"{"customWorkloads": [{"group": "a.io", "kind": "A", "podTemplates": ["a"]}, {"group": "a.io", "kind": "A", "podTemplates": ["b"]}]}"#,
+    },
+    Beyond {
+        problem: "is a kind that the policy knows by itself",
+        mark: None,
+        reason: "of all pairs of groups and kinds a schema could say it, and no editor would at the \
+                 right place",
+        settings: r#"{"customWorkloads": [{"group": "apps", "kind": "Deployment", "podTemplates": ["spec.template"]}]}"#,
+    },
     Beyond {
         problem: "is both in allow and in reject",
         mark: None,

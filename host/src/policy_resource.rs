@@ -939,6 +939,90 @@ mod tests {
     }
 
     #[test]
+    fn a_custom_kind_that_no_rule_names_is_noted() {
+        let rule = |group: &str, resource: &str, operations: &[&str]| {
+            json!([{
+                "apiGroups": [group],
+                "apiVersions": ["v1alpha1"],
+                "resources": [resource],
+                "operations": operations,
+            }])
+        };
+        let note = |operations: &str| {
+            vec![format!(
+                "settings.customWorkloads has the kind Rollout, and spec.rules leaves out {operations} \
+                 of rollouts in argoproj.io: nobody hands those to the policy"
+            )]
+        };
+        let settings = json!({"customWorkloads": [
+            {"group": "argoproj.io", "kind": "Rollout", "podTemplates": ["spec.template"]},
+        ]});
+        for (rules, notes) in [
+            (
+                rule("argoproj.io", "rollouts", &["CREATE", "UPDATE"]),
+                vec![],
+            ),
+            (rule("*", "*", &["*"]), vec![]),
+            (rule("argoproj.io", "rollouts", &["CREATE"]), note("UPDATE")),
+            (
+                rule("argoproj.io", "workflows", &["*"]),
+                note("CREATE and UPDATE"),
+            ),
+            (rule("apps", "rollouts", &["*"]), note("CREATE and UPDATE")),
+            (
+                rule("argoproj.io", "rollouts/status", &["*"]),
+                note("CREATE and UPDATE"),
+            ),
+        ] {
+            let manifest = policy(
+                "ClusterAdmissionPolicy",
+                json!({"rules": rules, "settings": settings}),
+            );
+            assert_eq!(checked(&manifest, &[""]), Ok(notes), "{rules}");
+            // Another module's settings are its own.
+            assert_eq!(checked(&manifest, &[]), Ok(vec![]));
+        }
+    }
+
+    #[test]
+    fn a_custom_kind_that_excuses_must_be_judged_and_may_be_read() {
+        let mut manifest = policy("ClusterAdmissionPolicy", excusing(json!({})));
+        let custom = |controllers: Value| {
+            json!([{
+                "group": "argoproj.io",
+                "kind": "Rollout",
+                "podTemplates": ["spec.template"],
+                "controllers": controllers,
+            }])
+        };
+        manifest["spec"]["settings"]["customWorkloads"] = custom(json!([]));
+        assert_eq!(checked(&manifest, &[""]).unwrap().len(), 1, "a note");
+        let controllers = json!(["system:serviceaccount:argo-rollouts:argo-rollouts"]);
+        manifest["spec"]["settings"]["customWorkloads"] = custom(controllers);
+        let causes = [
+            "contextAwareResources lacks Rollout: what is made from one would not be excused",
+            "customWorkloads has the kind Rollout, and spec.rules leaves out CREATE and UPDATE of \
+             rollouts in argoproj.io: what nobody has judged would excuse what is made from it",
+        ];
+        let problems = causes
+            .map(|cause| format!("settings.legacy.onCreate is newViolations, and {cause}"))
+            .to_vec();
+        assert_eq!(checked(&manifest, &[""]), Err(problems));
+        let spec = &mut manifest["spec"];
+        spec["contextAwareResources"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout"}));
+        spec["rules"].as_array_mut().unwrap().push(json!({
+            "apiGroups": ["argoproj.io"],
+            "apiVersions": ["*"],
+            "resources": ["rollouts"],
+            "operations": ["*"],
+        }));
+        assert_eq!(checked(&manifest, &[""]), Ok(vec![]));
+    }
+
+    #[test]
     fn members_of_more_than_a_conjunction_must_judge_every_update_in_full() {
         const WHY: &str = "settings.legacy.onUpdate must be allViolations, because spec.expression is more than members joined by &&: what another member lets in on CREATE, this one takes for legacy on UPDATE";
         let all = json!({"legacy": {"onUpdate": "allViolations"}});

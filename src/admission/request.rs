@@ -39,8 +39,8 @@ pub(super) struct Request<'a> {
 object! {
     /// The kind of the object; what it lacks is empty, and no kind that carries a pod.
     pub(super) struct GroupKind<'a> {
-        "group" group: Text<'a>,
-        "kind" kind: Text<'a>,
+        "group" pub(super) group: Text<'a>,
+        "kind" pub(super) kind: Text<'a>,
     }
 }
 
@@ -226,14 +226,14 @@ const GROUPS_OF_K8S_IO: [&str; 18] = [
 
 /// How a message names the workload.
 pub(super) struct Title<'t> {
-    pub(super) kind: Kind,
+    pub(super) kind: &'t str,
     pub(super) name: Option<&'t str>,
     pub(super) namespace: Option<&'t str>,
 }
 
 impl Display for Title<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.name())?;
+        f.write_str(self.kind)?;
         if let Some(name) = self.name {
             write!(f, " {}", Quoted(name))?;
         }
@@ -320,4 +320,9 @@ impl Request<'_> {
                 )
             })
     }
+}
+
+/// A text that says something.
+pub(super) fn given<'t>(text: Option<&'t Text<'_>>) -> Option<&'t str> {
+    text.map(Text::as_str).filter(|text| !text.is_empty())
 }

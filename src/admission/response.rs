@@ -150,12 +150,10 @@ impl Response {
         let mut response = if enforced.is_empty() {
             Self::accept()
         } else {
-            Self::reject(
-                FORBIDDEN,
-                rejection(title, outcome.aside.as_deref(), &enforced),
-            )
+            Self::reject(FORBIDDEN, rejection(title, outcome, &enforced))
         };
-        response.warnings = warnings(&warned, outcome.notices.iter());
+        let names_templates = outcome.names_templates;
+        response.warnings = warnings(&warned, names_templates, outcome.notices.iter());
         if !outcome.violations.is_empty() {
             response.annotate(&enforced, &warned);
         }
@@ -251,16 +249,21 @@ fn settings_message(problems: &[String]) -> String {
     )
 }
 
-fn rejection(title: &Title<'_>, aside: Option<&str>, violations: &[&Violation<'_>]) -> String {
+#[cold]
+#[inline(never)]
+fn rejection(title: &Title<'_>, outcome: &Outcome<'_>, violations: &[&Violation<'_>]) -> String {
     let count = controls_of(violations).len();
     let noun = if count == 1 { "rule" } else { "rules" };
-    let aside = aside.map(|aside| format!(" ({})", cut(aside.to_owned(), MAX_LINE_BYTES)));
+    let aside = outcome.aside.clone();
+    let aside = aside.map(|aside| format!(" ({})", cut(aside, MAX_LINE_BYTES)));
     let aside = aside.unwrap_or_default();
     let title = format!("{title} breaks {count} {noun} of container security{aside}:");
     let groups = Group::of(violations);
     lines(
         title,
-        groups.iter().map(|group| group.text(MAX_LINE_BYTES)),
+        groups
+            .iter()
+            .map(|group| group.text(outcome.names_templates, MAX_LINE_BYTES)),
         "violation",
         MAX_MESSAGE_BYTES,
     )
@@ -294,6 +297,7 @@ fn lines(
 
 fn warnings<'n>(
     violations: &[&Violation<'_>],
+    names_templates: bool,
     notices: impl ExactSizeIterator<Item = &'n String>,
 ) -> Vec<String> {
     let groups = Group::of(violations);
@@ -301,7 +305,7 @@ fn warnings<'n>(
     let notices = notices.map(|notice| cut(notice.clone(), MAX_WARNING_BYTES));
     let mut warnings: Vec<String> = groups
         .iter()
-        .map(|group| group.text(MAX_WARNING_BYTES))
+        .map(|group| group.text(names_templates, MAX_WARNING_BYTES))
         .chain(notices)
         .take(MAX_WARNINGS)
         .collect();
@@ -391,7 +395,7 @@ mod tests {
             (20, 16, "and 5 more warnings"),
         ] {
             let notices = vec!["w".to_owned(); count];
-            let warnings = warnings(&[], notices.iter());
+            let warnings = warnings(&[], false, notices.iter());
             assert_eq!(warnings.len(), given);
             assert_eq!(warnings.last().unwrap(), last);
         }

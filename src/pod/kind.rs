@@ -70,7 +70,7 @@ impl Kind {
     }
 
     /// Where the object keeps its PodTemplate; a Pod is one itself.
-    fn template_path(self) -> &'static [&'static str] {
+    pub(crate) fn template_path(self) -> &'static [&'static str] {
         match self {
             Self::Pod => &[],
             Self::PodTemplate => &["template"],
@@ -164,20 +164,6 @@ impl Kind {
             },
         })
     }
-
-    /// The fields of an object of this kind that are judged, as field masks: all of the pod's spec, because
-    /// what nobody knows of it is judged, too.
-    pub(crate) fn judged_fields(self) -> Vec<String> {
-        let mut path = String::new();
-        for key in self.template_path() {
-            path.push_str(key);
-            path.push('.');
-        }
-        let of_pod = ["metadata.annotations", "spec"].into_iter();
-        of_pod
-            .map(|field| [path.as_str(), field].concat())
-            .collect()
-    }
 }
 
 /// The admitted object: a Pod, or what Pods will be made from.
@@ -189,9 +175,9 @@ pub(crate) struct Workload<'a> {
 
 object! {
     /// A PodTemplate; a Pod has the same two fields.
-    struct PodTemplate<'a> {
-        "metadata" metadata: Option<ObjectMeta<'a>>,
-        "spec" spec: Option<PodSpec<'a>>,
+    pub(super) struct PodTemplate<'a> {
+        "metadata" pub(super) metadata: Option<ObjectMeta<'a>>,
+        "spec" pub(super) spec: Option<PodSpec<'a>>,
     }
 }
 
@@ -201,7 +187,7 @@ object! {
         "name" name: Option<Text<'a>>,
         "generateName" generate_name: Option<Text<'a>>,
         "namespace" namespace: Option<Text<'a>>,
-        "annotations" annotations: Option<ProfileAnnotations<'a>>,
+        "annotations" pub(super) annotations: Option<ProfileAnnotations<'a>>,
     }
 }
 

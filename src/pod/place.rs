@@ -110,7 +110,7 @@ impl Display for Subject<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place<'a> {
     /// The way to the pod template, which is nothing in a Pod.
-    root: &'a [Step<'a>],
+    pub(crate) root: &'a [Step<'a>],
     /// Metadata of the pod, or its spec.
     part: Part,
     pub(crate) subject: Subject<'a>,
@@ -185,9 +185,15 @@ impl<'a> Place<'a> {
     pub(crate) fn is_same_below_subject(&self, other: &Place<'_>) -> bool {
         self.part == Part::Spec
             && other.part == Part::Spec
+            && self.root == other.root
             && mem::discriminant(&self.subject) == mem::discriminant(&other.subject)
             && self.subject != Subject::Pod
             && self.keys == other.keys
+    }
+
+    /// The way to the pod template.
+    pub(crate) fn template(&self) -> String {
+        Steps(self.root.iter().copied()).to_string()
     }
 
     /// The name of the field itself.

@@ -10,23 +10,44 @@
 
 use std::cell::OnceCell;
 
-use super::owner::{self, Maker, Owner};
+use super::owner::{self, Maker, Owner, OwnerText};
 use super::update::{Search, Update};
 use crate::host_calls::Host;
 use crate::pod::image::{Image, Images};
 use crate::pod::kind::Kind;
 use crate::pod::spec::Pod;
-use crate::settings::legacy::{Counted, Legacy as Settings};
+use crate::settings::Settings;
+use crate::settings::legacy::Counted;
 use crate::text::Joined;
 use crate::time::Until;
 use crate::violation::{Outcome, Violation};
 
 /// What the request says of the state before it; each is decoded only where it is asked for.
-pub(crate) struct Before<'b> {
-    pub(crate) kind: Kind,
+pub(crate) struct Before<'p, 'b> {
+    pub(crate) carrier: Carrier,
     /// The namespace that the request names.
-    pub(crate) namespace: Option<&'b str>,
+    pub(crate) namespace: Option<&'p str>,
     pub(crate) change: Change<'b>,
+}
+
+/// What carries the pod.
+#[derive(Clone, Copy)]
+pub(crate) enum Carrier {
+    Kind(Kind),
+    Custom {
+        /// Whether it is known who makes Pods from it, so that they can be excused.
+        names_controllers: bool,
+    },
+}
+
+impl Carrier {
+    /// Whether a controller makes Pods from what it carries.
+    fn makes_pods(self) -> bool {
+        match self {
+            Self::Kind(kind) => kind.makes_pods(),
+            Self::Custom { .. } => true,
+        }
+    }
 }
 
 /// How the object comes to be what it is.
@@ -42,8 +63,8 @@ pub(crate) enum Change<'b> {
     },
 }
 
-/// The JSON of an owner, which what is read from it borrows.
-pub(crate) type OwnerJson = OnceCell<Vec<u8>>;
+/// What is read of an owner, which what is made of it borrows.
+pub(crate) type OwnerJson = OnceCell<OwnerText>;
 
 /// What was there before.
 #[derive(Default)]
@@ -79,14 +100,15 @@ enum Stored<'l> {
 impl<'l> Legacy<'l> {
     /// Looks up what was there before.
     pub(crate) fn of<'b: 'l>(
-        before: &Before<'b>,
+        before: &Before<'_, 'b>,
+        pod: &Pod<'_>,
         settings: &'l Settings,
         now: impl Fn() -> i64,
         host: &dyn Host,
         json: &'l OwnerJson,
     ) -> Self {
         let mut legacy = Self {
-            until: settings.until.as_ref(),
+            until: settings.legacy.until.as_ref(),
             ..Self::default()
         };
         let ended = legacy
@@ -98,18 +120,21 @@ impl<'l> Legacy<'l> {
                 stored,
                 is_untouched,
             } => {
-                legacy.update(before.kind, settings, ended, is_untouched);
+                legacy.update(before.carrier, settings, ended, is_untouched);
                 if matches!(legacy.excuses, Excuses::Old | Excuses::NoLongerOld) {
                     legacy.stored = stored().map(Stored::Object);
                 }
             }
             Change::Create { maker } => {
-                let is_excused = settings.on_create == Counted::NewViolations
-                    && owner::is_made_by_controllers(before.kind);
-                if let Some(maker) = is_excused.then(maker).flatten() {
+                if settings.legacy.on_create == Counted::NewViolations
+                    && let Carrier::Kind(kind) = before.carrier
+                    && owner::is_made_by_controllers(kind, settings)
+                    && let Some(maker) = maker()
+                {
                     legacy.aside = ended;
                     if legacy.aside.is_none() {
-                        legacy.create(before, &maker, &settings.controllers, host, json);
+                        let made = (kind, pod);
+                        legacy.create(made, before.namespace, &maker, settings, host, json);
                     }
                 }
             }
@@ -119,16 +144,21 @@ impl<'l> Legacy<'l> {
 
     fn update(
         &mut self,
-        kind: Kind,
+        carrier: Carrier,
         settings: &Settings,
         ended: Option<String>,
         is_untouched: &dyn Fn() -> bool,
     ) {
-        let is_excused = settings.on_update == Counted::NewViolations;
-        let are_pods_excused = settings.on_create == Counted::NewViolations;
-        if is_excused && ended.is_none() && (are_pods_excused || !kind.makes_pods()) {
+        let is_excused = settings.legacy.on_update == Counted::NewViolations;
+        let is_known_who_makes_pods = match carrier {
+            Carrier::Kind(_) => true,
+            Carrier::Custom { names_controllers } => names_controllers,
+        };
+        let are_pods_excused =
+            settings.legacy.on_create == Counted::NewViolations && is_known_who_makes_pods;
+        if is_excused && ended.is_none() && (are_pods_excused || !carrier.makes_pods()) {
             self.excuses = Excuses::Old;
-            self.is_news = self.until.is_some() || (kind.makes_pods() && !is_untouched());
+            self.is_news = self.until.is_some() || (carrier.makes_pods() && !is_untouched());
         } else if is_untouched() {
             // Not even all violations count then: a finalizer must come off, and a Job finish.
             self.excuses = Excuses::Everything;
@@ -143,17 +173,17 @@ impl<'l> Legacy<'l> {
 
     fn create(
         &mut self,
-        before: &Before<'_>,
+        made: (Kind, &Pod<'_>),
+        namespace: Option<&str>,
         maker: &Maker,
-        others: &[String],
+        settings: &'l Settings,
         host: &dyn Host,
         json: &'l OwnerJson,
     ) {
-        let (made, reference) = (before.kind, &maker.owner);
-        let owner =
-            owner::ask(made, before.namespace, maker, others, host).and_then(|(from, answer)| {
-                owner::read(made, from, reference, json.get_or_init(|| answer))
-            });
+        let reference = &maker.owner;
+        let owner = owner::ask(made.0, namespace, maker, settings, host).and_then(|text| {
+            owner::read(made, reference, json.get_or_init(|| text)).map_err(str::to_owned)
+        });
         let owner = match owner {
             Ok(owner) => owner,
             Err(why) => {

@@ -1,5 +1,5 @@
-//! The template that a built-in controller has made an object from: whether the request can be believed
-//! to come from that controller, and what the template is now.
+//! The template that a controller has made an object from, a built-in one or one that the settings name:
+//! whether the request can be believed to come from that controller, and what the template is now.
 //!
 //! A template excuses only what its own controller makes, because anybody can write an ownerReference.
 //! `ControllerRevisions` are not read: no rule judges them.
@@ -9,10 +9,12 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::host_calls::{self, Answer, GetQuery, Host};
-use crate::json::reader::Reader;
 use crate::json::{Document, Node};
 use crate::pod::kind::Kind;
 use crate::pod::spec::Pod;
+use crate::pod::template::{EACH, Template, Templates};
+use crate::settings::Settings;
+use crate::settings::custom_workload::CustomWorkload;
 use crate::text::{Quoted, printable};
 
 /// Who has made an object, and from what, as the request says it.
@@ -67,11 +69,15 @@ const CONTROLLERS: &[Controller] = &[
     controller("deployment-controller", Kind::ReplicaSet, Kind::Deployment),
 ];
 
-/// Whether a controller makes objects of this kind.
-pub(crate) fn is_made_by_controllers(kind: Kind) -> bool {
+/// Whether a controller makes objects of this kind; one that the settings name may make any.
+pub(crate) fn is_made_by_controllers(kind: Kind, settings: &Settings) -> bool {
     CONTROLLERS
         .iter()
         .any(|controller| controller.makes == kind)
+        || settings
+            .custom_workloads
+            .iter()
+            .any(CustomWorkload::names_controllers)
 }
 
 /// An owner as it is now.
@@ -83,57 +89,85 @@ pub(crate) struct Owner<'a> {
     pub(crate) partition: Option<i64>,
 }
 
-/// Asks for the owner of an object that is `made`: its kind, and its JSON.
+/// What is read of an owner: where its pod templates are, and its JSON.
+pub(crate) struct OwnerText {
+    paths: Vec<String>,
+    json: Vec<u8>,
+}
+
+/// Asks for the owner of an object that is `made`.
 ///
 /// # Errors
 ///
 /// Why it excuses nothing, as words behind its name.
+#[cold]
+#[inline(never)]
 pub(crate) fn ask(
     made: Kind,
     namespace: Option<&str>,
     maker: &Maker,
-    others: &[String],
+    settings: &Settings,
     host: &dyn Host,
-) -> Result<(Kind, Vec<u8>), String> {
+) -> Result<OwnerText, String> {
     let Maker { user, owner } = maker;
     let known = CONTROLLERS.iter().find(|controller| {
         controller.makes == made
             && controller.from.name() == owner.kind
             && controller.from.api_version() == owner.api_version
     });
-    let Some(Controller { account, from, .. }) = known else {
-        let made = made.name();
-        return Err(format!(
-            "excuses nothing: no built-in controller makes a {made} from it"
-        ));
+    let group = owner.api_version.split_once('/').map(|(group, _)| group);
+    let custom = settings.custom_workload(group.unwrap_or_default(), &owner.kind);
+    let (paths, is_controller) = match (known, custom) {
+        (Some(Controller { account, from, .. }), _) => {
+            let name = user.strip_prefix(SERVICE_ACCOUNTS);
+            let is_it = name == Some(*account) || settings.legacy.controllers.contains(user);
+            (vec![from.template_path().join(".")], is_it)
+        }
+        (None, Some(custom)) if custom.names_controllers() => {
+            let is_it = custom.controllers.contains(user);
+            (custom.pod_templates.clone(), is_it)
+        }
+        _ => {
+            let made = made.name();
+            return Err(format!(
+                "excuses nothing: no built-in controller makes a {made} from it"
+            ));
+        }
     };
-    let is_controller = user
-        .strip_prefix(SERVICE_ACCOUNTS)
-        .is_some_and(|name| name == *account);
     if user.is_empty() {
         // So do audit scanners, who show what will count one day.
         return Err("excuses nothing: the request does not say who made this".to_owned());
     }
-    if !is_controller && !others.contains(user) {
+    if !is_controller {
         let user = Quoted(user);
         return Err(format!(
             "excuses nothing: {user} made this, and is not its controller"
         ));
     }
-    let mut fields = from.judged_fields();
-    if *from == Kind::StatefulSet {
-        fields.push("spec.updateStrategy.rollingUpdate.partition".to_owned());
+    let mut fields = Vec::new();
+    for path in &paths {
+        let mut template = String::new();
+        for step in path.split('.') {
+            template.push_str(step.strip_suffix(EACH).unwrap_or(step));
+            template.push('.');
+        }
+        for field in JUDGED_FIELDS {
+            fields.push([template.as_str(), field].concat());
+        }
+    }
+    if owner.kind == Kind::StatefulSet.name() {
+        fields.push(PARTITION.join("."));
     }
     let query = GetQuery {
-        api_version: from.api_version(),
-        kind: from.name(),
+        api_version: &owner.api_version,
+        kind: &owner.kind,
         name: &owner.name,
         namespace: Some(namespace.unwrap_or_default()),
         disable_cache: true,
         field_masks: fields,
     };
     match host_calls::get(host, &query) {
-        Answer::Found(json) => Ok((*from, json)),
+        Answer::Found(json) => Ok(OwnerText { paths, json }),
         Answer::Absent => Err("excuses nothing: it is not there".to_owned()),
         Answer::Failed(failure) => Err(printable(&failure.describe("could not be asked"))),
     }
@@ -144,32 +178,42 @@ pub(crate) fn ask(
 /// # Errors
 ///
 /// Why it excuses nothing, as words behind its name.
+#[cold]
+#[inline(never)]
 pub(crate) fn read<'a>(
-    made: Kind,
-    from: Kind,
+    made: (Kind, &Pod<'_>),
     owner: &OwnerReference,
-    json: &'a [u8],
-) -> Result<Owner<'a>, String> {
-    let unreadable = |_| "could not be asked: the answer cannot be read".to_owned();
-    let object = Document::from_slice(json).map_err(unreadable)?;
+    text: &'a OwnerText,
+) -> Result<Owner<'a>, &'static str> {
+    const UNREADABLE: &str = "could not be asked: the answer cannot be read";
+
+    let Ok(object) = Document::from_slice(&text.json) else {
+        return Err(UNREADABLE);
+    };
     let object = object.root();
     let uid = object
         .get("metadata")
         .and_then(|metadata| metadata.text("uid"));
     if owner.uid.is_empty() || uid != Some(owner.uid.as_str()) {
-        return Err("excuses nothing: it is another one than this was made from".to_owned());
+        return Err("excuses nothing: it is another one than this was made from");
+    }
+    let templates = str::from_utf8(&text.json)
+        .ok()
+        .and_then(|json| Templates::read(json, &text.paths).ok());
+    let (made, pod) = made;
+    let Some(mut pod) = templates.and_then(|templates| likeliest(templates.found, pod)) else {
+        return Err(UNREADABLE);
+    };
+    if made == Kind::Pod {
+        pod.complete();
     }
     let partition = PARTITION
         .iter()
         .try_fold(object, |found, key| found.get(key));
-    let mut pod = from.read(&mut Reader::new(json)).map_err(unreadable)?.pod;
-    if made == Kind::Pod {
-        pod.complete();
-    }
     Ok(Owner {
         pod,
         partition: match partition {
-            Some(Node::Integer(ordinal)) if from == Kind::StatefulSet => {
+            Some(Node::Integer(ordinal)) if owner.kind == Kind::StatefulSet.name() => {
                 Some(ordinal).filter(|ordinal| *ordinal > 0)
             }
             _ => None,
@@ -177,5 +221,22 @@ pub(crate) fn read<'a>(
     })
 }
 
+/// The template that a pod is made from, as far as can be seen: the one whose first container it has, with the
+/// same image. Each has been judged, so none excuses too much.
+#[cold]
+#[inline(never)]
+fn likeliest<'a>(mut templates: Vec<Template<'a>>, made: &Pod<'_>) -> Option<Pod<'a>> {
+    let is_it = |template: &Template<'_>| {
+        template.pod.spec.containers.first().is_some_and(|first| {
+            let mut all = made.spec.containers.iter();
+            all.any(|own| own.name == first.name && own.image == first.image)
+        })
+    };
+    let place = templates.iter().position(is_it).unwrap_or_default();
+    (place < templates.len()).then(|| templates.swap_remove(place).pod)
+}
+
+/// All of the pod's spec, because what nobody knows of it is judged, too.
+const JUDGED_FIELDS: [&str; 2] = ["metadata.annotations", "spec"];
 const SERVICE_ACCOUNTS: &str = "system:serviceaccount:kube-system:";
 const PARTITION: [&str; 4] = ["spec", "updateStrategy", "rollingUpdate", "partition"];

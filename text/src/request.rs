@@ -539,7 +539,8 @@ impl Identity {
 
 /// The resource of a kind, by the rule of apimachinery's `UnsafeGuessKindToResource`,
 /// which is right for every kind that Kubernetes itself has.
-fn plural(kind: &str) -> String {
+#[must_use]
+pub fn plural(kind: &str) -> String {
     let singular = kind.to_lowercase();
     if singular.ends_with("endpoints") {
         singular

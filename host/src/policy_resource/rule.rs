@@ -63,6 +63,11 @@ impl Rule {
 
     /// Whether every such request about objects in namespaces reaches the policy by this rule.
     pub(super) fn covers(&self, group: &str, resource: &str, operation: &str) -> bool {
+        has(&self.api_versions, "v1") && self.names(group, resource, operation)
+    }
+
+    /// The same, whatever the version is.
+    pub(super) fn names(&self, group: &str, resource: &str, operation: &str) -> bool {
         let (resource, sub_resource) = resource.split_once('/').unwrap_or((resource, ""));
         self.scope != Scope::Cluster
             && self
@@ -70,7 +75,6 @@ impl Rule {
                 .iter()
                 .any(|covered| covered.matches(operation))
             && has(&self.api_groups, group)
-            && has(&self.api_versions, "v1")
             && self
                 .resources
                 .iter()

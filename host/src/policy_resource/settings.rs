@@ -3,6 +3,7 @@
 //! A module is handed its settings and one request. It does not know that a group joins its verdict
 //! with others, nor that a namespaced policy may not read what it asks for.
 
+use container_security_text::request::plural;
 use serde_json::{Value, json};
 
 use super::selector::Selector;
@@ -42,6 +43,15 @@ impl PolicyResource {
         let (own, others): (Vec<_>, Vec<_>) = self.members().into_iter().partition(is_this_policy);
         let mut problems = self.unreadable(&own);
         let mut notes = Vec::new();
+        for member in &own {
+            let unnamed = custom_kinds(member).filter_map(|custom| self.unnamed(&custom));
+            notes.extend(unnamed.map(|unnamed| {
+                format!(
+                    "{}settings.customWorkloads {unnamed}: nobody hands those to the policy",
+                    at(member)
+                )
+            }));
+        }
         for member in own.iter().filter(|member| excuses_creations(member)) {
             problems.extend(self.unsafe_excuses(member));
             if self.spec.mode == Mode::Monitor {
@@ -89,6 +99,26 @@ impl PolicyResource {
         }
     }
 
+    /// What the rules leave out of a custom kind, as words behind the setting that has it. The resource is
+    /// guessed by the kind, so this is no problem but a note.
+    fn unnamed(&self, custom: &CustomKind<'_>) -> Option<String> {
+        let resource = plural(custom.kind);
+        let is_named = |operation: &&str| {
+            let mut rules = self.spec.rules.iter();
+            rules.any(|rule| rule.names(custom.group, &resource, operation))
+        };
+        let missing = ["CREATE", "UPDATE"].into_iter().filter(|it| !is_named(it));
+        let missing: Vec<&str> = missing.collect();
+        (!missing.is_empty()).then(|| {
+            format!(
+                "has the kind {}, and spec.rules leaves out {} of {resource} in {}",
+                custom.kind,
+                missing.join(" and "),
+                custom.group
+            )
+        })
+    }
+
     /// Why a template must not excuse what is made from it: it may not be read, or nobody has judged it.
     fn unsafe_excuses(&self, member: &Member<'_>) -> Vec<String> {
         let mut causes = Vec::new();
@@ -105,7 +135,16 @@ impl PolicyResource {
                     .iter()
                     .any(|resource| resource.api_version == *api_version && resource.kind == *kind)
             });
-            let missing: Vec<&str> = missing.map(|(_, kind)| *kind).collect();
+            let custom = custom_kinds(member).filter(|custom| custom.names_controllers);
+            let custom = custom.filter(|custom| {
+                !readable.iter().any(|resource| {
+                    let group = resource.api_version.split_once('/');
+                    group.is_some_and(|(group, _)| group == custom.group)
+                        && resource.kind == custom.kind
+                })
+            });
+            let missing = missing.map(|(_, kind)| *kind);
+            let missing: Vec<&str> = missing.chain(custom.map(|custom| custom.kind)).collect();
             if !missing.is_empty() {
                 causes.push(format!(
                     "contextAwareResources lacks {}: what is made from one would not be excused",
@@ -133,6 +172,12 @@ impl PolicyResource {
                 ));
             }
         }
+        let custom = custom_kinds(member).filter(|custom| custom.names_controllers);
+        causes.extend(custom.filter_map(|custom| self.unnamed(&custom)).map(|unnamed| {
+            format!(
+                "customWorkloads {unnamed}: what nobody has judged would excuse what is made from it"
+            )
+        }));
         let unjudged = [
             (
                 self.spec.object_selector != Selector::default(),
@@ -203,6 +248,27 @@ fn excuse(member: &Member<'_>) -> Option<String> {
             at(member),
             ON_UPDATE.join(".")
         )
+    })
+}
+
+/// A kind that is not of Kubernetes, and whose pod templates are judged.
+struct CustomKind<'m> {
+    group: &'m str,
+    kind: &'m str,
+    names_controllers: bool,
+}
+
+/// The kinds that a member's settings name. They have been checked.
+fn custom_kinds<'m>(member: &Member<'m>) -> impl Iterator<Item = CustomKind<'m>> {
+    let list = member.settings().get("customWorkloads");
+    let entries = list.and_then(Value::as_array).into_iter().flatten();
+    entries.filter_map(|entry| {
+        let controllers = entry.get("controllers").and_then(Value::as_array);
+        Some(CustomKind {
+            group: entry.get("group")?.as_str()?,
+            kind: entry.get("kind")?.as_str()?,
+            names_controllers: controllers.is_some_and(|list| !list.is_empty()),
+        })
     })
 }
 

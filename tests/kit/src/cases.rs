@@ -12,6 +12,7 @@
 //!   add: {containers: [proxy]}          # more valid containers, by name
 //!   set: {/spec/hostNetwork: true}      # JSON pointers into the pod, parents are made
 //!   remove: [/spec/securityContext]
+//!   templates: [/spec/tasks/1/template] # where the object carries the valid pod as well
 //!   object: {/spec/replicas: 2}         # JSON pointers into the object that carries the pod
 //!   stored: {set: {}, remove: []}       # makes it an UPDATE of the valid workload, so changed
 //!   request: {operation: DELETE}        # fields of the AdmissionRequest, null removes one
@@ -45,7 +46,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::requests::{
-    Expected, create_request, payload, set, shape, valid_container, valid_pod, workload,
+    Expected, create_request, kind_name, payload, set, shape, valid_container, valid_pod, workload,
 };
 
 /// A case that is ready to run.
@@ -95,6 +96,8 @@ struct Difference {
     set: BTreeMap<String, Value>,
     #[serde(default)]
     remove: Vec<String>,
+    #[serde(default)]
+    templates: Vec<String>,
     #[serde(default)]
     object: BTreeMap<String, Value>,
 }
@@ -299,6 +302,7 @@ fn named(request: &Value, kind: &str) -> String {
             .cloned()
             .unwrap_or_default()
     };
+    let kind = kind_name(kind);
     format!("{kind}{}{}", first(&name), first(&namespace))
 }
 
@@ -329,6 +333,11 @@ fn changed(kind: &str, difference: &Difference, member: Option<Member>) -> Value
         set(&mut pod, &place, value);
     }
     let mut object = workload(kind, pod);
+    let (_, _, path) = shape(kind);
+    for place in &difference.templates {
+        let valid = workload(kind, valid_pod());
+        set(&mut object, place, valid.pointer(path).unwrap().clone());
+    }
     for (place, value) in &difference.object {
         set(&mut object, place, value.clone());
     }
@@ -339,10 +348,16 @@ fn in_message(line: &str, kind: &str, member: Option<Member>) -> String {
     let (_, _, path) = shape(kind);
     let below = |field: &str| {
         let pointer = format!("{path}/{field}");
-        pointer.trim_start_matches('/').replace('/', ".")
+        let steps = pointer.split('/').skip(1).enumerate();
+        let steps = steps.map(|(place, step)| match step.parse::<usize>() {
+            Ok(index) => format!("[{index}]"),
+            Err(_) if place == 0 => step.to_owned(),
+            Err(_) => format!(".{step}"),
+        });
+        steps.collect::<String>()
     };
     let mut line = line
-        .replace("{kind}", kind)
+        .replace("{kind}", kind_name(kind))
         .replace("{spec}", &below("spec"))
         .replace("{metadata}", &below("metadata"));
     if let Some(member) = member {

@@ -198,8 +198,8 @@ pub fn a_wider_list_rejects_no_more(pod: &Value, settings: &Value, list: &str, m
     );
 }
 
-/// The pod without ephemeral containers has the same violations as the template of a Deployment
-/// and of a `CronJob`, provided that every container and image volume names its image: a template
+/// The pod without ephemeral containers has the same violations as the template of a Deployment, of a
+/// `CronJob` and of a kind that the settings name, provided that every container and image volume names its image: a template
 /// may wait for it.
 pub fn a_template_is_judged_as_its_pod(pod: &Value, settings: &Value) {
     let mut template = pod.clone();
@@ -218,7 +218,13 @@ pub fn a_template_is_judged_as_its_pod(pod: &Value, settings: &Value) {
     {
         return;
     }
-    let [in_pod, in_deployment, in_cron_job] = [
+    let mut settings = settings.clone();
+    requests::set(
+        &mut settings,
+        "/customWorkloads",
+        json!([{"group": "batch.volcano.sh", "kind": "Job", "podTemplates": ["spec.tasks[*].template"]}]),
+    );
+    let [in_pod, in_deployment, in_cron_job, in_task] = [
         ("Pod", "", ""),
         ("Deployment", "/spec/template", "spec.template."),
         (
@@ -226,9 +232,14 @@ pub fn a_template_is_judged_as_its_pod(pod: &Value, settings: &Value) {
             "/spec/jobTemplate/spec/template",
             "spec.jobTemplate.spec.template.",
         ),
+        (
+            "batch.volcano.sh/Job",
+            "/spec/tasks/0/template",
+            "spec.tasks[0].template.",
+        ),
     ]
     .map(|(kind, path, field)| {
-        let found = judge(kind, &template, settings);
+        let found = judge(kind, &template, &settings);
         let mut violations = found.violations();
         for violation in &mut violations {
             for (key, base) in [("path", path), ("field", field)] {
@@ -243,9 +254,11 @@ pub fn a_template_is_judged_as_its_pod(pod: &Value, settings: &Value) {
     if in_pod.2.is_some() && in_cron_job.2.is_some() {
         assert_eq!(in_pod, in_deployment);
         assert_eq!(in_pod, in_cron_job);
+        assert_eq!(in_pod, in_task);
     } else {
         assert_eq!((in_pod.0, in_pod.1), (in_deployment.0, in_deployment.1));
         assert_eq!((in_pod.0, in_pod.1), (in_cron_job.0, in_cron_job.1));
+        assert_eq!((in_pod.0, in_pod.1), (in_task.0, in_task.1));
     }
 }
 

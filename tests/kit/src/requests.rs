@@ -79,8 +79,13 @@ pub fn workload(kind: &str, pod: Value) -> Value {
         object
     };
     object["apiVersion"] = api_version.into();
-    object["kind"] = kind.into();
+    object["kind"] = kind_name(kind).into();
     object
+}
+
+/// The kind without the group that tells it from another one here.
+pub(crate) fn kind_name(kind: &str) -> &str {
+    kind.rsplit('/').next().unwrap_or(kind)
 }
 
 /// An AdmissionRequest that creates this object.
@@ -88,7 +93,7 @@ pub fn create_request(kind: &str, object: Value) -> Value {
     let (group, version, _) = shape(kind);
     let mut request = json!({
         "uid": "0b4c6f1e-0000-4000-8000-000000000001",
-        "kind": {"group": group, "version": version, "kind": kind},
+        "kind": {"group": group, "version": version, "kind": kind_name(kind)},
         "name": "web",
         "namespace": "shop",
         "operation": "CREATE",
@@ -139,6 +144,18 @@ pub(crate) fn shape(kind: &str) -> (&'static str, &'static str, &'static str) {
         }
         "Job" => ("batch", "v1", "/spec/template"),
         "CronJob" => ("batch", "v1", "/spec/jobTemplate/spec/template"),
+        // Not of Kubernetes.
+        "Rollout" => ("argoproj.io", "v1alpha1", "/spec/template"),
+        "JobSet" => (
+            "jobset.x-k8s.io",
+            "v1alpha2",
+            "/spec/replicatedJobs/0/template/spec/template",
+        ),
+        "RayCluster" => ("ray.io", "v1", "/spec/headGroupSpec/template"),
+        "batch.volcano.sh/Job" => ("batch.volcano.sh", "v1alpha1", "/spec/tasks/0/template"),
+        "ScaledJob" => ("keda.sh", "v1alpha1", "/spec/jobTargetRef/template"),
+        "DeploymentConfig" => ("apps.openshift.io", "v1", "/spec/template"),
+        "serving.knative.dev/Service" => ("serving.knative.dev", "v1", "/spec/template"),
         other => panic!("no workload kind: {other}"),
     }
 }

@@ -41,7 +41,10 @@ pub(crate) mod registry {
         }
     }
 
-    pub(crate) fn registry(_: &[InsecureRegistry]) -> Result<Registry, String> {
+    pub(crate) fn registry(
+        _: &[InsecureRegistry],
+        _: Option<(&str, Vec<u8>)>,
+    ) -> Result<Registry, String> {
         Err(super::NOT_BUILT_IN.to_owned())
     }
 

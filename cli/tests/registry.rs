@@ -16,7 +16,11 @@ use std::time::Duration;
 use assert_cmd::Command;
 use container_security_host::oci::{Access, DockerConfig};
 use container_security_host::{Limits, Policy, Registry};
+use container_security_test_kit::certificate::Name;
 use container_security_test_kit::docker_registry;
+use container_security_test_kit::fulcio_and_rekor::{
+    Fulcio, Identity, KeylessSignature, Rekor, trust_config,
+};
 use container_security_test_kit::policy_module;
 use container_security_test_kit::shelf::{Key, Shelf, access, docker_config, nobody};
 use container_security_test_kit::sigstore::crypto::SigningScheme;
@@ -281,9 +285,63 @@ fn who_did_not_answer_is_said_beside_the_verdict() {
     assert_eq!(
         notes(&keyless, &registry),
         json!([
-            "no policy server was asked here: take what Sigstore vouches for from a recorded session"
+            "no policy server was asked here: name whom Sigstore trusts with --sigstore-trust-config, or take what it vouches for from a recorded session"
         ])
     );
+}
+
+#[test]
+fn keyless_signatures_are_judged_by_a_trust_config() {
+    let shelf = Shelf::new();
+    let (fulcio, rekor) = (Fulcio::new(), Rekor::new());
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("trust.json");
+    let config = trust_config(&fulcio, &rekor, &json!({"start": "2020-01-01T00:00:00Z"}));
+    fs::write(&file, config.to_string()).unwrap();
+    let identity = |repository| Identity {
+        subject: Name::Url("https://github.com/org/app/.github/workflows/ci.yml@refs/heads/main"),
+        issuer: "https://token.actions.githubusercontent.com",
+        github_repository: Some(repository),
+    };
+    let sign = |name, repository| {
+        let (image, digest) = shelf.push(name, None);
+        let identity = identity(repository);
+        let signature = KeylessSignature::new(&fulcio, &rekor, &image, &digest, &identity);
+        shelf.store_signatures(&image, &digest, &[signature.layer()]);
+        format!("{image}@{digest}")
+    };
+    let (ours, theirs) = (sign("ours", "org/app"), sign("theirs", "org/other"));
+    let settings = json!({"signatures": {"rules": [{"images": [shelf.address()], "anyOf": [
+        {"githubActions": {"owner": "org", "repo": "app"}},
+    ]}]}});
+    let judge = |image: &str| {
+        evaluate(&settings)
+            .args(["--registry", "--insecure-registry", shelf.address()])
+            .args(["--sigstore-trust-config".as_ref(), file.as_os_str()])
+            .write_stdin(pod(image).to_string())
+            .assert()
+            .stderr("")
+    };
+    judge(&ours).code(0).stdout("ACCEPTED  Pod shop/web  (-)\n");
+    let (_, violations) = rejection(&theirs, "which no trusted authority has signed");
+    judge(&theirs).code(1).stdout(format!(
+        "REJECTED  Pod shop/web  (-)\n  {TITLE}\n  - {}\n  note: {theirs}: a signature is of \
+         \"https://github.com/org/app/.github/workflows/ci.yml@refs/heads/main\" in \"org/other\", \
+         says \"https://token.actions.githubusercontent.com\"\n",
+        violations[0]
+    ));
+
+    fs::write(&file, config["trustedRoot"].to_string()).unwrap();
+    evaluate(&settings)
+        .arg("--registry")
+        .args(["--sigstore-trust-config".as_ref(), file.as_os_str()])
+        .write_stdin(pod(&ours).to_string())
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(predicates::str::contains(
+            "trust.json: this is a trusted root alone",
+        ));
 }
 
 #[test]

@@ -10,14 +10,16 @@
 //! | [`host_capabilities`] | what a guest reaches through waPC host calls |
 //! | `oci` | access to OCI registries, with the credentials of `docker login` |
 //! | `registry` | host calls answered by the registries themselves |
+//! | `signers` | who must have signed an image, and whether they have |
+//! | `trust_root` | whom keyless signatures lead back to |
 //! | `signing_keys` | keys in settings that no signature of cosign's verifies with |
 //! | [`replay`] | host calls answered from a recorded session |
 //! | [`metadata`] | what a policy says about itself, and the annotated module |
 //! | `artifact` | the policy in an OCI registry |
 //! | [`error`] | why a request could not be judged, in policy-server's words |
 //!
-//! `artifact`, `oci`, `registry` and `signing_keys` are of the feature `registry`, which is on by default: whoever
-//! judges without registries does not wait until an HTTP client and its cryptography are compiled.
+//! `artifact`, `oci`, `registry`, `signers`, `signing_keys` and `trust_root` are of the feature `registry`, which is on
+//! by default: whoever judges without registries does not wait until an HTTP client and its cryptography are compiled.
 //!
 //! ```no_run
 //! use container_security_host::Policy;
@@ -44,7 +46,11 @@ pub mod policy_resource;
 pub mod registry;
 pub mod replay;
 #[cfg(feature = "registry")]
+mod signers;
+#[cfg(feature = "registry")]
 pub mod signing_keys;
+#[cfg(feature = "registry")]
+pub mod trust_root;
 
 pub use error::Error;
 pub use host_capabilities::{Denied, HostCapabilities};
@@ -54,3 +60,5 @@ pub use policy_resource::PolicyResource;
 #[cfg(feature = "registry")]
 pub use registry::Registry;
 pub use replay::Replay;
+#[cfg(feature = "registry")]
+pub use trust_root::TrustRoot;

@@ -5,15 +5,16 @@
 //! | `oci` `v1/manifest_digest` | what a reference resolves to |
 //! | `oci` `v1/oci_manifest` | the manifest, or the index of several |
 //! | `oci` `v1/oci_manifest_config` | manifest and configuration of this machine's platform |
-//! | `oci` `v2/verify` | whether cosign has signed the image, with public keys or a certificate |
+//! | `oci` `v2/verify` | who has signed the image with cosign: public keys, a certificate, and with a trust root of Sigstore's keyless signers and workflows of GitHub Actions |
 //!
 //! Everything else is denied. Answers are those of policy-server, and so is how its errors begin:
 //! a guest tells "not there" from "not reachable" by their words. Where policy-server writes the
 //! cause into the lines below, it stands in the same line here.
 //!
-//! Two things differ. This host has no trust root of Sigstore, so keyless signatures, GitHub Actions
-//! and Rekor bundles are errors that say so. And only "there is no such manifest" means that an
-//! image is not signed; policy-server says that, too, when its registry does not answer.
+//! Two things differ. Without a trust root of Sigstore, which [`crate::trust_root`] reads, keyless
+//! signatures, GitHub Actions and Rekor bundles are errors that say so. And only "there is no such
+//! manifest" means that an image is not signed; policy-server says that, too, when its registry does
+//! not answer.
 //!
 //! A guest that gets no answer says so to whoever uses a cluster, and sends them to whoever runs its
 //! policy server. What that means on this machine says [`Registry::take_advice`].
@@ -34,14 +35,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sigstore::cosign::SignatureLayer;
 use sigstore::cosign::payload::SimpleSigning;
-use sigstore::cosign::verification_constraint::{
-    AnnotationVerifier, CertificateVerifier, PublicKeyVerifier, VerificationConstraint,
-};
 use sigstore::errors::SigstoreError;
-use sigstore::registry::{Certificate, CertificateEncoding};
 
 use crate::host_capabilities::{Denied, HostCapabilities};
 use crate::oci::{self, Access, Reference};
+use crate::signers::{KeylessInfo, KeylessPrefixInfo, Signer, Signers, StoredSignature};
+use crate::trust_root::TrustRoot;
 
 /// Answers from the registries that the references name.
 ///
@@ -49,6 +48,7 @@ use crate::oci::{self, Access, Reference};
 /// one `Registry` serves.
 pub struct Registry {
     access: Access,
+    trust_root: Option<TrustRoot>,
     answers: Mutex<BTreeMap<Question, Vec<u8>>>,
     advice: Mutex<BTreeSet<String>>,
 }
@@ -62,8 +62,18 @@ impl Registry {
     pub fn new(access: Access) -> Self {
         Self {
             access,
+            trust_root: None,
             answers: Mutex::default(),
             advice: Mutex::default(),
+        }
+    }
+
+    /// Verifies keyless signatures, too, and what logs have recorded.
+    #[must_use]
+    pub fn with_trust_root(self, trust_root: TrustRoot) -> Self {
+        Self {
+            trust_root: Some(trust_root),
+            ..self
         }
     }
 
@@ -80,7 +90,7 @@ impl Registry {
         match operation {
             "v2/verify" => {
                 let request: Verify = serde_json::from_slice(payload)?;
-                let (image, signers) = request.signers()?;
+                let (image, signers) = request.signers(self.trust_root.as_ref())?;
                 Ok(json!({
                     "is_trusted": true,
                     "digest": self.verified_digest(&image, &signers)?,
@@ -92,9 +102,22 @@ impl Registry {
         }
     }
 
+    /// What to look at on this machine when there is no answer, or what an answer leaves out.
+    fn advice(&self, payload: &[u8], failure: &Failure) -> Vec<String> {
+        let Some(image) = image(payload) else {
+            return Vec::new();
+        };
+        if let Failure::MissingSignatures(reasons) = failure {
+            let of_image = |reason| format!("{}: a signature {reason}", image.whole());
+            return reasons.iter().map(of_image).collect();
+        }
+        self.advice_on_silence(&image, failure)
+            .into_iter()
+            .collect()
+    }
+
     /// What to look at on this machine when there is no answer; `None` when that is one.
-    fn advice(&self, payload: &[u8], failure: &Failure) -> Option<String> {
-        let image = image(payload)?;
+    fn advice_on_silence(&self, image: &Reference, failure: &Failure) -> Option<String> {
         let asked = format!(
             "{} was asked from this machine, not by a policy server",
             image.registry()
@@ -103,15 +126,18 @@ impl Registry {
             Failure::Registry(error)
             | Failure::Image { error, .. }
             | Failure::Signatures { error, .. } => {
-                let advice = self.access.advice(&image, error)?;
+                let advice = self.access.advice(image, error)?;
                 Some(format!("{asked}: {advice}"))
             }
-            Failure::NoTrustRoot(_) => Some(session_for("what Sigstore vouches for")),
+            Failure::NoTrustRoot(_) => Some(NO_TRUST_ROOT.to_owned()),
             Failure::NotSigned(_)
             | Failure::NoUsableSignature
-            | Failure::MissingSignatures
+            | Failure::MissingSignatures(_)
             | Failure::FailedVerification
             | Failure::NoKeys
+            | Failure::NoKeyless
+            | Failure::NoOwner
+            | Failure::NoPrefix(_)
             | Failure::Json(_)
             | Failure::Reference(_) => None,
             _ => Some(asked),
@@ -147,7 +173,7 @@ impl Registry {
     }
 
     /// The digest of an image for which each of the signers has signed.
-    fn verified_digest(&self, image: &str, signers: &Signers) -> Result<String, Failure> {
+    fn verified_digest(&self, image: &str, signers: &Signers<'_>) -> Result<String, Failure> {
         let reference: Reference = image.parse()?;
         let (digest, layers) = self
             .access
@@ -258,99 +284,117 @@ enum Verify {
         annotations: Option<BTreeMap<String, String>>,
     },
     #[serde(rename = "SigstoreKeylessVerify")]
-    Keyless,
+    Keyless {
+        image: String,
+        keyless: Vec<KeylessInfo>,
+        annotations: Option<BTreeMap<String, String>>,
+    },
     #[serde(rename = "SigstoreKeylessPrefixVerify")]
-    KeylessPrefix,
+    KeylessPrefix {
+        image: String,
+        keyless_prefix: Vec<KeylessPrefixInfo>,
+        annotations: Option<BTreeMap<String, String>>,
+    },
     #[serde(rename = "SigstoreGithubActionsVerify")]
-    GithubActions,
+    GithubActions {
+        image: String,
+        owner: String,
+        repo: Option<String>,
+        annotations: Option<BTreeMap<String, String>>,
+    },
 }
 
 impl Verify {
     /// The image, and who must have signed it.
-    fn signers(self) -> Result<(String, Signers), Failure> {
-        match self {
-            Self::PublicKeys { pub_keys, .. } if pub_keys.is_empty() => Err(Failure::NoKeys),
+    fn signers(self, trust_root: Option<&TrustRoot>) -> Result<(String, Signers<'_>), Failure> {
+        let needs_trust_root = match self {
+            Self::PublicKeys { .. }
+            | Self::Certificate {
+                require_rekor_bundle: false,
+                ..
+            } => None,
+            Self::Certificate { .. } => Some("a Rekor bundle"),
+            Self::Keyless { .. } | Self::KeylessPrefix { .. } => Some("a keyless signature"),
+            Self::GithubActions { .. } => Some("a signature of GitHub Actions"),
+        };
+        if let (Some(what), None) = (needs_trust_root, trust_root) {
+            return Err(Failure::NoTrustRoot(what));
+        }
+        let (image, all_of, annotations, missing): (_, _, _, fn(_) -> _) = match self {
             Self::PublicKeys {
                 image,
                 pub_keys,
                 annotations,
             } => {
-                let keys = pub_keys.iter().map(|key| {
-                    PublicKeyVerifier::try_from(key.as_bytes())
-                        .map(|key| Box::new(key) as Box<dyn VerificationConstraint>)
-                        // As policy-server has it, nothing is signed with what is no key.
-                        .map_err(|_| Failure::MissingSignatures)
+                if pub_keys.is_empty() {
+                    return Err(Failure::NoKeys);
+                }
+                let signers = pub_keys.iter().map(|key| {
+                    // As policy-server has it, nothing is signed with what is no key.
+                    Signer::public_key(key).map_err(|_| Failure::MissingSignatures(BTreeSet::new()))
                 });
-                let signers = Signers {
-                    all_of: keys.collect::<Result<_, _>>()?,
-                    annotations: annotations.unwrap_or_default(),
-                    missing: || Failure::MissingSignatures,
-                };
-                Ok((image, signers))
+                let signers: Vec<_> = signers.collect::<Result<_, _>>()?;
+                (image, signers, annotations, Failure::MissingSignatures)
             }
-            Self::Certificate {
-                require_rekor_bundle: true,
-                ..
-            } => Err(Failure::NoTrustRoot("a Rekor bundle")),
             Self::Certificate {
                 image,
                 certificate,
                 certificate_chain,
-                require_rekor_bundle: false,
+                require_rekor_bundle,
                 annotations,
             } => {
-                let chain: Option<Vec<_>> = certificate_chain.map(|chain| {
-                    let certificate = |data| Certificate {
-                        encoding: CertificateEncoding::Pem,
-                        data,
-                    };
-                    chain.into_iter().map(certificate).collect()
-                });
-                let certificate =
-                    CertificateVerifier::from_pem(&certificate, false, chain.as_deref())
+                let signer =
+                    Signer::certificate(&certificate, certificate_chain, require_rekor_bundle)
                         .map_err(|error| Failure::Certificate(Box::new(error)))?;
-                let signers = Signers {
-                    all_of: vec![Box::new(certificate)],
-                    annotations: annotations.unwrap_or_default(),
-                    missing: || Failure::FailedVerification,
-                };
-                Ok((image, signers))
+                let missing = |_| Failure::FailedVerification;
+                (image, vec![signer], annotations, missing)
             }
-            Self::Keyless | Self::KeylessPrefix => Err(Failure::NoTrustRoot("a keyless signature")),
-            Self::GithubActions => Err(Failure::NoTrustRoot("a signature of GitHub Actions")),
-        }
-    }
-}
-
-/// Who must have signed.
-struct Signers {
-    /// Each with a signature of its own.
-    all_of: Vec<Box<dyn VerificationConstraint>>,
-    /// What each of those signatures must say.
-    annotations: BTreeMap<String, String>,
-    /// What it is called when one has not.
-    missing: fn() -> Failure,
-}
-
-impl Signers {
-    fn check(&self, layers: &[SignatureLayer]) -> Result<(), Failure> {
-        let annotations = AnnotationVerifier {
-            annotations: self.annotations.clone(),
+            Self::Keyless {
+                image,
+                keyless,
+                annotations,
+            } => {
+                if keyless.is_empty() {
+                    return Err(Failure::NoKeyless);
+                }
+                let signers = keyless.into_iter().map(Signer::keyless).collect();
+                (image, signers, annotations, Failure::MissingSignatures)
+            }
+            Self::KeylessPrefix {
+                image,
+                keyless_prefix,
+                annotations,
+            } => {
+                if keyless_prefix.is_empty() {
+                    return Err(Failure::NoKeyless);
+                }
+                let signers = keyless_prefix.into_iter().map(|info| {
+                    let prefix = info.url_prefix.clone();
+                    Signer::keyless_prefix(info).ok_or(Failure::NoPrefix(prefix))
+                });
+                let signers: Vec<_> = signers.collect::<Result<_, _>>()?;
+                (image, signers, annotations, Failure::MissingSignatures)
+            }
+            Self::GithubActions {
+                image,
+                owner,
+                repo,
+                annotations,
+            } => {
+                if owner.is_empty() {
+                    return Err(Failure::NoOwner);
+                }
+                let signers = vec![Signer::GithubActions { owner, repo }];
+                (image, signers, annotations, Failure::MissingSignatures)
+            }
         };
-        // An error is a signature that cannot be read, which is none.
-        let holds = |constraint: &dyn VerificationConstraint, layer: &SignatureLayer| {
-            constraint.verify(layer).unwrap_or(false)
+        let signers = Signers {
+            all_of,
+            annotations: annotations.unwrap_or_default(),
+            trust_root,
+            missing,
         };
-        let all_have_signed = self.all_of.iter().all(|signer| {
-            layers
-                .iter()
-                .any(|layer| holds(signer.as_ref(), layer) && holds(&annotations, layer))
-        });
-        if all_have_signed {
-            Ok(())
-        } else {
-            Err((self.missing)())
-        }
+        Ok((image, signers))
     }
 }
 
@@ -417,7 +461,7 @@ async fn pull_signatures(
     auth: &RegistryAuth,
     image: &Reference,
     digest: &str,
-) -> Result<Vec<SignatureLayer>, Failure> {
+) -> Result<Vec<StoredSignature>, Failure> {
     let signatures = Reference::with_tag(
         image.registry().to_owned(),
         image.repository().to_owned(),
@@ -442,8 +486,8 @@ async fn pull_signatures(
     let mut payloads = BTreeMap::new();
     let mut layers = Vec::new();
     for descriptor in manifest.layers {
-        let annotations = descriptor.annotations.as_ref();
-        let signature = annotations.and_then(|annotations| annotations.get(SIGNATURE_ANNOTATION));
+        let annotation = |key| descriptor.annotations.as_ref()?.get(key).cloned();
+        let signature = annotation(SIGNATURE_ANNOTATION);
         let Some(signature) = signature.filter(|_| descriptor.media_type == SIMPLE_SIGNING) else {
             continue;
         };
@@ -454,16 +498,19 @@ async fn pull_signatures(
         let payload = payloads.get(&descriptor.digest);
         layers.extend(payload.and_then(|payload| {
             let simple_signing: SimpleSigning = serde_json::from_slice(payload).ok()?;
-            simple_signing
-                .satisfies_manifest_digest(digest)
-                .then(|| SignatureLayer {
+            let is_about_image = simple_signing.satisfies_manifest_digest(digest);
+            is_about_image.then(|| StoredSignature {
+                certificate: annotation(CERTIFICATE_ANNOTATION),
+                bundle: annotation(BUNDLE_ANNOTATION),
+                layer: SignatureLayer {
                     simple_signing,
                     oci_digest: descriptor.digest.clone(),
                     certificate_signature: None,
                     bundle: None,
-                    signature: Some(signature.clone()),
+                    signature: Some(signature),
                     raw_data: payload.clone(),
-                })
+                },
+            })
         }));
     }
     if layers.is_empty() {
@@ -474,7 +521,7 @@ async fn pull_signatures(
 
 /// Why there is no answer. A guest reads some of these texts; they are policy-server's.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(crate) enum Failure {
     /// The question is none; the text goes to the guest as it is.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
@@ -511,14 +558,21 @@ enum Failure {
     NoUsableSignature,
     #[error("Must provide at least one pub key")]
     NoKeys,
+    #[error("Must provide keyless info")]
+    NoKeyless,
+    #[error("Must provide owner info")]
+    NoOwner,
+    #[error("the URL prefix {0:?} is not a URL")]
+    NoPrefix(String),
+    /// With what there is to say of those that are there.
     #[error("Image verification failed: missing signatures")]
-    MissingSignatures,
+    MissingSignatures(BTreeSet<String>),
     #[error("verification failed: Several Signature Layers failed verification")]
     FailedVerification,
     #[error("{0}")]
     Certificate(Box<SigstoreError>),
     #[error(
-        "{0} needs the trust root of Sigstore, which this host does not have; policy-server does"
+        "{0} needs the trust root of Sigstore, which this host was not given; policy-server has one"
     )]
     NoTrustRoot(&'static str),
 }
@@ -540,3 +594,10 @@ const SIGNATURES_LIMIT: usize = 1000;
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// Where cosign writes the signature of such a payload.
 const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
+/// And the certificate of a keyless one.
+const CERTIFICATE_ANNOTATION: &str = "dev.sigstore.cosign/certificate";
+/// And what Rekor has promised.
+const BUNDLE_ANNOTATION: &str = "dev.sigstore.cosign/bundle";
+
+const NO_TRUST_ROOT: &str = "no policy server was asked here: name whom Sigstore trusts with --sigstore-trust-config, or take \
+    what it vouches for from a recorded session";

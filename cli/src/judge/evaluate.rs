@@ -69,13 +69,19 @@ pub(crate) struct Arguments {
     replay_host_capabilities_interactions: Option<String>,
 
     /// Look images up in their registries, with the credentials of `docker login`, and verify
-    /// signatures with public keys and certificates; every other host call is denied
+    /// signatures with public keys, certificates and --sigstore-trust-config; every other host call is
+    /// denied
     #[arg(long, conflicts_with = "replay_host_capabilities_interactions")]
     registry: bool,
 
     /// A registry on this machine that is asked over plain HTTP. Can be repeated
     #[arg(long, value_name = "HOST:PORT", requires = "registry", value_parser = registry::on_this_machine)]
     insecure_registry: Vec<InsecureRegistry>,
+
+    /// File with Sigstore's `ClientTrustConfig`, as kwctl and policy-server take it: whose certificates
+    /// and logs keyless signatures and those of GitHub Actions are verified with
+    #[arg(long, value_name = "FILE", requires = "registry")]
+    sigstore_trust_config: Option<String>,
 
     /// For people, or for programs
     #[arg(long, value_enum, default_value = "text")]
@@ -228,7 +234,10 @@ fn host(arguments: &Arguments) -> Result<Host, String> {
     match &arguments.replay_host_capabilities_interactions {
         Some(path) => Replay::from_yaml(path, &read(path)?).map(Host::Replay),
         None if arguments.registry => {
-            registry::registry(&arguments.insecure_registry).map(Host::Registry)
+            let path = arguments.sigstore_trust_config.as_deref();
+            let trust_config = path.map(|path| read(path).map(|bytes| (path, bytes)));
+            registry::registry(&arguments.insecure_registry, trust_config.transpose()?)
+                .map(|registry| Host::Registry(Box::new(registry)))
         }
         None => Ok(Host::nobody()),
     }

@@ -9,7 +9,7 @@ use super::registry::Registry;
 pub(super) enum Host {
     /// Whether somebody was missed.
     Nobody(AtomicBool),
-    Registry(Registry),
+    Registry(Box<Registry>),
     Replay(Replay),
 }
 

@@ -1,20 +1,31 @@
 //! The registries that `evaluate --registry` asks, and the keys that their images are verified with.
 
 use container_security_host::oci::{self, Access};
-use container_security_host::signing_keys;
+use container_security_host::{TrustRoot, signing_keys};
 use serde_json::Value;
 
 pub(super) use container_security_host::Registry;
 pub(super) use container_security_host::oci::InsecureRegistry;
 
-/// Host calls answered by registries, of which these lack TLS.
-pub(super) fn registry(insecure: &[InsecureRegistry]) -> Result<Registry, String> {
-    Access::new(oci::Options {
+/// Host calls answered by registries, of which these lack TLS. Name and content of a file say whom
+/// Sigstore trusts.
+pub(super) fn registry(
+    insecure: &[InsecureRegistry],
+    trust_config: Option<(&str, Vec<u8>)>,
+) -> Result<Registry, String> {
+    let access = Access::new(oci::Options {
         insecure: insecure.to_vec(),
         ..oci::Options::default()
+    });
+    let registry = access
+        .map(Registry::new)
+        .map_err(|error| error.to_string())?;
+    Ok(match trust_config {
+        Some((path, bytes)) => {
+            registry.with_trust_root(TrustRoot::from_client_trust_config(path, &bytes)?)
+        }
+        None => registry,
     })
-    .map(Registry::new)
-    .map_err(|error| error.to_string())
 }
 
 /// A registry that may lack TLS.

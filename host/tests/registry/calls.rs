@@ -3,7 +3,7 @@
 use container_security_host::{HostCapabilities as _, Registry};
 use serde_json::{Value, json};
 
-use crate::certificate::certificate;
+use container_security_test_kit::certificate::certificate;
 use container_security_test_kit::shelf::{CONFIG, Key, Shelf};
 
 // ---- looking up
@@ -256,8 +256,8 @@ fn what_needs_the_trust_root_of_sigstore_says_so() {
         assert_eq!(
             call(&registry, "v2/verify", &question),
             failure(&format!(
-                "{what} needs the trust root of Sigstore, which this host does not have; \
-                 policy-server does"
+                "{what} needs the trust root of Sigstore, which this host was not given; \
+                 policy-server has one"
             ))
         );
     }
@@ -319,7 +319,7 @@ pub(crate) fn failure(text: &str) -> Result<Value, String> {
     clippy::unnecessary_wraps,
     reason = "it is compared with what a call returns"
 )]
-fn trusted(digest: &str) -> Result<Value, String> {
+pub(crate) fn trusted(digest: &str) -> Result<Value, String> {
     Ok(json!({"is_trusted": true, "digest": digest}))
 }
 

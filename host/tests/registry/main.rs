@@ -7,5 +7,5 @@
 )]
 
 mod calls;
-mod certificate;
 mod hostile;
+mod keyless;

@@ -8,7 +8,8 @@
 //! - [`pods`] makes pods for a standard to be asked about, and [`oracle`] says what is made of them
 //! - [`properties`] is what holds for every input, with generators and fuzz targets
 //! - `policy_module`, `guest` and `docker_registry` are what a host is tried with, with the feature `host`
-//! - `shelf` has images and signatures, with the feature `registry`
+//! - `shelf` has images and signatures, `certificate` and `fulcio_and_rekor` who vouches for them, with the
+//!   feature `registry`
 
 #![expect(
     clippy::missing_panics_doc,
@@ -17,9 +18,13 @@
 )]
 
 pub mod cases;
+#[cfg(feature = "registry")]
+pub mod certificate;
 pub mod controls;
 #[cfg(feature = "host")]
 pub mod docker_registry;
+#[cfg(feature = "registry")]
+pub mod fulcio_and_rekor;
 #[cfg(feature = "host")]
 pub mod guest;
 pub mod json;

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
+use std::sync::OnceLock;
 
 use container_security_host::oci::{self, Access, DockerConfig, Reference};
 use oci_client::client::{Config, ImageLayer};
@@ -27,6 +28,8 @@ use crate::docker_registry::{self, DockerRegistry};
 pub struct Shelf {
     registry: DockerRegistry,
     docker_config: TempDir,
+    /// What the shelf itself takes to put something there.
+    way: OnceLock<Access>,
 }
 
 impl Shelf {
@@ -35,6 +38,7 @@ impl Shelf {
         Self {
             registry: DockerRegistry::start(),
             docker_config: TempDir::new().unwrap(),
+            way: OnceLock::new(),
         }
     }
 
@@ -44,6 +48,7 @@ impl Shelf {
         Self {
             docker_config: docker_config(registry.address(), docker_registry::AUTH),
             registry,
+            way: OnceLock::new(),
         }
     }
 
@@ -58,6 +63,10 @@ impl Shelf {
             &[self.address()],
             DockerConfig::in_folder(self.docker_config.path()),
         )
+    }
+
+    fn way(&self) -> &Access {
+        self.way.get_or_init(|| self.access())
     }
 
     /// Pushes an image that no other one is equal to, and hands back its tag and digest. `base` is
@@ -117,7 +126,7 @@ impl Shelf {
         });
         let index: OciImageIndex = serde_json::from_value(index).unwrap();
         let image: Reference = image.parse().unwrap();
-        self.access()
+        self.way()
             .run(&image, async |client, auth| {
                 client.push_manifest_list(&image, auth, index).await?;
                 Ok::<_, oci::Error>(client.fetch_manifest_digest(&image, auth).await?)
@@ -136,10 +145,43 @@ impl Shelf {
     /// Stores signatures where cosign looks for those of the image.
     pub fn store_signatures(&self, image: &str, digest: &str, layers: &[ImageLayer]) {
         let (name, _) = image.rsplit_once(':').unwrap();
-        let config = Config::oci_v1(b"{}".to_vec(), None);
-        let manifest = OciImageManifest::build(layers, &config, None);
         let tag = format!("{name}:{}.sig", digest.replace(':', "-"));
-        self.push_all(&tag, layers, config, manifest);
+        self.push_artifact(&tag, layers, &json!({}));
+    }
+
+    /// Pushes what is no image, with its layers and with more in its manifest; hands back its digest.
+    pub fn push_artifact(&self, name: &str, layers: &[ImageLayer], more: &Value) -> String {
+        let config = Config::oci_v1(b"{}".to_vec(), None);
+        let mut manifest = OciImageManifest::build(layers, &config, None);
+        manifest.media_type = Some(IMAGE_MANIFEST.to_owned());
+        let mut value = serde_json::to_value(&manifest).unwrap();
+        value
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        // The client's own JSON has no escapes, and the annotations of signatures have lines.
+        for layer in &mut manifest.layers {
+            layer.annotations = None;
+        }
+        self.push_all(name, layers, config, manifest);
+        self.push_manifest(name, &value, IMAGE_MANIFEST)
+    }
+
+    /// Pushes a manifest as it is, and hands back its digest.
+    pub fn push_manifest(&self, name: &str, manifest: &Value, media_type: &str) -> String {
+        let name: Reference = name.parse().unwrap();
+        let body = manifest.to_string().into_bytes();
+        self.way()
+            .run(&name, async |client, auth| {
+                client
+                    .store_auth_if_needed(name.resolve_registry(), auth)
+                    .await;
+                client
+                    .push_manifest_raw(&name, body, media_type.parse().unwrap())
+                    .await?;
+                Ok::<_, oci::Error>(client.fetch_manifest_digest(&name, auth).await?)
+            })
+            .unwrap()
     }
 
     fn push_all(
@@ -150,7 +192,7 @@ impl Shelf {
         manifest: OciImageManifest,
     ) -> String {
         let image: Reference = image.parse().unwrap();
-        self.access()
+        self.way()
             .run(&image, async |client, auth| {
                 client
                     .push(&image, layers, config, auth, Some(manifest))
@@ -240,5 +282,6 @@ pub fn nobody() -> String {
 
 /// What cosign signs with, unless it is told otherwise.
 pub const SCHEME: SigningScheme = SigningScheme::ECDSA_P256_SHA256_ASN1;
+const IMAGE_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// The configuration of every image here.
 pub const CONFIG: &str = r#"{"architecture":"amd64","os":"linux","created":"2026-01-02T03:04:05Z","rootfs":{"type":"layers","diff_ids":[]}}"#;

@@ -11,6 +11,7 @@ pub(crate) mod pull;
 #[cfg(feature = "registry")]
 mod registry;
 mod report;
+mod reports;
 
 pub(crate) use outcome::Status;
 

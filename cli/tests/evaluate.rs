@@ -1025,3 +1025,130 @@ fn what_is_wrong_with_a_file_of_policies_is_said() {
             "error: --module is for a file of policies (.yaml, .yml), and policy.wasm is none\n",
         );
 }
+
+/// Trivy's report of an image with one finding.
+fn scan(image: &str, severity: &str) -> String {
+    json!({
+        "SchemaVersion": 2, "ArtifactName": image, "ArtifactType": "container_image",
+        "CreatedAt": "2026-01-02T03:04:05Z",
+        "Results": [{"Target": "a", "Class": "os-pkgs", "Vulnerabilities": [
+            {"VulnerabilityID": "CVE-2026-1", "PkgName": "a", "Severity": severity},
+        ]}],
+    })
+    .to_string()
+}
+
+/// A folder with pods of two images, and who judges scans by this scanner's resources.
+fn scanned_pods(source: &str) -> Folder {
+    let folder = Folder(TempDir::new().unwrap());
+    let pod = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"containers": [
+            {"name": "a", "image": format!("r.example/{name}:1")},
+        ]}})
+    };
+    let settings =
+        json!({"level": "privileged", "vulnerabilities": {"mode": "enforce", "source": source}});
+    fs::write(folder.path("policy.wasm"), policy_module::bytes()).unwrap();
+    folder
+        .file(
+            "pods.yaml",
+            &format!("{}\n---\n{}", pod("good"), pod("bad")),
+        )
+        .file("settings.json", &settings.to_string());
+    fs::create_dir(folder.path("scans")).unwrap();
+    folder
+        .file("scans/good.json", &scan("r.example/good:1", "LOW"))
+        .file("scans/bad.json", &scan("r.example/bad:1", "HIGH"))
+        .file("scans/notes.txt", "no report");
+    folder
+}
+
+fn with_reports(folder: &Folder, arguments: &str) -> Assert {
+    folder.evaluate(&format!("-s settings.json -r pods.yaml {arguments}"))
+}
+
+#[test]
+fn scans_of_files_and_folders_are_judged_in_the_shape_that_is_asked_for() {
+    for source in ["trivy-operator", "sbomscanner"] {
+        let folder = scanned_pods(source);
+        let report = "ACCEPTED  Pod default/good  (pods.yaml, document 1)\n\
+                      REJECTED  Pod default/bad  (pods.yaml, document 2)\n";
+        for arguments in [
+            "--reports scans",
+            "--reports scans/good.json --reports scans/bad.json",
+        ] {
+            let assert = with_reports(&folder, arguments).code(1).stderr("");
+            let stdout = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+            let (head, tail) = stdout.split_once("  Pod \"bad\"").unwrap();
+            assert_eq!(head, report);
+            assert!(
+                tail.contains(
+                    "which has vulnerabilities: 1 high (0 allowed); CVE-2026-1 in a (no fix); "
+                ),
+                "{tail}"
+            );
+        }
+        with_reports(&folder, "--reports scans/good.json")
+            .code(1)
+            .stderr("")
+            .stdout(predicates::str::contains(
+                "image is \"r.example/bad:1\", which no vulnerability report covers",
+            ));
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_read_keeps_everything_from_being_judged() {
+    let folder = scanned_pods("trivy-operator");
+    fs::create_dir(folder.path("none")).unwrap();
+    folder
+        .file("empty.json", "")
+        .file("sbom.json", r#"{"bomFormat": "CycloneDX"}"#)
+        .file("broken.json", "{");
+    for (path, expected) in [
+        (
+            "gone.json",
+            "gone.json: No such file or directory (os error 2)",
+        ),
+        ("none", "none: no file in it ends in .json, .yaml or .yml"),
+        ("empty.json", "empty.json: no report in it"),
+        (
+            "sbom.json",
+            "sbom.json, document 1: none of the reports that are read: trivy image --format json, grype -o json, or a VulnerabilityReport of Trivy Operator or SBOMscanner",
+        ),
+        (
+            "broken.json",
+            "broken.json, document 1: EOF while parsing an object at line 1 column 1; the document begins at line 1, and nothing after it is read",
+        ),
+    ] {
+        with_reports(&folder, &format!("--reports {path}"))
+            .code(2)
+            .stdout("")
+            .stderr(format!("error: {expected}\n"));
+    }
+}
+
+#[test]
+fn reports_that_nobody_asks_for_and_scans_that_are_none_are_warned_of() {
+    let folder = scanned_pods("trivy-operator");
+    let no_scan = json!({"SchemaVersion": 2, "ArtifactName": "r.example/bad:1", "ArtifactType": "container_image"});
+    folder
+        .file("scans/bad.json", &no_scan.to_string())
+        .file("settings.json", "level: privileged");
+    with_reports(&folder, "--reports scans").code(0).stderr(
+        "warning: scans/bad.json, document 1: Trivy has looked at no packages here, so this is no scan for vulnerabilities\n\
+         warning: --reports: no policy has asked for a report; vulnerabilities.source says whether one does\n",
+    );
+}
+
+#[test]
+fn reports_and_a_recorded_session_do_not_go_together() {
+    let folder = scanned_pods("trivy-operator");
+    with_reports(
+        &folder,
+        "--reports scans --replay-host-capabilities-interactions s.yaml",
+    )
+    .code(2)
+    .stdout("")
+    .stderr(predicates::str::contains("cannot be used with"));
+}

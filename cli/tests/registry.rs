@@ -263,7 +263,7 @@ fn who_did_not_answer_is_said_beside_the_verdict() {
     assert_eq!(
         notes(&key.settings(&address), &[]),
         json!([
-            "no policy server was asked here: let --registry ask the registries, or take the answers from a session with --replay-host-capabilities-interactions"
+            "no policy server was asked here: let --registry ask the registries and --reports say what scanners have found, or take the answers from a session with --replay-host-capabilities-interactions"
         ])
     );
     assert_eq!(
@@ -276,7 +276,7 @@ fn who_did_not_answer_is_said_beside_the_verdict() {
     assert_eq!(
         notes(&reports, &registry),
         json!([
-            "no policy server was asked here: take what registries do not know from a recorded session"
+            "no policy server was asked here: take what registries do not know from --reports or a recorded session"
         ])
     );
     let keyless = json!({"signatures": {"rules": [{"images": [address], "anyOf": [

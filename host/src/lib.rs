@@ -14,6 +14,7 @@
 //! | `trust_root` | whom keyless signatures lead back to |
 //! | `signing_keys` | keys in settings that no signature of cosign's verifies with |
 //! | [`replay`] | host calls answered from a recorded session |
+//! | [`reports`] | host calls answered from what scanners have written |
 //! | [`metadata`] | what a policy says about itself, and the annotated module |
 //! | `artifact` | the policy in an OCI registry |
 //! | [`error`] | why a request could not be judged, in policy-server's words |
@@ -45,6 +46,7 @@ pub mod policy_resource;
 #[cfg(feature = "registry")]
 pub mod registry;
 pub mod replay;
+pub mod reports;
 #[cfg(feature = "registry")]
 mod signers;
 #[cfg(feature = "registry")]
@@ -60,5 +62,6 @@ pub use policy_resource::PolicyResource;
 #[cfg(feature = "registry")]
 pub use registry::Registry;
 pub use replay::Replay;
+pub use reports::Reports;
 #[cfg(feature = "registry")]
 pub use trust_root::TrustRoot;

@@ -221,7 +221,7 @@ impl HostCapabilities for Registry {
         if !is_of_registries {
             let answer = Denied.call(binding, namespace, operation, payload);
             if answer.is_err() {
-                lock(&self.advice).insert(session_for("what registries do not know"));
+                lock(&self.advice).insert(NOT_OF_REGISTRIES.to_owned());
             }
             return answer;
         }
@@ -259,10 +259,6 @@ fn image(payload: &[u8]) -> Option<Reference> {
     let (Question::Image(image) | Question::Verify { image }) =
         serde_json::from_slice(payload).ok()?;
     image.parse().ok()
-}
-
-fn session_for(what: &str) -> String {
-    format!("no policy server was asked here: take {what} from a recorded session")
 }
 
 /// The payload of `v2/verify`.
@@ -599,5 +595,7 @@ const CERTIFICATE_ANNOTATION: &str = "dev.sigstore.cosign/certificate";
 /// And what Rekor has promised.
 const BUNDLE_ANNOTATION: &str = "dev.sigstore.cosign/bundle";
 
+const NOT_OF_REGISTRIES: &str = "no policy server was asked here: take what registries do not know from --reports or a recorded \
+    session";
 const NO_TRUST_ROOT: &str = "no policy server was asked here: name whom Sigstore trusts with --sigstore-trust-config, or take \
     what it vouches for from a recorded session";

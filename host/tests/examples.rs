@@ -1,4 +1,4 @@
-//! Holds the policy to what `examples/expected.yaml`, `examples/expected-in-a-cluster.yaml` and the
+//! Holds the policy to what `examples/expected.yaml`, the other `examples/expected-*.yaml` and the
 //! docs say about it.
 
 #![expect(
@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use container_security_host::policy_resource::{ContextAware, PolicyResource, Scope};
-use container_security_host::{Denied, HostCapabilities, Policy, Replay};
+use container_security_host::{Denied, HostCapabilities, Policy, Replay, Reports};
 use container_security_text::request::{self, AdmissionRequest, Wrapping};
+use container_security_text::scan_report::{self, Reading};
 use container_security_text::{Operation, Verdict, document};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -103,6 +104,44 @@ fn the_policy_says_of_each_example_what_is_expected() {
 }
 
 #[test]
+fn the_policy_says_of_each_scanned_example_what_is_expected() {
+    let mut scans = Vec::new();
+    for file in files("reports") {
+        let bytes = fs::read(examples().join(&file)).unwrap();
+        for document in document::parse(&file, &bytes) {
+            for reading in scan_report::read(document.unwrap()) {
+                match reading.unwrap() {
+                    Reading::Report(report) => scans.push(report),
+                    Reading::NoScan(reason) => panic!("{file}: {reason}"),
+                }
+            }
+        }
+    }
+    let reports = Arc::new(Reports::new(scans, Denied));
+    let policy = POLICY
+        .clone()
+        .with_host_capabilities(Arc::clone(&reports) as _);
+    for row in reports_rows() {
+        let request = request(&row.request).to_value().unwrap();
+        let verdict = policy.validate(&request, &yaml(&row.settings)).unwrap();
+        assert_eq!(
+            verdict.accepted,
+            row.verdict == Word::Accepted,
+            "{}",
+            row.request
+        );
+        let message = verdict.message.unwrap_or_default();
+        for line in &row.says {
+            assert!(
+                message.lines().any(|said| said == format!("- {line}")),
+                "{message}"
+            );
+        }
+    }
+    assert!(reports.was_asked());
+}
+
+#[test]
 fn each_policy_of_a_cluster_answers_as_expected() {
     for row in cluster_rows() {
         let name = format!("{} by {}", row.request, row.policy);
@@ -125,14 +164,15 @@ fn each_policy_of_a_cluster_answers_as_expected() {
 
 #[test]
 fn every_example_is_expected_to_be_something() {
-    let (rows, cluster_rows) = (rows(), cluster_rows());
+    let (rows, reports_rows, cluster_rows) = (rows(), reports_rows(), cluster_rows());
     let requests: BTreeSet<_> = rows
         .iter()
         .map(|row| row.request.clone())
         .chain(cluster_rows.iter().map(|row| row.request.clone()))
         .collect();
     assert_eq!(files("workloads"), requests);
-    let settings: BTreeSet<_> = rows.iter().map(|row| row.settings.clone()).collect();
+    let all_rows = rows.iter().chain(&reports_rows);
+    let settings: BTreeSet<_> = all_rows.map(|row| row.settings.clone()).collect();
     assert_eq!(files("settings"), settings);
     let sessions: BTreeSet<_> = cluster_rows
         .iter()
@@ -419,6 +459,10 @@ fn resources(file: &str) -> Vec<PolicyResource> {
 
 fn cluster_rows() -> Vec<ClusterRow> {
     serde_json::from_value(yaml("expected-in-a-cluster.yaml")).unwrap()
+}
+
+fn reports_rows() -> Vec<Row> {
+    serde_json::from_value(yaml("expected-with-reports.yaml")).unwrap()
 }
 
 fn rows() -> Vec<Row> {

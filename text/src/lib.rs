@@ -8,6 +8,7 @@
 //! | [`verdict`] | what the guest answers |
 //! | [`suggested_patch`] | the fixes of a verdict as one RFC 6902 patch |
 //! | [`settings`] | what can be configured, as the policy itself says |
+//! | [`scan_report`] | what scanners write to what a cluster would have of it |
 //! | [`migrate`] | the settings of other policies, said in the settings of this one |
 //! | [`error`] | why a text is none of these |
 //!
@@ -27,6 +28,7 @@ pub mod error;
 mod kinds;
 pub mod migrate;
 pub mod request;
+pub mod scan_report;
 pub mod settings;
 pub mod suggested_patch;
 pub mod verdict;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use container_security_host::{HostCapabilities, Limits, Replay};
+use container_security_host::{HostCapabilities, Limits, Replay, Reports};
 use container_security_text::document::{self, Document, DocumentError};
 use container_security_text::request::{self, Operation, Wrapping};
 use container_security_text::suggested_patch::suggested_patch;
@@ -17,6 +17,7 @@ use super::judges::{self, Judge, Ruling};
 use super::outcome::{Outcome, Status};
 use super::registry::{self, InsecureRegistry};
 use super::report::{self, ColorChoice, Format};
+use super::reports;
 use crate::terminal::{print_error, print_warning};
 
 /// Judge admission requests and manifests
@@ -83,6 +84,16 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "registry")]
     sigstore_trust_config: Option<String>,
 
+    /// File with scans of images, or folder of such files (.json, .yaml, .yml): what `trivy image
+    /// --format json` and `grype -o json` write, and `VulnerabilityReport`s of Trivy Operator and
+    /// SBOMscanner. The policy gets them in the shape of its vulnerabilities.source. Can be repeated
+    #[arg(
+        long,
+        value_name = "PATH",
+        conflicts_with = "replay_host_capabilities_interactions"
+    )]
+    reports: Vec<String>,
+
     /// For people, or for programs
     #[arg(long, value_enum, default_value = "text")]
     output: Format,
@@ -132,7 +143,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Status, String> {
         print_error(error);
     }
     for leftover in host.leftovers() {
-        print_warning(&format!("not replayed: {leftover}"));
+        print_warning(&leftover);
     }
     report::print(&outcomes, arguments.output, arguments.color)
         .map_err(|error| format!("cannot write to standard output: {error}"))?;
@@ -231,7 +242,7 @@ fn wrapping(arguments: &Arguments) -> Result<Wrapping, String> {
 
 /// Who answers the host calls.
 fn host(arguments: &Arguments) -> Result<Host, String> {
-    match &arguments.replay_host_capabilities_interactions {
+    let host = match &arguments.replay_host_capabilities_interactions {
         Some(path) => Replay::from_yaml(path, &read(path)?).map(Host::Replay),
         None if arguments.registry => {
             let path = arguments.sigstore_trust_config.as_deref();
@@ -240,7 +251,12 @@ fn host(arguments: &Arguments) -> Result<Host, String> {
                 .map(|registry| Host::Registry(Box::new(registry)))
         }
         None => Ok(Host::nobody()),
+    }?;
+    if arguments.reports.is_empty() {
+        return Ok(host);
     }
+    let reports = reports::read(&arguments.reports)?;
+    Ok(Host::Reports(Box::new(Reports::new(reports, host))))
 }
 
 /// The documents of a file in which every one must be right.

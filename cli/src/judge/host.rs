@@ -1,8 +1,9 @@
-//! Who answers the host calls of an evaluation: nobody, the registries, or a recorded session.
+//! Who answers the host calls of an evaluation: nobody, the registries, or a recorded session, and files
+//! what is asked of scans.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use container_security_host::{Denied, HostCapabilities, Replay};
+use container_security_host::{Denied, HostCapabilities, Replay, Reports};
 
 use super::registry::Registry;
 
@@ -11,6 +12,7 @@ pub(super) enum Host {
     Nobody(AtomicBool),
     Registry(Box<Registry>),
     Replay(Replay),
+    Reports(Box<Reports<Self>>),
 }
 
 impl Host {
@@ -30,14 +32,21 @@ impl Host {
             Self::Registry(registry) => registry.take_advice(),
             // It has what a policy server was told.
             Self::Replay(_) => Vec::new(),
+            Self::Reports(reports) => reports.inner().take_advice(),
         }
     }
 
-    /// What was recorded and not asked for.
+    /// What there was, and nobody has asked for.
     pub(super) fn leftovers(&self) -> Vec<String> {
         match self {
-            Self::Replay(replay) => replay.leftovers(),
-            Self::Nobody(_) | Self::Registry(_) => Vec::new(),
+            Self::Replay(replay) => {
+                let leftovers = replay.leftovers().into_iter();
+                leftovers
+                    .map(|leftover| format!("not replayed: {leftover}"))
+                    .collect()
+            }
+            Self::Reports(reports) if !reports.was_asked() => vec![NO_REPORTS.to_owned()],
+            Self::Nobody(_) | Self::Registry(_) | Self::Reports(_) => Vec::new(),
         }
     }
 }
@@ -58,9 +67,13 @@ impl HostCapabilities for Host {
             }
             Self::Registry(registry) => registry.call(binding, namespace, operation, payload),
             Self::Replay(replay) => replay.call(binding, namespace, operation, payload),
+            Self::Reports(reports) => reports.call(binding, namespace, operation, payload),
         }
     }
 }
 
-const NOBODY: &str = "no policy server was asked here: let --registry ask the registries, or take \
-                      the answers from a session with --replay-host-capabilities-interactions";
+const NO_REPORTS: &str =
+    "--reports: no policy has asked for a report; vulnerabilities.source says whether one does";
+const NOBODY: &str = "no policy server was asked here: let --registry ask the registries and --reports say what \
+                      scanners have found, or take the answers from a session with \
+                      --replay-host-capabilities-interactions";

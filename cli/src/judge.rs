@@ -7,6 +7,8 @@ mod judges;
 pub(crate) mod migrate;
 mod outcome;
 #[cfg(feature = "registry")]
+pub(crate) mod pin;
+#[cfg(feature = "registry")]
 pub(crate) mod pull;
 #[cfg(feature = "registry")]
 mod registry;
@@ -18,4 +20,4 @@ pub(crate) use outcome::Status;
 #[cfg(not(feature = "registry"))]
 use crate::no_registry::registry;
 #[cfg(not(feature = "registry"))]
-pub(crate) use crate::no_registry::transfer as pull;
+pub(crate) use crate::no_registry::{transfer as pin, transfer as pull};

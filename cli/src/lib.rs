@@ -2,7 +2,7 @@
 //!
 //! | Module | For whom |
 //! |---|---|
-//! | `judge` | everybody: `evaluate`, `migrate`, `pull` |
+//! | `judge` | everybody: `evaluate`, `migrate`, `pin`, `pull` |
 //! | [`publish`] | whoever maintains the policy: `annotate`, `artifacthub`, `docs`, `push`, `schema` |
 //!
 //! Neither knows the other.
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use judge::{Status, evaluate, migrate, pull};
+use judge::{Status, evaluate, migrate, pin, pull};
 use publish::{annotate, artifacthub, docs, push, schema};
 
 /// Runs the verb that the arguments name.
@@ -40,6 +40,7 @@ pub fn run() -> ExitCode {
         Verb::Docs(arguments) => docs::run(&arguments).map(|()| Status::Accepted),
         Verb::Evaluate(arguments) => evaluate::run(&arguments),
         Verb::Migrate(arguments) => migrate::run(&arguments).map(|()| Status::Accepted),
+        Verb::Pin(arguments) => pin::run(&arguments).map(|()| Status::Accepted),
         Verb::Pull(arguments) => pull::run(&arguments).map(|()| Status::Accepted),
         Verb::Push(arguments) => push::run(&arguments).map(|()| Status::Accepted),
         Verb::Schema(arguments) => schema::run(&arguments).map(|()| Status::Accepted),
@@ -68,6 +69,7 @@ enum Verb {
     Docs(docs::Arguments),
     Evaluate(evaluate::Arguments),
     Migrate(migrate::Arguments),
+    Pin(pin::Arguments),
     Pull(pull::Arguments),
     Push(push::Arguments),
     Schema(schema::Arguments),

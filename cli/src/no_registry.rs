@@ -1,7 +1,7 @@
 //! What stands in for everything that asks registries, in a build without them: it says how to get
 //! one with them.
 
-/// Both verbs that move a policy.
+/// Every verb that is nothing without registries.
 pub(crate) mod transfer {
     use clap::Args;
 
@@ -89,13 +89,16 @@ mod tests {
     }
 
     #[test]
-    fn push_and_pull_say_so_whatever_they_are_given() {
+    fn what_moves_a_policy_and_pin_say_so_whatever_they_are_given() {
         for arguments in [
             "pull r.example/p:v1 --output-path p.wasm",
             "pull",
             "push --insecure p.wasm r.example/p:v1",
+            "pin deploy.yaml --registry",
         ] {
-            let (Verb::Pull(arguments) | Verb::Push(arguments)) = parse(arguments).unwrap() else {
+            let (Verb::Pull(arguments) | Verb::Push(arguments) | Verb::Pin(arguments)) =
+                parse(arguments).unwrap()
+            else {
                 panic!("another verb");
             };
             assert_eq!(super::transfer::run(&arguments).unwrap_err(), HOW_TO_GET_IT);

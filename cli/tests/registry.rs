@@ -345,6 +345,82 @@ fn keyless_signatures_are_judged_by_a_trust_config() {
 }
 
 #[test]
+fn pin_writes_what_each_tag_means_now() {
+    let shelf = Shelf::new();
+    let (image, digest) = shelf.push("app", None);
+    let index = format!("{}/app:index", shelf.address());
+    let index_digest = shelf.push_index(&index, &[("amd64", &digest)]);
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("deploy.yaml");
+    let manifest = |image: &str, index: &str| {
+        format!(
+            "# ours\nkind: Pod\nspec:\n  containers:\n  - image: {image} # first\n  - image: '{index}'\n  \
+             - image: {image}\n  - image: r.example/app:1@{digest}\n"
+        )
+    };
+    let before = manifest(&image, &index);
+    let pinned = manifest(
+        &format!("{image}@{digest}"),
+        &format!("{index}@{index_digest}"),
+    );
+    let pin = |file: &Path| {
+        let mut command = Command::cargo_bin("container-security").unwrap();
+        command
+            .env("DOCKER_CONFIG", "/none")
+            .arg("pin")
+            .arg(file)
+            .args(["--registry", "--insecure-registry", shelf.address()]);
+        command
+    };
+    fs::write(&file, &before).unwrap();
+    let name = file.display();
+    pin(&file)
+        .assert()
+        .code(0)
+        .stderr("")
+        .stdout(format!("{name}: 3 pinned, 1 had a digest\n"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), pinned);
+    pin(&file)
+        .assert()
+        .code(0)
+        .stdout(format!("{name}: 0 pinned, 4 had a digest\n"));
+    pin(Path::new("-"))
+        .write_stdin(before.clone())
+        .assert()
+        .code(0)
+        .stderr("-: 3 pinned, 1 had a digest\n")
+        .stdout(pinned);
+
+    // One that is not there, and one that nobody answers for: nothing is written.
+    let nobody = nobody();
+    let gone = format!("{}/app:gone", shelf.address());
+    let text = manifest(&gone, &format!("{nobody}/app:1"));
+    fs::write(&file, &text).unwrap();
+    let assert = pin(&file)
+        .args(["--insecure-registry", &nobody])
+        .assert()
+        .code(2)
+        .stdout("");
+    let stderr = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+    for expected in [
+        format!(
+            "error: {name}: line 5: {gone}: Fail to interact with OCI registry: Registry error: "
+        ),
+        format!(
+            "{name}: line 6: {nobody}/app:1: Fail to interact with OCI registry: error sending"
+        ),
+        format!("  {nobody} was asked from this machine, not by a policy server: check the way"),
+    ] {
+        assert!(stderr.contains(&expected), "{stderr}");
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+
+    // Without the flag nobody is asked.
+    let mut command = Command::cargo_bin("container-security").unwrap();
+    command.arg("pin").arg(&file).assert().code(2).stdout("");
+}
+
+#[test]
 fn each_verdict_has_the_notes_of_its_own_calls() {
     let shelf = Shelf::new();
     let key = Key::new();

@@ -83,8 +83,23 @@ pub struct DocumentError {
 /// parsed: then the error says so.
 #[must_use]
 pub fn parse(source: &str, bytes: &[u8]) -> Vec<Result<Document, DocumentError>> {
+    parse_with(source, bytes, read)
+}
+
+/// The same for a file that is YAML also where it begins with `{`: JSON is, nearly, and then its values
+/// have places.
+#[must_use]
+pub fn parse_yaml(source: &str, bytes: &[u8]) -> Vec<Result<Document, DocumentError>> {
+    parse_with(source, bytes, |text| of_yaml(yaml::read(text, 1), 0))
+}
+
+fn parse_with(
+    source: &str,
+    bytes: &[u8],
+    read: fn(&str) -> Vec<Reading>,
+) -> Vec<Result<Document, DocumentError>> {
     let readings = match decode(bytes) {
-        Ok(text) => read(text.strip_prefix('\u{feff}').unwrap_or(&text)),
+        Ok(text) => read(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text)),
         Err(message) => vec![Reading {
             number: 1,
             result: Err(message),
@@ -220,6 +235,8 @@ fn line_at(text: &str, at: usize) -> usize {
     let before = text.get(..at).unwrap_or_default();
     before.matches('\n').count().saturating_add(1)
 }
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 #[cfg(test)]
 mod tests {

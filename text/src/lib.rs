@@ -7,6 +7,7 @@
 //! | [`request`] | those values to `AdmissionRequest`s, and a request to the guest's payload |
 //! | [`verdict`] | what the guest answers |
 //! | [`suggested_patch`] | the fixes of a verdict as one RFC 6902 patch |
+//! | [`pin`] | the images of a file, and the digests behind their tags |
 //! | [`settings`] | what can be configured, as the policy itself says |
 //! | [`scan_report`] | what scanners write to what a cluster would have of it |
 //! | [`migrate`] | the settings of other policies, said in the settings of this one |
@@ -27,6 +28,7 @@ pub mod document;
 pub mod error;
 mod kinds;
 pub mod migrate;
+pub mod pin;
 pub mod request;
 pub mod scan_report;
 pub mod settings;

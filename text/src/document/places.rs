@@ -30,6 +30,7 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Places {
     place: Option<Place>,
+    end: Option<Place>,
     inside: Inside,
 }
 
@@ -46,6 +47,13 @@ impl Places {
     #[must_use]
     pub fn place(&self) -> Option<Place> {
         self.place
+    }
+
+    /// Where a text, a number or a word ends: right behind its last character, or its closing quote.
+    /// Nowhere, when the value is an object or a list.
+    #[must_use]
+    pub fn end(&self) -> Option<Place> {
+        self.end
     }
 
     /// The places of an entry of an object.
@@ -82,9 +90,10 @@ impl Places {
         places.place
     }
 
-    pub(super) fn of(place: Place) -> Self {
+    pub(super) fn of(place: Place, end: Place) -> Self {
         Self {
             place: Some(place),
+            end: Some(end),
             inside: Inside::Nothing,
         }
     }
@@ -92,6 +101,7 @@ impl Places {
     pub(super) fn of_list(place: Place, items: Vec<Self>) -> Self {
         Self {
             place: Some(place),
+            end: None,
             inside: Inside::Items(items),
         }
     }
@@ -99,6 +109,7 @@ impl Places {
     pub(super) fn of_object(place: Place, entries: BTreeMap<String, Self>) -> Self {
         Self {
             place: Some(place),
+            end: None,
             inside: Inside::Entries(entries),
         }
     }

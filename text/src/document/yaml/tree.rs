@@ -37,6 +37,7 @@ pub(super) enum Kind {
         tag: Option<String>,
         text: String,
         is_plain: bool,
+        end: Place,
     },
     Sequence(Vec<NodeId>),
     Mapping(Vec<(NodeId, NodeId)>),
@@ -136,6 +137,7 @@ impl Reader<'_> {
                     tag,
                     text: value,
                     is_plain: plain_implicit,
+                    end: self.place(end),
                 };
                 Ok(self.push(place, anchor, scalar))
             }

@@ -46,10 +46,10 @@ impl<'t> Decoder<'t> {
             Kind::Alias { name, target } => {
                 self.of_alias(id, name, |decoder| decoder.value(*target, depth))
             }
-            Kind::Scalar { .. } => {
+            Kind::Scalar { end, .. } => {
                 let json = scalar(node).and_then(Scalar::into_json);
                 let json = json.map_err(|message| Problem::new(node.place, message))?;
-                Ok((json, Places::of(node.place)))
+                Ok((json, Places::of(node.place, *end)))
             }
             Kind::Sequence(items) => {
                 let depth = deeper(depth, node.place)?;
@@ -210,6 +210,7 @@ fn scalar(node: &Node) -> Result<Scalar, String> {
             tag,
             text,
             is_plain,
+            ..
         } => Scalar::resolve(tag.as_deref(), text, *is_plain),
         Kind::Alias { .. } | Kind::Sequence(_) | Kind::Mapping(_) => Err(
             "a key must be text, a number or a boolean; quote it where it begins with [, { or *"
@@ -224,6 +225,7 @@ fn is_merge(node: &Node) -> bool {
             tag,
             text,
             is_plain,
+            ..
         } => text == "<<" && (*is_plain || tag.as_deref() == Some(MERGE_TAG)),
         _ => false,
     }

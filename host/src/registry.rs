@@ -130,7 +130,10 @@ impl Registry {
                 Some(format!("{asked}: {advice}"))
             }
             Failure::NoTrustRoot(_) => Some(NO_TRUST_ROOT.to_owned()),
-            Failure::NotSigned(_)
+            Failure::NotSigned {
+                has_bundles: true, ..
+            } => Some(format!("{}: {BUNDLES}", image.whole())),
+            Failure::NotSigned { .. }
             | Failure::NoUsableSignature
             | Failure::MissingSignatures(_)
             | Failure::FailedVerification
@@ -179,16 +182,18 @@ impl Registry {
             .access
             .run(&reference, async |client, auth| {
                 let (_, digest) = pull_manifest(client, auth, &reference).await?;
-                let layers = pull_signatures(client, auth, &reference, &digest)
-                    .await
-                    .map_err(|failure| match failure {
-                        Failure::Registry(error) => Failure::Signatures {
-                            image: reference.whole(),
-                            error,
-                        },
-                        other => other,
-                    })?;
-                Ok((digest, layers))
+                match pull_signatures(client, auth, &reference, &digest).await {
+                    Ok(layers) => Ok((digest, layers)),
+                    Err(Failure::Registry(error)) => Err(Failure::Signatures {
+                        image: reference.whole(),
+                        error,
+                    }),
+                    Err(Failure::NotSigned { image, .. }) => Err(Failure::NotSigned {
+                        has_bundles: has_bundles(client, &reference, &digest).await,
+                        image,
+                    }),
+                    Err(other) => Err(other),
+                }
             })
             .map_err(|failure| match failure {
                 Failure::Registry(error) => Failure::Image {
@@ -469,7 +474,10 @@ async fn pull_signatures(
         Err(error) => {
             let error = oci::Error::from(error);
             return Err(if error.is_missing() {
-                Failure::NotSigned(image.whole())
+                Failure::NotSigned {
+                    image: image.whole(),
+                    has_bundles: false,
+                }
             } else {
                 Failure::Registry(error)
             });
@@ -515,6 +523,22 @@ async fn pull_signatures(
     Ok(layers)
 }
 
+/// Whether what cosign 3 signs with is there, in the list of what refers to the image.
+async fn has_bundles(client: &Client, image: &Reference, digest: &str) -> bool {
+    let image = image.clone_with_digest(digest.to_owned());
+    let referrers = client.pull_referrers(&image, None).await;
+    // Whoever cannot tell says nothing.
+    let entries = referrers.map(|index| index.manifests).unwrap_or_default();
+    entries.iter().any(|entry| {
+        let kind = entry.artifact_type.as_deref().unwrap_or_default();
+        let annotations = entry.annotations.iter().flatten();
+        kind.starts_with(BUNDLE)
+            || annotations
+                .into_iter()
+                .any(|(key, _)| key.starts_with(BUNDLE_KEY))
+    })
+}
+
 /// Why there is no answer. A guest reads some of these texts; they are policy-server's.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -541,8 +565,8 @@ pub(crate) enum Failure {
     LargerThanSaid,
     #[error("failed to get image trusted layers: Cannot fetch manifest of {image}: {error}")]
     Image { image: String, error: oci::Error },
-    #[error("no signatures found for image: {0} ")]
-    NotSigned(String),
+    #[error("no signatures found for image: {image} ")]
+    NotSigned { image: String, has_bundles: bool },
     #[error("failed to get image trusted layers: Cannot pull the signatures of {image}: {error}")]
     Signatures { image: String, error: oci::Error },
     #[error(
@@ -595,6 +619,13 @@ const CERTIFICATE_ANNOTATION: &str = "dev.sigstore.cosign/certificate";
 /// And what Rekor has promised.
 const BUNDLE_ANNOTATION: &str = "dev.sigstore.cosign/bundle";
 
+/// How the media type of a bundle begins, whatever its version.
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+/// And what cosign writes beside it.
+const BUNDLE_KEY: &str = "dev.sigstore.bundle.";
+
+const BUNDLES: &str = "bundles of cosign 3 refer to it, which are not read here, and not by policy-server \
+    1.36.0-beta.1 either";
 const NOT_OF_REGISTRIES: &str = "no policy server was asked here: take what registries do not know from --reports or a recorded \
     session";
 const NO_TRUST_ROOT: &str = "no policy server was asked here: name whom Sigstore trusts with --sigstore-trust-config, or take \

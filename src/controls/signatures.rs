@@ -30,8 +30,8 @@ section! {
     /// Images are signed by those whom you name.
     ///
     /// Asks the policy server to verify signatures made by cosign (host capability `oci/v2/verify`). It
-    /// looks for them in the `.sig` tag beside the image; sign with `--new-bundle-format=false` where your
-    /// cosign stores them otherwise.
+    /// looks for them in the `.sig` tag beside the image. Cosign 3 stores bundles instead, which policy
+    /// servers do not read, or not all of them: sign with `--new-bundle-format=false`, too.
     pub(crate) struct Signatures {
         "mode" mode: Mode = Mode::Enforce,
         /// What becomes of an image that no rule matches; `accept`: it is accepted.
@@ -648,8 +648,8 @@ impl Authority {
 
 /// The host tells apart neither what is not signed from what is signed in another way (Notation, or a
 /// bundle that it does not read), so the message says what was looked for.
-const UNSIGNED: &str =
-    "which has no cosign signature (tag sha256-....sig) that this policy server reads";
+const UNSIGNED: &str = "which has no cosign signature (tag sha256-....sig) that this policy server reads: sign it \
+     with cosign sign --new-bundle-format=false, too";
 const PUBLIC_KEY: &str = "PUBLIC KEY";
 const CERTIFICATE: &str = "CERTIFICATE";
 /// Hosts whose URLs name an owner first.

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use container_security_host::{Registry, TrustRoot};
 use container_security_test_kit::certificate::{Certificate, Name};
 use container_security_test_kit::fulcio_and_rekor::{
-    Entry, Fulcio, Identity, KeylessSignature, Rekor, WHEN, payload, sign, trust_config,
+    Entry, Fulcio, Identity, KeylessSignature, Rekor, WHEN, bundle, payload, sign, store_bundle,
+    trust_config,
 };
 use container_security_test_kit::shelf::{Key, Shelf};
 use serde_json::{Value, json};
@@ -664,6 +665,43 @@ fn a_public_key_does_not_mend_a_foreign_entry() {
         let without = Registry::new(shop.shelf.access());
         assert_eq!(call(&without, "v2/verify", &question), trusted(&digest));
     }
+}
+
+/// policy-server 1.36.0-beta.1 reads no bundle, and later ones not of every signer; so none counts here.
+#[test]
+fn a_bundle_is_no_signature_here_and_a_note_says_that_it_is_there() {
+    let shop = Shop::open();
+    let key = Key::new();
+    let certificate = shop.fulcio.issue(&WORKFLOW.certificate(), &key);
+    let of_settings = json!({"type": "SigstoreCertificateVerify",
+        "certificate": certificate.as_bytes(), "require_rekor_bundle": true});
+    for (certificate, question) in [
+        (None, verify("", &[&key], &json!(null))),
+        (Some(&certificate), of_settings),
+        (Some(&certificate), keyless(GITHUB, WORKFLOW_URL)),
+        (Some(&certificate), github("octo-org", None)),
+    ] {
+        let (image, digest) = shop.shelf.push("bundled", None);
+        let certificate = certificate.map(String::as_str);
+        let bundle = bundle(&shop.rekor, &key, certificate, &digest);
+        store_bundle(&shop.shelf, &image, &digest, &bundle);
+        let registry = shop.registry();
+        assert_eq!(
+            call(&registry, "v2/verify", &about(&question, &image)),
+            failure(&format!("no signatures found for image: {image} "))
+        );
+        assert_eq!(
+            registry.take_advice(),
+            [format!(
+                "{image}: bundles of cosign 3 refer to it, which are not read here, and not by policy-server 1.36.0-beta.1 either"
+            )]
+        );
+    }
+    let (image, _) = shop.shelf.push("unsigned", None);
+    let registry = shop.registry();
+    let question = verify(&image, &[&key], &json!(null));
+    call(&registry, "v2/verify", &question).unwrap_err();
+    assert_eq!(registry.take_advice(), [""; 0]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use sigstore::cosign::SignatureLayer;
 
 use crate::certificate::{Certificate, Name, pem, text_extension};
-use crate::shelf::{Key, SCHEME};
+use crate::shelf::{Key, SCHEME, Shelf};
 
 /// Who issues certificates for signing.
 pub struct Fulcio {
@@ -218,6 +218,119 @@ impl KeylessSignature {
     }
 }
 
+/// A signature in the format of cosign 3: a Sigstore bundle, with a proof that the log includes it.
+pub fn bundle(rekor: &Rekor, key: &Key, certificate: Option<&str>, digest: &str) -> Value {
+    let (_, hex_digest) = digest.split_once(':').unwrap();
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"digest": {"sha256": hex_digest}}],
+        "predicateType": "https://sigstore.dev/cosign/sign/v1",
+        "predicate": {},
+    })
+    .to_string();
+    let payload_type = "application/vnd.in-toto+json";
+    let pae = format!(
+        "DSSEv1 {} {payload_type} {} {statement}",
+        payload_type.len(),
+        statement.len()
+    );
+    let signature = sign(key, pae.as_bytes());
+    let envelope = json!({
+        "payload": BASE64.encode(&statement),
+        "payloadType": payload_type,
+        "signatures": [{"sig": signature}],
+    });
+    let hash =
+        |bytes: &[u8]| json!({"algorithm": "sha256", "value": hex::encode(Sha256::digest(bytes))});
+    let signer = certificate.map_or_else(|| key.public(), ToOwned::to_owned);
+    let body = json!({
+        "apiVersion": "0.0.1",
+        "kind": "dsse",
+        "spec": {
+            "envelopeHash": hash(envelope.to_string().as_bytes()),
+            "payloadHash": hash(statement.as_bytes()),
+            "signatures": [{"signature": signature, "verifier": BASE64.encode(signer)}],
+        },
+    })
+    .to_string();
+    let promised = json!({
+        "body": BASE64.encode(&body),
+        "integratedTime": WHEN,
+        "logIndex": 7,
+        "logID": rekor.id(),
+    });
+    // The only leaf of its tree.
+    let root = BASE64.encode(Sha256::digest([&[0], body.as_bytes()].concat()));
+    let note = format!("rekor.example\n1\n{root}\n");
+    let note_signature = BASE64.decode(sign(&rekor.0, note.as_bytes())).unwrap();
+    let hint = rekor.id_bytes().into_iter().take(4);
+    let note_signature = BASE64.encode(hint.chain(note_signature).collect::<Vec<u8>>());
+    let material = match certificate {
+        Some(pem) => {
+            let der = pem::parse(pem).unwrap();
+            json!({"certificate": {"rawBytes": BASE64.encode(der.contents())}})
+        }
+        None => json!({"publicKey": {"hint": "key"}}),
+    };
+    let mut bundle = json!({
+        "mediaType": BUNDLE,
+        "verificationMaterial": {
+            "tlogEntries": [{
+                "logIndex": "7",
+                "logId": {"keyId": BASE64.encode(rekor.id_bytes())},
+                "kindVersion": {"kind": "dsse", "version": "0.0.1"},
+                "integratedTime": WHEN.to_string(),
+                "inclusionPromise": {"signedEntryTimestamp": sign(&rekor.0, promised.to_string().as_bytes())},
+                "inclusionProof": {
+                    "logIndex": "0",
+                    "rootHash": root,
+                    "treeSize": "1",
+                    "hashes": [],
+                    "checkpoint": {"envelope": format!("{note}\n\u{2014} rekor.example {note_signature}\n")},
+                },
+                "canonicalizedBody": BASE64.encode(&body),
+            }],
+        },
+        "dsseEnvelope": envelope,
+    });
+    let own = bundle
+        .get_mut("verificationMaterial")
+        .and_then(Value::as_object_mut)
+        .unwrap();
+    own.extend(material.as_object().unwrap().clone());
+    bundle
+}
+
+/// Stores a bundle as cosign 3 does where a registry has no list of referrers: under a digest, and in a
+/// list under the tag that stands for the image.
+pub fn store_bundle(shelf: &Shelf, image: &str, digest: &str, bundle: &Value) {
+    let (name, _) = image.rsplit_once(':').unwrap();
+    let layer = ImageLayer::new(bundle.to_string().into_bytes(), BUNDLE.to_owned(), None);
+    let subject = json!({
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": digest,
+        "size": 1,
+    });
+    let more = json!({"artifactType": BUNDLE, "subject": subject});
+    let bundle_digest = shelf.push_artifact(&format!("{name}:bundle"), &[layer], &more);
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [{
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "digest": bundle_digest,
+            "size": 1,
+            "artifactType": BUNDLE,
+            "annotations": {"dev.sigstore.bundle.content": "dsse-envelope"},
+        }],
+    });
+    shelf.push_manifest(
+        &format!("{name}:{}", digest.replace(':', "-")),
+        &index,
+        "application/vnd.oci.image.index.v1+json",
+    );
+}
+
 /// Whom a certificate of Fulcio names.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity<'i> {
@@ -262,6 +375,7 @@ pub fn sign(key: &Key, payload: &[u8]) -> String {
     BASE64.encode(signer.sign(payload).unwrap())
 }
 
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const ROOT: &str = "fulcio";
 const ISSUING: &str = "fulcio-intermediate";
 /// 1.3.6.1.4.1.57264.1.1

@@ -70,6 +70,9 @@ impl Failure {
             Self::Denied(text) => {
                 format!("{what} because the policy server does not allow it: {text}")
             }
+            Self::Error(text) if REFUSED.iter().any(|marker| text.contains(marker)) => {
+                format!("{what}: {text} ({CREDENTIALS})")
+            }
             Self::Error(text) => format!("{what}: {text}"),
         }
     }
@@ -418,6 +421,9 @@ const UNTRUSTED: [&str; 3] = [
     "No Signature Layer passed verification",
     "failed verification",
 ];
+const REFUSED: [&str; 2] = ["Not authorized: ", "Authentication failure: "];
+const CREDENTIALS: &str = "a policy server has the imagePullSecret of its PolicyServer, not the Pod's, and \
+    uses no token of az acr login";
 const NO_MANIFEST: &str = "Cannot fetch manifest of";
 const NO_PLATFORM: &str = "matching client's default platform";
 const MANIFEST_UNKNOWN: &str = "manifest unknown";

@@ -163,7 +163,10 @@ fn a_password_comes_from_the_docker_configuration() {
         )
     };
     let unauthorized = |advice: &str| {
-        let cause = format!("Not authorized: url http://{address}/v2/app/manifests/1");
+        let cause = format!(
+            "Not authorized: url http://{address}/v2/app/manifests/1 (a policy server has the \
+             imagePullSecret of its PolicyServer, not the Pod's, and uses no token of az acr login)"
+        );
         rejected(&cause, advice)
     };
     let file = |folder: &TempDir| folder.path().join("config.json").display().to_string();

@@ -26,9 +26,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use container_security_host::artifact;
 use container_security_host::oci::{Access, DockerConfig, Options, Reference};
 use container_security_host::policy_resource::{Judgement, PolicyResource, Scope};
-use container_security_host::{Metadata, Policy, Replay};
+use container_security_host::{Metadata, Policy, Registry, Replay, TrustRoot};
+use container_security_test_kit::certificate::Name;
 use container_security_test_kit::docker_registry::DockerRegistry;
+use container_security_test_kit::fulcio_and_rekor::{
+    Fulcio, Identity, KeylessSignature, Rekor, bundle, store_bundle, trust_config,
+};
 use container_security_test_kit::sessions;
+use container_security_test_kit::shelf::{Key, Shelf};
 use container_security_text::request::{self, AdmissionRequest, Wrapping};
 use container_security_text::{Operation, Verdict, document};
 use serde_json::{Map, Value, json};
@@ -43,6 +48,7 @@ fn main() {
     bench.package();
     let module = bench.registry();
     bench.sessions();
+    bench.signatures();
     bench.resources();
     bench.policy_server(&module);
     println!("kwctl, policy-server and this host agree");
@@ -250,6 +256,103 @@ impl Bench {
         let expected = of_verdict(&serde_json::from_slice(&verdict).unwrap());
         same(name, &answer, &expected);
         verdict
+    }
+
+    /// Images signed in each way that there is: what kwctl does not take for a signature, this host does
+    /// not either, and what is in order is one to both.
+    fn signatures(&self) {
+        let images = Shelf::new();
+        let (fulcio, rekor) = (Fulcio::new(), Rekor::new());
+        let config = trust_config(&fulcio, &rekor, &json!({"start": "2020-01-01T00:00:00Z"}));
+        let trust_root =
+            TrustRoot::from_client_trust_config("trust.json", config.to_string().as_bytes());
+        let registry = Registry::new(images.access()).with_trust_root(trust_root.unwrap());
+        let policy = self
+            .policy
+            .clone()
+            .with_host_capabilities(Arc::new(registry));
+        let files = [
+            self.write("trust.json", &config),
+            self.write(
+                "shelf.yaml",
+                &json!({"insecure_sources": [images.address()]}),
+            ),
+        ];
+
+        let key = Key::new();
+        let identity = Identity {
+            subject: Name::Url(
+                "https://github.com/org/app/.github/workflows/ci.yml@refs/heads/main",
+            ),
+            issuer: "https://token.actions.githubusercontent.com",
+            github_repository: Some("org/app"),
+        };
+        let certificate = fulcio.issue(&identity.certificate(), &key);
+        let by_key = json!({"publicKeys": [key.public()]});
+        let by_prefix = json!({"keyless": {
+            "issuer": identity.issuer, "subjectPrefix": "https://github.com/org/",
+        }});
+        let by_github = json!({"githubActions": {"owner": "org", "repo": "app"}});
+        let signers = [
+            (&by_key, None),
+            (&by_prefix, Some(certificate.as_str())),
+            (&by_github, Some(certificate.as_str())),
+        ];
+        let mut count = 0;
+        for (authority, certificate) in signers {
+            for is_bundle in [false, true] {
+                count += 1;
+                let (image, digest) = images.push(&format!("signed-{count}"), None);
+                if is_bundle {
+                    let bundle = bundle(&rekor, &key, certificate, &digest);
+                    store_bundle(&images, &image, &digest, &bundle);
+                } else if certificate.is_none() {
+                    images.sign(&image, &digest, &[(&key, &[])]);
+                } else {
+                    let signed = KeylessSignature::new(&fulcio, &rekor, &image, &digest, &identity);
+                    images.store_signatures(&image, &digest, &[signed.layer()]);
+                }
+                let image = format!("{image}@{digest}");
+                let settings = json!({"level": "privileged", "signatures": {"mode": "enforce", "rules": [
+                    {"images": [images.address()], "anyOf": [authority]},
+                ]}});
+                let pod = json!({
+                    "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
+                    "spec": {"containers": [{"name": "app", "image": image}]},
+                });
+                let request = one_request_of("pod", pod.to_string().as_bytes());
+                let request = request.to_value().unwrap();
+                let verdict = policy.validate(&request, &settings).unwrap();
+                assert_eq!(
+                    verdict.accepted, !is_bundle,
+                    "{image}: {:?}",
+                    verdict.message
+                );
+                let answer = self.asked(&request, &settings, &files);
+                same(&image, &answer, &of_verdict(&verdict));
+            }
+        }
+        println!("run: {count} ways to sign, the same verdicts");
+    }
+
+    /// What kwctl answers when it asks registries itself, with a trust config and sources.
+    fn asked(&self, request: &Value, settings: &Value, files: &[PathBuf; 2]) -> Value {
+        let request = self.write("request.json", request);
+        let settings = self.write("settings.json", settings);
+        let [trust_config, sources] = files;
+        let (answer, _) = self.kwctl(&[
+            "run".as_ref(),
+            "--sigstore-trust-config".as_ref(),
+            trust_config.as_os_str(),
+            "--sources-path".as_ref(),
+            sources.as_os_str(),
+            "--settings-path".as_ref(),
+            settings.as_os_str(),
+            "--request-path".as_ref(),
+            request.as_os_str(),
+            "annotated-policy.wasm".as_ref(),
+        ]);
+        serde_json::from_str(&answer).unwrap()
     }
 
     /// The files of `examples/cluster/` as kwctl reads them, but with the module at hand, and
@@ -562,12 +665,16 @@ fn one_resource(file: &str) -> PolicyResource {
 }
 
 fn one_request(file: &str) -> AdmissionRequest {
+    one_request_of(file, &example(file))
+}
+
+fn one_request_of(file: &str, bytes: &[u8]) -> AdmissionRequest {
     let wrapping = Wrapping {
         operation: Operation::Create,
         namespace: "default".to_owned(),
         old_objects: None,
     };
-    let mut inputs: Vec<_> = document::parse(file, &example(file))
+    let mut inputs: Vec<_> = document::parse(file, bytes)
         .into_iter()
         .flat_map(|document| request::requests(document.unwrap(), &wrapping))
         .collect();

@@ -90,11 +90,10 @@ impl Registry {
         match operation {
             "v2/verify" => {
                 let request: Verify = serde_json::from_slice(payload)?;
-                let (image, signers) = request.signers(self.trust_root.as_ref())?;
-                Ok(json!({
-                    "is_trusted": true,
-                    "digest": self.verified_digest(&image, &signers)?,
-                }))
+                let (image, signers, missing) = request.signers(self.trust_root.as_ref())?;
+                let (digest, signatures) = self.signatures(&image)?;
+                signers.check(&signatures).map_err(missing)?;
+                Ok(json!({"is_trusted": true, "digest": digest}))
             }
             "v1/manifest_digest" => Ok(json!({"digest": self.manifest(payload)?.1})),
             "v1/oci_manifest" => Ok(serde_json::to_value(self.manifest(payload)?.0)?),
@@ -175,11 +174,10 @@ impl Registry {
         })
     }
 
-    /// The digest of an image for which each of the signers has signed.
-    fn verified_digest(&self, image: &str, signers: &Signers<'_>) -> Result<String, Failure> {
+    /// The digest of an image, and the signatures on it.
+    fn signatures(&self, image: &str) -> Result<(String, Vec<StoredSignature>), Failure> {
         let reference: Reference = image.parse()?;
-        let (digest, layers) = self
-            .access
+        self.access
             .run(&reference, async |client, auth| {
                 let (_, digest) = pull_manifest(client, auth, &reference).await?;
                 match pull_signatures(client, auth, &reference, &digest).await {
@@ -201,9 +199,7 @@ impl Registry {
                     error,
                 },
                 other => other,
-            })?;
-        signers.check(&layers)?;
-        Ok(digest)
+            })
     }
 }
 
@@ -305,9 +301,15 @@ enum Verify {
     },
 }
 
+/// Made of what there is to say of the signatures of others.
+type Missing = fn(BTreeSet<String>) -> Failure;
+
 impl Verify {
-    /// The image, and who must have signed it.
-    fn signers(self, trust_root: Option<&TrustRoot>) -> Result<(String, Signers<'_>), Failure> {
+    /// The image, who must have signed it, and what it is called when one has not.
+    fn signers(
+        self,
+        trust_root: Option<&TrustRoot>,
+    ) -> Result<(String, Signers<'_>, Missing), Failure> {
         let needs_trust_root = match self {
             Self::PublicKeys { .. }
             | Self::Certificate {
@@ -321,7 +323,7 @@ impl Verify {
         if let (Some(what), None) = (needs_trust_root, trust_root) {
             return Err(Failure::NoTrustRoot(what));
         }
-        let (image, all_of, annotations, missing): (_, _, _, fn(_) -> _) = match self {
+        let (image, all_of, annotations, missing): (_, _, _, Missing) = match self {
             Self::PublicKeys {
                 image,
                 pub_keys,
@@ -393,9 +395,8 @@ impl Verify {
             all_of,
             annotations: annotations.unwrap_or_default(),
             trust_root,
-            missing,
         };
-        Ok((image, signers))
+        Ok((image, signers, missing))
     }
 }
 
@@ -541,7 +542,7 @@ async fn has_bundles(client: &Client, image: &Reference, digest: &str) -> bool {
 
 /// Why there is no answer. A guest reads some of these texts; they are policy-server's.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+enum Failure {
     /// The question is none; the text goes to the guest as it is.
     #[error("{0}")]
     Json(#[from] serde_json::Error),

@@ -13,7 +13,6 @@ use url::Url;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
-use crate::registry::Failure;
 use crate::trust_root::{Distrust, Entry, Identity, Signed, Subject, TrustRoot};
 
 /// A signature as cosign has stored it beside its image.
@@ -55,12 +54,11 @@ pub(crate) struct Signers<'t> {
     /// What each of those signatures must say.
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) trust_root: Option<&'t TrustRoot>,
-    /// What it is called when one has not, with what there is to say of the others.
-    pub(crate) missing: fn(BTreeSet<String>) -> Failure,
 }
 
 impl Signers<'_> {
-    pub(crate) fn check(&self, signatures: &[StoredSignature]) -> Result<(), Failure> {
+    /// Whether each of them has signed; if not, what there is to say of the signatures of others.
+    pub(crate) fn check(&self, signatures: &[StoredSignature]) -> Result<(), BTreeSet<String>> {
         let annotations = AnnotationVerifier {
             annotations: self.annotations.clone(),
         };
@@ -84,7 +82,7 @@ impl Signers<'_> {
                 }
             }
             if !has_signed {
-                return Err((self.missing)(reasons));
+                return Err(reasons);
             }
         }
         Ok(())

@@ -1,7 +1,6 @@
 //! `evaluate`: reads manifests, asks the policy about each object, reports.
 
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use super::outcome::{Outcome, Status};
 use super::registry::{self, InsecureRegistry};
 use super::report::{self, ColorChoice, Format};
 use super::reports;
+use crate::files::read;
 use crate::terminal::{print_error, print_warning};
 
 /// Judge admission requests and manifests
@@ -265,16 +265,6 @@ fn documents(source: &str, bytes: &[u8]) -> Result<Vec<Document>, String> {
         .into_iter()
         .collect::<Result<_, DocumentError>>()
         .map_err(|error| error.to_string())
-}
-
-pub(super) fn read(path: &str) -> Result<Vec<u8>, String> {
-    let read = if path == "-" {
-        let mut bytes = Vec::new();
-        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        std::fs::read(PathBuf::from(path))
-    };
-    read.map_err(|error| format!("{path}: {error}"))
 }
 
 fn evaluate_file(judges: &[Judge], host: &Host, path: &str, wrapping: &Wrapping) -> Vec<Outcome> {

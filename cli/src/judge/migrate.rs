@@ -6,7 +6,8 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use container_security_text::migrate::Source;
 
-use super::evaluate::{one_mapping, read};
+use super::evaluate::one_mapping;
+use crate::files::read;
 
 /// Print the settings that say what another policy, or a Pod Security level, says
 #[derive(Args)]

@@ -9,8 +9,8 @@ use container_security_host::HostCapabilities as _;
 use container_security_text::pin::Manifest;
 use serde_json::{Value, json};
 
-use super::evaluate::read;
 use super::registry::{self, InsecureRegistry, Registry};
+use crate::files::read;
 
 /// Write the digest that each image tag means now behind the tag
 #[derive(Args)]

@@ -6,15 +6,14 @@ use std::path::Path;
 use container_security_text::document;
 use container_security_text::scan_report::{self, Reading, ScanReport};
 
-use super::evaluate::read as read_file;
+use crate::files;
 use crate::terminal::print_warning;
 
 /// The scans in these files, and in the files of these folders.
 pub(super) fn read(paths: &[String]) -> Result<Vec<ScanReport>, String> {
     let mut reports = Vec::new();
     for path in paths {
-        let files = files(path)?;
-        for file in &files {
+        for file in &files_at(path)? {
             of_file(file, &mut reports)?;
         }
     }
@@ -23,7 +22,7 @@ pub(super) fn read(paths: &[String]) -> Result<Vec<ScanReport>, String> {
 
 fn of_file(file: &str, reports: &mut Vec<ScanReport>) -> Result<(), String> {
     let mut is_empty = true;
-    for document in document::parse(file, &read_file(file)?) {
+    for document in document::parse(file, &files::read(file)?) {
         let document = document.map_err(|error| error.to_string())?;
         let position = document.position.clone();
         for reading in scan_report::read(document) {
@@ -41,7 +40,7 @@ fn of_file(file: &str, reports: &mut Vec<ScanReport>) -> Result<(), String> {
 }
 
 /// The file itself, or what is in the folder, by name.
-fn files(path: &str) -> Result<Vec<String>, String> {
+fn files_at(path: &str) -> Result<Vec<String>, String> {
     if !Path::new(path).is_dir() {
         return Ok(vec![path.to_owned()]);
     }

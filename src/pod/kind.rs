@@ -213,7 +213,6 @@ impl ObjectMeta<'_> {
 #[derive(Default)]
 struct Walk<'a> {
     path: &'static [&'static str],
-    is_below: bool,
     below: Option<Box<Self>>,
     own: Option<ObjectMeta<'a>>,
     template: Option<PodTemplate<'a>>,
@@ -235,11 +234,11 @@ impl<'de> Object<'de> for Walk<'de> {
             [first, rest @ ..] if key == *first => {
                 Slot::OptionalObject(self.below.insert(Box::new(Self {
                     path: rest,
-                    is_below: true,
                     ..Self::default()
                 })))
             }
-            _ if key == "metadata" && !self.is_below => self.own.slot(),
+            // Nobody asks those below for theirs.
+            _ if key == "metadata" => self.own.slot(),
             _ => Slot::Nowhere,
         }
     }

@@ -19,7 +19,7 @@ const MAX_INSTRUCTIONS: u64 = 720_000;
 
 /// The module's size: policy-server downloads it from a registry and compiles it when it starts,
 /// and the time and memory of that grow with the size.
-const MAX_MODULE_BYTES: u64 = 500_000;
+const MAX_MODULE_BYTES: u64 = 440_000;
 
 /// Instructions with the controls that ask the host configured, in percent of the same request
 /// without them, where no image is to be asked about: who signs some images must not pay for all.

@@ -421,4 +421,4 @@ const UNKNOWN_AGE: &str =
 /// WASI's `EOVERFLOW`.
 const ERRNO_OVERFLOW: i32 = 61;
 /// What the largest case needs, in pages of 64 KiB, and one more.
-const PAGES: u64 = 19;
+const PAGES: u64 = 22;

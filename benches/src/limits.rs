@@ -26,7 +26,7 @@ const MAX_TIME: Duration = Duration::from_millis(100);
 /// times the payload. Settings are decoded whole, so theirs may be five times.
 const MAX_TIMES_PAYLOAD: u64 = 3;
 const MAX_TIMES_SETTINGS: u64 = 5;
-const MAX_BASE_BYTES: u64 = 1_472 * 1024;
+const MAX_BASE_BYTES: u64 = 1_536 * 1024;
 /// The module is linked with this.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 

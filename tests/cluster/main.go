@@ -1,7 +1,8 @@
 // Command cluster tries the policy on a real API server: see docs/cluster.md.
 //
 // It starts a control plane on the loopback address with policy-server as its webhook, runs the
-// scenarios of scenarios/ and those of examples/, and ends with a table.
+// scenarios of scenarios/ and those of examples/, and ends with a table. As `cluster load` it measures
+// what the policy costs: see docs/sizing.md.
 package main
 
 import (
@@ -21,7 +22,12 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx)
+	var err error
+	if len(os.Args) > 1 && os.Args[1] == "load" {
+		err = load(ctx, os.Args[2:])
+	} else {
+		err = run(ctx)
+	}
 	stop()
 	StopAll()
 	if err != nil {

@@ -110,6 +110,14 @@ cluster: cluster-needs annotated-policy.wasm host cluster-programs ## Try the po
 	'$(CLUSTER)/runner' -programs '$(CLUSTER)/bin' -folder '$(CLUSTER)/run' -module annotated-policy.wasm \
 	  -command '$(HOST)' $(if $(ONLY),-only '$(ONLY)') $(if $(RECORD),-record tests/cluster/recorded.jsonl) $(if $(DOCS),-docs docs/cluster.md)
 
+.PHONY: cluster-load
+cluster-load: cluster-needs annotated-policy.wasm host cluster-programs ## Measure what the policy costs an API server (OFFICIAL=folder with Kubewarden's); takes 10 minutes
+	$(CARGO) build --locked --release --target $(WASM_TARGET) --package bench-skip-only
+	$(HOST) annotate --output-path '$(CLUSTER)/accept.wasm' $(TARGET_DIR)/$(WASM_TARGET)/release/bench_skip_only.wasm
+	'$(CLUSTER)/runner' load -programs '$(CLUSTER)/bin' -folder '$(CLUSTER)/load' -module annotated-policy.wasm \
+	  -command '$(HOST)' -accept '$(CLUSTER)/accept.wasm' $(if $(OFFICIAL),-official '$(OFFICIAL)') \
+	  -rounds $(or $(ROUNDS),8) -pods $(or $(PODS),120) $(if $(DOCS),-docs docs/sizing.md)
+
 # What is missing is said before anything is built for long.
 .PHONY: cluster-needs
 cluster-needs:

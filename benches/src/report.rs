@@ -19,7 +19,7 @@ pub(crate) fn document(measured: &Measurements, compiler: &str) -> Result<String
 Written by `make bench` (`cargo run --release -p container-security-bench`); edit `benches/`, not
 this page. `cargo run --release -p container-security-bench -- --check` measures again without the
 times and fails when an instruction count or a module's size is more than {tolerance} % off this page,
-or when a budget is broken.
+or when a budget is broken. What a policy server needs for it in a cluster is in [sizing.md](sizing.md).
 
 ![Instructions of the policy and of sdk-style, in multiples of skip-only](benchmarks.svg)
 

@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// load measures what the policy costs, and writes it into docs/sizing.md, which says what the figures mean.
+// load measures what the policy costs: docs/sizing.md says what the figures mean.
 func load(ctx context.Context, arguments []string) error {
 	l := &Load{}
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
@@ -36,7 +36,7 @@ func load(ctx context.Context, arguments []string) error {
 	flags.IntVar(&l.Rounds, "rounds", 8, "how often each variant takes its turn")
 	flags.IntVar(&l.Pods, "pods", 120, "how many Pods all clients create in a turn; one client creates a quarter of that alone")
 	flags.IntVar(&l.Clients, "clients", 8, "how many clients create Pods at the same time")
-	page := flags.String("page", "", "write the tables into this page")
+	page := flags.String("docs", "", "write the tables into this document")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}

@@ -31,11 +31,11 @@ func (l *Load) report(page string) error {
 	}
 	text := string(written)
 	for _, part := range parts {
-		begin, end := "<!-- measured: "+part.name+" -->\n", "<!-- measured: end -->"
-		before, after, found := strings.Cut(text, begin)
-		_, after, isClosed := strings.Cut(after, end)
-		if !found || !isClosed {
-			return fmt.Errorf("%s lacks the lines %s and %s", page, strings.TrimSpace(begin), end)
+		begin := "<!-- make cluster-load DOCS=1: " + part.name + " -->\n"
+		before, rest, hasBegin := strings.Cut(text, begin)
+		_, after, hasEnd := strings.Cut(rest, end)
+		if !hasBegin || !hasEnd {
+			return fmt.Errorf("%s has no place for the table of %s", page, part.name)
 		}
 		text = before + begin + "\n" + part.text + "\n" + end + after
 	}

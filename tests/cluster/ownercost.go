@@ -2,9 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,7 +44,7 @@ func (r *Run) ownerCost(count int) error {
 
 // cpuOf is the time, in milliseconds a Pod, that policy-server computes while a Deployment grows.
 func (r *Run) cpuOf(deployment string, count int) (float64, error) {
-	before, err := r.server.Process().cpuSoFar()
+	before, err := r.server.Process().Usage()
 	if err != nil {
 		return 0, err
 	}
@@ -64,24 +61,6 @@ func (r *Run) cpuOf(deployment string, count int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	after, err := r.server.Process().cpuSoFar()
-	return float64((after - before).Microseconds()) / 1000 / float64(count), err
-}
-
-// cpuSoFar is what Linux says in /proc, in hundredths of a second.
-func (p *Process) cpuSoFar() (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
-	if err != nil {
-		return 0, err
-	}
-	_, fields, _ := strings.Cut(string(text), ") ")
-	ticks := int64(0)
-	for _, field := range strings.Fields(fields)[11:13] {
-		number, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += number
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond, nil
+	after, err := r.server.Process().Usage()
+	return float64((after.CPU - before.CPU).Microseconds()) / 1000 / float64(count), err
 }

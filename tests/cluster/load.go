@@ -90,6 +90,7 @@ type Variant struct {
 	ready, after Usage
 	took         time.Duration
 	turns        []turn
+	paces        []pace
 }
 
 // VariantPolicy is a module and its settings.
@@ -295,6 +296,13 @@ func (l *Load) run(ctx context.Context) error {
 			fmt.Printf("round %d: %6.1f Pods a second with %s\n", round, turn.rate(), variant.Name)
 		}
 	}
+	for _, rate := range paces {
+		for _, variant := range []*Variant{l.withNone(), l.withPolicy()} {
+			if err := l.atPace(ctx, variant, rate); err != nil {
+				return fmt.Errorf("%s: %w", variant.Name, err)
+			}
+		}
+	}
 	for _, variant := range measured {
 		if variant.server == nil {
 			continue
@@ -311,6 +319,60 @@ func (l *Load) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// The first three variants are those that the others are compared with.
+func (l *Load) withNone() *Variant   { return l.Variants[0] }
+func (l *Load) withAccept() *Variant { return l.Variants[1] }
+func (l *Load) withPolicy() *Variant { return l.Variants[2] }
+
+// paces are Pods a second, a little more than the storms of 100 and of 1,000 nodes have reviews.
+var paces = []int{10, 60}
+
+const paceTime = 20 * time.Second
+
+// pace is what a variant was measured with at so many Pods a second.
+type pace struct {
+	rate         int
+	took         []time.Duration
+	policyServer time.Duration
+}
+
+// atPace creates Pods whether or not the earlier ones are there.
+func (l *Load) atPace(ctx context.Context, variant *Variant, rate int) error {
+	before, err := l.now(ctx, variant)
+	if err != nil {
+		return err
+	}
+	p := pace{rate: rate}
+	var mutex sync.Mutex
+	var problems []error
+	var creations sync.WaitGroup
+	ticks := time.NewTicker(time.Second / time.Duration(rate))
+	defer ticks.Stop()
+	for range rate * int(paceTime.Seconds()) {
+		<-ticks.C
+		creations.Go(func() {
+			took, err := l.create(ctx, variant.namespace)
+			mutex.Lock()
+			defer mutex.Unlock()
+			p.took = append(p.took, took)
+			if err != nil {
+				problems = append(problems, err)
+			}
+		})
+	}
+	creations.Wait()
+	after, err := l.now(ctx, variant)
+	p.policyServer = after.policyServer - before.policyServer
+	variant.paces = append(variant.paces, p)
+	return errors.Join(append(problems, err, l.clear(ctx, variant))...)
+}
+
+// clear removes the Pods.
+func (l *Load) clear(ctx context.Context, variant *Variant) error {
+	now := int64(0)
+	return l.client.CoreV1().Pods(variant.namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
 }
 
 func (l *Load) turn(ctx context.Context, variant *Variant) (turn, error) {
@@ -336,9 +398,7 @@ func (l *Load) turn(ctx context.Context, variant *Variant) (turn, error) {
 	if t.reviews != t.pods*len(variant.resources) {
 		return t, fmt.Errorf("%d Pods were created, and %d policies were asked %d times", t.pods, len(variant.resources), t.reviews)
 	}
-	now := int64(0)
-	err = l.client.CoreV1().Pods(variant.namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
-	return t, err
+	return t, l.clear(ctx, variant)
 }
 
 // moment is what was counted until then.

@@ -18,6 +18,7 @@ func (l *Load) report(page string) error {
 		{"load", l.conditions() + l.creationTable() + "\n" + l.costTable() + l.modules()},
 		{"reviews", l.actionTable()},
 		{"sizes", l.sizeTable()},
+		{"paces", l.paceTable()},
 	}
 	for _, part := range parts {
 		fmt.Printf("\n%s", part.text)
@@ -71,7 +72,7 @@ func (l *Load) creationTable() string {
 		one, all := variant.pooled()
 		fmt.Fprintf(&b, "| %s | %s | %.1f | %.2f | %s | %s | %s | %s |\n", variant.Name, variant.count(),
 			median(each(variant.turns, func(t turn) float64 { return t.rate() })),
-			l.against(variant, l.Variants[0], func(t turn) float64 { return t.rate() }),
+			l.against(variant, l.withNone(), func(t turn) float64 { return t.rate() }),
 			milliseconds(percentile(all, 50)), milliseconds(percentile(all, 99)),
 			milliseconds(percentile(one, 50)), milliseconds(percentile(one, 99)))
 	}
@@ -92,7 +93,7 @@ func (l *Load) costTable() string {
 			continue
 		}
 		fmt.Fprintf(&b, "| %s | %.2f ms | %.2f | %.2f ms | %.1f ms | %.1f s | %s | %s |\n", variant.Name,
-			perPod(variant, policyServer), l.against(variant, l.Variants[1], cpu), perReview(variant), apiServer,
+			perPod(variant, policyServer), l.against(variant, l.withAccept(), cpu), perReview(variant), apiServer,
 			variant.ready.CPU.Seconds(), mebibytes(variant.ready.Memory), mebibytes(variant.after.Peak))
 	}
 	return b.String()
@@ -170,7 +171,7 @@ const (
 )
 
 func (l *Load) sizeTable() string {
-	policy := l.Variants[2]
+	policy := l.withPolicy()
 	review := max(perReview(policy), float64(l.actionsUsed.CPU.Microseconds())/1000/float64(max(1, l.actionsReviews)))
 	reviewsAPod := 0.0
 	for _, action := range l.Actions {
@@ -215,6 +216,19 @@ func (l *Load) sizeTable() string {
 		return duration(pods * timesADay * reviewsAPod * review / 1000)
 	})
 	row("CPU time of a scan by the audit scanner, Pods only", func(pods, _ float64, _ int) string { return duration(pods * review / 1000) })
+	return b.String()
+}
+
+func (l *Load) paceTable() string {
+	var b strings.Builder
+	b.WriteString("| Pods a second | no webhook: p50 | p99 | this policy: p50 | p99 | cores of policy-server that are busy |\n|--:|--:|--:|--:|--:|--:|\n")
+	for i, with := range l.withPolicy().paces {
+		without := l.withNone().paces[i]
+		fmt.Fprintf(&b, "| %d | %s | %s | %s | %s | %.2f |\n", with.rate,
+			milliseconds(percentile(without.took, 50)), milliseconds(percentile(without.took, 99)),
+			milliseconds(percentile(with.took, 50)), milliseconds(percentile(with.took, 99)),
+			with.policyServer.Seconds()/paceTime.Seconds())
+	}
 	return b.String()
 }
 

@@ -50,7 +50,7 @@ func (l *Load) act(ctx context.Context) error {
 		run.environment = append(run.environment, fmt.Sprintf("PODS=%d", pods))
 		runs = append(runs, run)
 	}
-	if err := l.register(ctx, chapter, &chapter.Policies[0], policies[0], runs); err != nil {
+	if err := l.register(ctx, chapter, &chapter.Policies[0], policies[0]); err != nil {
 		return err
 	}
 	before, err := l.server.Process().Usage()

@@ -420,7 +420,7 @@ macro_rules! section {
             ) -> Option<Self> {
                 let mut section = Self::unset(problems.standard);
                 section.change(node, problems);
-                Some(section)
+                matches!(node, $crate::decode::Node::Map(_)).then_some(section)
             }
 
             fn change(

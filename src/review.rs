@@ -120,6 +120,7 @@ pub(crate) fn review<'p>(
     };
     if outcome.is_cut && !(past.is_update && past.get().excuses_everything()) {
         // It is rejected, whatever the others are, and whatever the host would say.
+        outcome.keep(&mut |violation| violation.finding.question.is_none());
         return outcome;
     }
     // What the stored object has, too, the host need not be asked about; of what an owner has, only once

@@ -110,6 +110,14 @@ fn of_a_hundred_thousand_violations_of_one_control_eight_thousand_are_kept_and_n
     for settings in [json!({}), json!({"capabilities": {"mode": "warn"}})] {
         assert_eq!(counted(&judge(&pod(100_000), &settings)), 8192);
     }
+    // What the host has not been asked about is no violation.
+    let mut unasked = pod(9000);
+    let level = "/spec/securityContext/seccompProfile";
+    let profile = json!({"type": "Localhost", "localhostProfile": "operator/a.json"});
+    requests::set(&mut unasked, level, profile);
+    let settings = json!({"localhostProfiles": {"source": "security-profiles-operator"}});
+    let message = judge(&unasked, &settings).message.unwrap();
+    assert!(!message.contains("localhostProfiles"), "{message}");
     // Behind those that are exempt there may be others.
     let mut mixed = pod(9000);
     mixed["spec"]["containers"][0]["image"] = "myacr.azurecr.io/exempt".into();

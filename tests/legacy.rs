@@ -206,6 +206,39 @@ fn of_several_templates_the_one_is_compared_whose_first_container_is_there() {
             "spec.workerGroupSpecs.template.spec",
         ])
     );
+    // What none of them may have made, or several that are not alike, is judged in full.
+    let lone = |name: &str| {
+        let mut pod = named(name);
+        pod["spec"]["containers"] = json!([requests::valid_container(name)]);
+        pod["spec"]["hostPID"] = true.into();
+        pod
+    };
+    let mut two = cluster_of_ray.clone();
+    two["spec"]["workerGroupSpecs"][0]["template"] =
+        two["spec"]["workerGroupSpecs"][1]["template"].clone();
+    two["spec"]["workerGroupSpecs"][0]["template"]["spec"]["hostIPC"] = true.into();
+    for (cluster_of_ray, name) in [(&cluster_of_ray, "tpu"), (&two, "gpu")] {
+        let cluster = Cluster::with(cluster_of_ray);
+        let answer = cluster.create("Pod", lone(name), "RayCluster", RAY, &settings);
+        assert_eq!(
+            answer.aside(),
+            "RayCluster \"web-1\" excuses nothing: which of its pod templates this is made from cannot be told"
+        );
+        assert_eq!(answer.excused_by, "");
+    }
+    // Of several that are alike any will do.
+    two["spec"]["workerGroupSpecs"][0] = two["spec"]["workerGroupSpecs"][1].clone();
+    let answer = Cluster::with(&two).create("Pod", named("gpu"), "RayCluster", RAY, &settings);
+    assert_eq!(answer.message, "");
+    // A sidecar does not make a worker of the head's template.
+    let mut worker = named("cpu");
+    worker["spec"]["containers"] = json!([
+        requests::valid_container("cpu"),
+        requests::valid_container("head")
+    ]);
+    let cluster = Cluster::with(&cluster_of_ray);
+    let answer = cluster.create("Pod", worker, "RayCluster", RAY, &settings);
+    assert_eq!(answer.excused_by, "");
     // An owner without any template excuses nothing.
     cluster_of_ray["spec"] = json!({"workerGroupSpecs": []});
     let cluster = Cluster::with(&cluster_of_ray);

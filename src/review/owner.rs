@@ -92,6 +92,7 @@ pub(crate) struct Owner<'a> {
 /// What is read of an owner: where its pod templates are, and its JSON.
 pub(crate) struct OwnerText {
     paths: Vec<String>,
+    is_custom: bool,
     json: Vec<u8>,
 }
 
@@ -117,6 +118,7 @@ pub(crate) fn ask(
     });
     let group = owner.api_version.split_once('/').map(|(group, _)| group);
     let custom = settings.custom_workload(group.unwrap_or_default(), &owner.kind);
+    let is_custom = known.is_none();
     let (paths, is_controller) = match (known, custom) {
         (Some(Controller { account, from, .. }), _) => {
             let name = user.strip_prefix(SERVICE_ACCOUNTS);
@@ -167,7 +169,11 @@ pub(crate) fn ask(
         field_masks: fields,
     };
     match host_calls::get(host, &query) {
-        Answer::Found(json) => Ok(OwnerText { paths, json }),
+        Answer::Found(json) => Ok(OwnerText {
+            paths,
+            is_custom,
+            json,
+        }),
         Answer::Absent => Err("excuses nothing: it is not there".to_owned()),
         Answer::Failed(failure) => Err(printable(&failure.describe("could not be asked"))),
     }
@@ -200,9 +206,15 @@ pub(crate) fn read<'a>(
     let templates = str::from_utf8(&text.json)
         .ok()
         .and_then(|json| Templates::read(json, &text.paths).ok());
-    let (made, pod) = made;
-    let Some(mut pod) = templates.and_then(|templates| likeliest(templates.found, pod)) else {
+    let Some(mut templates) = templates.filter(|templates| !templates.found.is_empty()) else {
         return Err(UNREADABLE);
+    };
+    let (made, pod) = made;
+    if text.is_custom {
+        keep_likely(&mut templates.found, pod);
+    }
+    let Some(Template { mut pod, .. }) = templates.found.into_iter().next() else {
+        return Err("excuses nothing: which of its pod templates this is made from cannot be told");
     };
     if made == Kind::Pod {
         pod.complete();
@@ -221,19 +233,23 @@ pub(crate) fn read<'a>(
     })
 }
 
-/// The template that a pod is made from, as far as can be seen: the one whose first container it has, with the
-/// same image. Each has been judged, so none excuses too much.
+/// Keeps the template that a pod is made from: the one whose first container is the pod's, with the same image.
+/// Where none is, or where several are that are not alike, none is kept: the pod may be from a template that
+/// nobody has judged.
 #[cold]
 #[inline(never)]
-fn likeliest<'a>(mut templates: Vec<Template<'a>>, made: &Pod<'_>) -> Option<Pod<'a>> {
-    let is_it = |template: &Template<'_>| {
-        template.pod.spec.containers.first().is_some_and(|first| {
-            let mut all = made.spec.containers.iter();
-            all.any(|own| own.name == first.name && own.image == first.image)
-        })
-    };
-    let place = templates.iter().position(is_it).unwrap_or_default();
-    (place < templates.len()).then(|| templates.swap_remove(place).pod)
+fn keep_likely(templates: &mut Vec<Template<'_>>, made: &Pod<'_>) {
+    let of_made = made.spec.containers.first();
+    templates.retain(|template| {
+        let first = template.pod.spec.containers.first();
+        let both = first.zip(of_made);
+        both.is_some_and(|(one, other)| one.name == other.name && one.image == other.image)
+    });
+    if let [first, others @ ..] = templates.as_slice()
+        && !others.iter().all(|other| first.is_unchanged_from(other))
+    {
+        templates.clear();
+    }
 }
 
 /// All of the pod's spec, because what nobody knows of it is judged, too.

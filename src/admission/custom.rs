@@ -3,6 +3,7 @@
 
 use super::request::{Object, Operation, Request, Title, given};
 use super::response::Response;
+use crate::json::{Document, Node};
 use crate::pod::template::{self, Templates};
 use crate::review::legacy::{Before, Carrier, Change};
 use crate::review::{Terms, review};
@@ -18,15 +19,21 @@ pub(super) fn judge(request: &Request<'_>, custom: &CustomWorkload, terms: &Term
     let Object::Raw(new) = request.object else {
         return undecodable("the request has no object".to_owned().into());
     };
+    let old = match request.operation {
+        Operation::Update => request.old_object,
+        _ => None,
+    };
     let metadata = template::metadata(new);
     let templates = Templates::read(new, paths);
     let (metadata, templates) = match (metadata, templates) {
         (Ok(metadata), Ok(templates)) => (metadata, templates),
+        // What is stored like that may lose its finalizers, and go.
+        (Ok(_), Err(fault)) if old.is_some_and(|old| is_left_alone(new, old)) => {
+            return Response::accept_with_warning(
+                [&fault.text, "; the stored object has that, too"].concat(),
+            );
+        }
         (Err(fault), _) | (_, Err(fault)) => return undecodable(fault),
-    };
-    let old = match request.operation {
-        Operation::Update => request.old_object,
-        _ => None,
     };
     // A stored object that cannot be read excuses nothing.
     let stored = old.and_then(|old| Templates::read(old, paths).ok());
@@ -81,7 +88,12 @@ pub(super) fn judge(request: &Request<'_>, custom: &CustomWorkload, terms: &Term
                 *notice = format!("{place}: {notice}");
             }
         }
+        let is_cut = found.is_cut;
         outcome.take(found);
+        if is_cut {
+            // It is rejected, whatever the others are.
+            break;
+        }
     }
     outcome.sort();
     let title = Title {
@@ -90,4 +102,32 @@ pub(super) fn judge(request: &Request<'_>, custom: &CustomWorkload, terms: &Term
         namespace,
     };
     Response::of_outcome(&title, &outcome)
+}
+
+/// Whether nothing differs from the stored object but what an object of any kind has beside what it
+/// is to be.
+fn is_left_alone(new: &str, old: &str) -> bool {
+    let documents = (
+        Document::from_slice(new.as_bytes()),
+        Document::from_slice(old.as_bytes()),
+    );
+    let (Ok(new), Ok(old)) = documents else {
+        return false;
+    };
+    let (Node::Map(new), Node::Map(old)) = (new.root(), old.root()) else {
+        return false;
+    };
+    let mut new = new.iter().filter(|(key, _)| !is_aside(key));
+    let mut old = old.iter().filter(|(key, _)| !is_aside(key));
+    loop {
+        match (new.next(), old.next()) {
+            (None, None) => return true,
+            (Some(new), Some(old)) if new.0 == old.0 && new.1.is_same_as(old.1) => {}
+            _ => return false,
+        }
+    }
+}
+
+fn is_aside(key: &str) -> bool {
+    matches!(key, "metadata" | "status")
 }

@@ -5,8 +5,8 @@
 
 use super::kind::{ObjectMeta, PodTemplate};
 use super::spec::{Pod, PodSpec};
-use crate::json::Fault;
 use crate::json::reader::Error;
+use crate::json::{Document, Fault};
 use crate::object::{self, Field as _, Later, Object, Sequence, Slot, object};
 use crate::text::{Step, Steps};
 
@@ -81,9 +81,13 @@ impl Template<'_> {
             })
     }
 
-    /// Whether `other` has the same in it. The host writes what is the same in the same way.
+    /// Whether `other` has the same in it.
     pub(crate) fn is_unchanged_from(&self, other: &Template<'_>) -> bool {
-        self.json == other.json
+        let (one, other) = (self.json.as_bytes(), other.json.as_bytes());
+        match (Document::from_slice(one), Document::from_slice(other)) {
+            (Ok(one), Ok(other)) => one.root().is_same_as(other.root()),
+            _ => false,
+        }
     }
 }
 
@@ -119,6 +123,7 @@ impl<'a> Walk<'a> {
             (None, _) => {
                 let rest = way.strip_prefix(level.key).unwrap_or_default();
                 let missing = self.place(rest);
+                self.make_room()?;
                 self.templates.missing.push(missing);
             }
             (Some(json), None) => self.down(json, rest)?,
@@ -148,9 +153,7 @@ impl<'a> Walk<'a> {
         let Some(spec) = template.spec.filter(has_containers) else {
             return Err(self.fault_of(".spec.containers is missing, so it is no pod template"));
         };
-        if self.templates.found.len() == MAX_TEMPLATES {
-            return Err(self.fault_of(" is one pod template too many"));
-        }
+        self.make_room()?;
         let annotations = template.metadata.and_then(|metadata| metadata.annotations);
         self.templates.found.push(Template {
             pod: Pod {
@@ -162,6 +165,15 @@ impl<'a> Walk<'a> {
             path: self.path,
             entries: self.entries.clone(),
         });
+        Ok(())
+    }
+
+    /// Fails where there is no room for another pod template, or for another place without one.
+    fn make_room(&self) -> Result<(), Fault> {
+        let Templates { found, missing } = &self.templates;
+        if found.len().saturating_add(missing.len()) == MAX_TEMPLATES {
+            return Err(self.fault_of(" is one pod template too many"));
+        }
         Ok(())
     }
 

@@ -326,7 +326,8 @@ fn root() -> &'static Path {
 }
 
 /// What is no part of the table: words of a host that are looked for and not repeated, titles of
-/// messages, and what only bytes lead to that no host sends (they have tests of their own).
+/// messages, what only bytes lead to that no host sends, and what only an owner leads to that no session
+/// can have (they have tests of their own).
 const OF_OTHERS: &[&str] = &[
     "Callback evaluation failure",
     "No Signature Layer passed verification",
@@ -336,6 +337,7 @@ const OF_OTHERS: &[&str] = &[
     "the settings of container-security have",
     "a request and settings",
     "could not be asked: the answer cannot be read",
+    "excuses nothing: which of its pod templates this is made from cannot be told",
     "is written twice",
     "it is not valid JSON",
     "it is not valid JSON at byte",

@@ -120,7 +120,13 @@ pub(crate) fn review<'p>(
     };
     if outcome.is_cut && !(past.is_update && past.get().excuses_everything()) {
         // It is rejected, whatever the others are, and whatever the host would say.
-        outcome.keep(&mut |violation| violation.finding.question.is_none());
+        let is_asked_about = |violation: &Violation<'_>| violation.finding.question.is_some();
+        let rejects = |violation: &Violation<'_>| {
+            violation.mode == Mode::Enforce && !is_asked_about(violation)
+        };
+        if outcome.violations.iter().any(rejects) {
+            outcome.keep(&mut |violation| !is_asked_about(violation));
+        }
         return outcome;
     }
     // What the stored object has, too, the host need not be asked about; of what an owner has, only once

@@ -141,6 +141,39 @@ fn of_a_hundred_thousand_violations_of_one_control_eight_thousand_are_kept_and_n
 }
 
 #[test]
+fn a_template_with_more_violations_than_are_kept_hides_none_behind_it() {
+    let template = |adds: usize, is_in_host: bool| {
+        let mut pod = requests::valid_pod();
+        let place = "/spec/containers/0/securityContext/capabilities/add";
+        requests::set(&mut pod, place, vec![json!("A"); adds].into());
+        pod["spec"]["hostPID"] = is_in_host.into();
+        json!({"template": {"metadata": {}, "spec": pod["spec"]}})
+    };
+    let object = |second: Value| {
+        json!({
+            "apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job", "metadata": {"name": "j"},
+            "spec": {"tasks": [template(9000, false), second]},
+        })
+    };
+    let settings = json!({"customWorkloads": [{
+        "group": "batch.volcano.sh", "kind": "Job", "podTemplates": ["spec.tasks[*].template"],
+    }]});
+    let mut update = request(&requests::valid_pod());
+    update["kind"] = json!({"group": "batch.volcano.sh", "version": "v1alpha1", "kind": "Job"});
+    update["operation"] = "UPDATE".into();
+    update["object"] = object(template(0, true));
+    update["oldObject"] = object(template(0, false));
+    // What the first has was there before.
+    let found = answer(&requests::payload(&update, &settings));
+    let message = found.message.unwrap();
+    assert!(message.contains("hostPID is true"), "{message}");
+    // Where it is new, it is enough.
+    update["operation"] = "CREATE".into();
+    let found = answer(&requests::payload(&update, &settings));
+    assert!(!found.accepted);
+}
+
+#[test]
 fn one_violation_too_many_is_said_in_the_singular() {
     let found = (1..100).find_map(|count| {
         let mut pod = requests::valid_pod();

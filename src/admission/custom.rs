@@ -88,10 +88,10 @@ pub(super) fn judge(request: &Request<'_>, custom: &CustomWorkload, terms: &Term
                 *notice = format!("{place}: {notice}");
             }
         }
-        let is_cut = found.is_cut;
+        // It is rejected then, whatever the others are.
+        let is_enough = found.is_cut && found.rejects();
         outcome.take(found);
-        if is_cut {
-            // It is rejected, whatever the others are.
+        if is_enough {
             break;
         }
     }

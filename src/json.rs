@@ -162,6 +162,23 @@ impl<'n> Entries<'n> {
     fn given(self) -> impl Iterator<Item = (&'n str, Node<'n>)> {
         self.iter().filter(|(_, node)| !matches!(node, Node::Null))
     }
+
+    /// Whether both say the same under the keys that are compared, as [`Node::is_same_as`] has it.
+    pub(crate) fn are_same_as(
+        self,
+        other: Entries<'_>,
+        is_compared: &dyn Fn(&str) -> bool,
+    ) -> bool {
+        let mut left = self.given().filter(|(key, _)| is_compared(key));
+        let mut right = other.given().filter(|(key, _)| is_compared(key));
+        loop {
+            match (left.next(), right.next()) {
+                (None, None) => return true,
+                (Some(left), Some(right)) if left.0 == right.0 && left.1.is_same_as(right.1) => {}
+                _ => return false,
+            }
+        }
+    }
 }
 
 impl<'n> Node<'n> {
@@ -215,17 +232,7 @@ impl<'n> Node<'n> {
                     }
                 }
             }
-            (Self::Map(left), Node::Map(right)) => {
-                let (mut left, mut right) = (left.given(), right.given());
-                loop {
-                    match (left.next(), right.next()) {
-                        (None, None) => return true,
-                        (Some(left), Some(right))
-                            if left.0 == right.0 && left.1.is_same_as(right.1) => {}
-                        _ => return false,
-                    }
-                }
-            }
+            (Self::Map(left), Node::Map(right)) => left.are_same_as(right, &|_| true),
             _ => false,
         }
     }

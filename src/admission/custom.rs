@@ -28,7 +28,7 @@ pub(super) fn judge(request: &Request<'_>, custom: &CustomWorkload, terms: &Term
     let (metadata, templates) = match (metadata, templates) {
         (Ok(metadata), Ok(templates)) => (metadata, templates),
         // What is stored like that may lose its finalizers, and go.
-        (Ok(_), Err(fault)) if old.is_some_and(|old| is_left_alone(new, old)) => {
+        (Ok(_), Err(fault)) if old.is_some_and(|old| is_left_alone(new, old, paths)) => {
             return Response::accept_with_warning(
                 [&fault.text, "; the stored object has that, too"].concat(),
             );
@@ -105,29 +105,18 @@ pub(super) fn judge(request: &Request<'_>, custom: &CustomWorkload, terms: &Term
 }
 
 /// Whether nothing differs from the stored object but what an object of any kind has beside what it
-/// is to be.
-fn is_left_alone(new: &str, old: &str) -> bool {
-    let documents = (
-        Document::from_slice(new.as_bytes()),
-        Document::from_slice(old.as_bytes()),
-    );
-    let (Ok(new), Ok(old)) = documents else {
+/// is to be, and where no pod template is.
+fn is_left_alone(new: &str, old: &str, paths: &[String]) -> bool {
+    let (new, old) = (new.as_bytes(), old.as_bytes());
+    let (Ok(new), Ok(old)) = (Document::from_slice(new), Document::from_slice(old)) else {
         return false;
     };
     let (Node::Map(new), Node::Map(old)) = (new.root(), old.root()) else {
         return false;
     };
-    let mut new = new.iter().filter(|(key, _)| !is_aside(key));
-    let mut old = old.iter().filter(|(key, _)| !is_aside(key));
-    loop {
-        match (new.next(), old.next()) {
-            (None, None) => return true,
-            (Some(new), Some(old)) if new.0 == old.0 && new.1.is_same_as(old.1) => {}
-            _ => return false,
-        }
-    }
-}
-
-fn is_aside(key: &str) -> bool {
-    matches!(key, "metadata" | "status")
+    let is_compared = |key: &str| {
+        let mut paths = paths.iter();
+        !matches!(key, "metadata" | "status") || paths.any(|path| path.starts_with(key))
+    };
+    new.are_same_as(old, &is_compared)
 }

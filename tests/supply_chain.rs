@@ -3331,7 +3331,7 @@ fn pod(images: &[&str]) -> Value {
     requests::workload("Pod", pod)
 }
 
-const NOT_SIGNED: &str = "which has no cosign signature (tag sha256-....sig) that this policy server reads: sign it with cosign sign --new-bundle-format=false, too";
+const NOT_SIGNED: &str = "which has no cosign signature (tag sha256-....sig) that this policy server reads: sign it with cosign sign --new-bundle-format=false --use-signing-config=false, too";
 const DATED: &str =
     "name an image that says when it was built (others are up to imageFreshness.unknownAge)";
 const WITH_BASE: &str = "name an image that records name and digest of its base (others are up to imageFreshness.unknownBase)";

@@ -690,7 +690,7 @@ fn a_recorded_session_is_replayed() {
         .code(1)
         .stderr("")
         .stdout(predicates::str::contains(
-            "which has no cosign signature (tag sha256-....sig) that this policy server reads: sign it with cosign sign --new-bundle-format=false, too",
+            "which has no cosign signature (tag sha256-....sig) that this policy server reads: sign it with cosign sign --new-bundle-format=false --use-signing-config=false, too",
         ));
 }
 

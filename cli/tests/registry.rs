@@ -90,7 +90,7 @@ fn a_digest_without_a_signature_is_not_signed_though_its_tag_is() {
         summary(&judge_signed(&shelf, &key, &image)),
         rejection(
             &image,
-            "which has no cosign signature (tag sha256-....sig) that this policy server reads: sign it with cosign sign --new-bundle-format=false, too"
+            "which has no cosign signature (tag sha256-....sig) that this policy server reads: sign it with cosign sign --new-bundle-format=false --use-signing-config=false, too"
         )
     );
 }
@@ -612,7 +612,7 @@ impl Shop {
             (image("signed"), (true, vec![tag_warning(&self.signed)])),
             rejection(
                 "unsigned",
-                "which has no cosign signature (tag sha256-....sig) that this policy server reads: sign it with cosign sign --new-bundle-format=false, too",
+                "which has no cosign signature (tag sha256-....sig) that this policy server reads: sign it with cosign sign --new-bundle-format=false --use-signing-config=false, too",
             ),
             rejection("foreign", "which no trusted authority has signed"),
             (

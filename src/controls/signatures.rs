@@ -31,7 +31,8 @@ section! {
     ///
     /// Asks the policy server to verify signatures made by cosign (host capability `oci/v2/verify`). It
     /// looks for them in the `.sig` tag beside the image. Cosign 3 stores bundles instead, which policy
-    /// servers do not read, or not all of them: sign with `--new-bundle-format=false`, too.
+    /// servers do not read, or not all of them: sign with
+    /// `--new-bundle-format=false --use-signing-config=false`, too.
     pub(crate) struct Signatures {
         "mode" mode: Mode = Mode::Enforce,
         /// What becomes of an image that no rule matches; `accept`: it is accepted.
@@ -647,9 +648,10 @@ impl Authority {
 }
 
 /// The host tells apart neither what is not signed from what is signed in another way (Notation, or a
-/// bundle that it does not read), so the message says what was looked for.
+/// bundle that it does not read), so the message says what was looked for. Cosign 3 refuses the first of the
+/// two flags without the second.
 const UNSIGNED: &str = "which has no cosign signature (tag sha256-....sig) that this policy server reads: sign it \
-     with cosign sign --new-bundle-format=false, too";
+     with cosign sign --new-bundle-format=false --use-signing-config=false, too";
 const PUBLIC_KEY: &str = "PUBLIC KEY";
 const CERTIFICATE: &str = "CERTIFICATE";
 /// Hosts whose URLs name an owner first.

@@ -146,7 +146,7 @@ fn the_controller_of_a_custom_kind_is_believed_where_the_settings_name_it() {
         (
             json!([]),
             ROLLOUTS,
-            "excuses nothing: no built-in controller makes a Pod from it".to_owned(),
+            "excuses nothing: no built-in controller makes a Pod from it, and customWorkloads names none".to_owned(),
         ),
     ] {
         let cluster = Cluster::with(&owner("Rollout", legacy_pod()));
@@ -274,8 +274,9 @@ fn an_owner_from_which_its_controller_makes_no_such_object_excuses_nothing() {
         reference["apiVersion"] = api_version.into();
         reference["kind"] = kind.into();
         let answer = cluster.judge(&request, &excusing());
-        let aside =
-            format!("{kind} \"web-1\" excuses nothing: no built-in controller makes a Pod from it");
+        let aside = format!(
+            "{kind} \"web-1\" excuses nothing: no built-in controller makes a Pod from it, and customWorkloads names none"
+        );
         assert_eq!(answer.aside(), aside);
         assert_eq!(cluster.calls(), Vec::<Value>::new());
     }

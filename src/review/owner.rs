@@ -132,7 +132,7 @@ pub(crate) fn ask(
         _ => {
             let made = made.name();
             return Err(format!(
-                "excuses nothing: no built-in controller makes a {made} from it"
+                "excuses nothing: no built-in controller makes a {made} from it, and customWorkloads names none"
             ));
         }
     };

@@ -222,9 +222,7 @@ impl<'p> Finding<'p> {
     // Not in each place where sorting compares.
     #[inline(never)]
     pub(crate) fn compare_place(&self, other: &Finding<'_>) -> Ordering {
-        let templates = self.place.root.cmp(other.place.root);
-        let below = (self.subject(), &self.place).cmp(&(other.subject(), &other.place));
-        let places = templates.then(below);
+        let places = self.place.cmp(&other.place);
         places.then_with(|| self.found.cmp(&other.found))
     }
 

@@ -106,14 +106,15 @@ impl Display for Subject<'_> {
     }
 }
 
-/// A field of a pod, wherever the pod stands in its object.
+/// A field of a pod, wherever the pod stands in its object. Places are in the order of the templates, and in each
+/// in that of the containers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place<'a> {
     /// The way to the pod template, which is nothing in a Pod.
     pub(crate) root: &'a [Step<'a>],
+    pub(crate) subject: Subject<'a>,
     /// Metadata of the pod, or its spec.
     part: Part,
-    pub(crate) subject: Subject<'a>,
     /// The way down from the subject, in the spec, or from the pod's metadata.
     keys: Vec<Step<'a>>,
 }

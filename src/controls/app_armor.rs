@@ -18,8 +18,9 @@
 
 use crate::decode::{AnnotationUse, Choices, Level, Mode, loosens, section};
 use crate::finding::Findings;
-use crate::finding::profile::{ProfileKind, ProfileRules};
-use crate::pod::container::Container;
+use crate::finding::profile::{
+    ProfileKind, ProfileRules, takes_app_armor_annotation, takes_app_armor_field,
+};
 use crate::pod::place::Subject;
 use crate::pod::profile::{AllowedProfile, Target};
 use crate::pod::spec::Pod;
@@ -74,7 +75,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &AppArmor, findings: &mut Fi
                 findings.report(match subject {
                     // Nobody takes it.
                     Subject::Pod => found,
-                    _ => found.taken_by(|_, container| takes_annotation(container).into()),
+                    _ => found.taken_by(takes_app_armor_annotation),
                 });
             }
         }
@@ -85,10 +86,8 @@ const APP_ARMOR: ProfileKind = ProfileKind {
     control: "appArmor",
     field: "appArmorProfile",
     of: |context| context.app_armor_profile.as_ref(),
-    takes_field: |pod, container| {
-        (takes_annotation(container) && !is_annotated(pod, container)).into()
-    },
-    is_annotated,
+    takes_field: takes_app_armor_field,
+    is_annotated: |pod, container| pod.annotations.app_armor_of(container.name()).is_some(),
     copied: |pod, container| {
         let target = Target::AppArmorOfContainer(container.name());
         let annotation = pod.annotations.get(target)?;
@@ -97,12 +96,3 @@ const APP_ARMOR: ProfileKind = ProfileKind {
     without_any: None,
     without_field: "and the annotation asks for no profile that is allowed",
 };
-
-/// Whether the container runs under what an annotation of its name says, if there is one.
-fn takes_annotation(container: &Container<'_>) -> bool {
-    APP_ARMOR.own(container).is_none()
-}
-
-fn is_annotated(pod: &Pod<'_>, container: &Container<'_>) -> bool {
-    pod.annotations.app_armor_of(container.name()).is_some()
-}

@@ -18,11 +18,12 @@
 //!   kubernetes-sigs/security-profiles-operator 1.0
 
 use crate::decode::{Mode, Node, Problems, Written, section, words};
-use crate::finding::profile::localhost;
+use crate::finding::profile::{
+    localhost, takes_app_armor_annotation, takes_app_armor_field, takes_seccomp_field,
+};
 use crate::finding::{Finding, Findings, Found, Question, Remedy, Taken, Takes};
 use crate::host_calls::{self, Answer, Failure, GetQuery};
 use crate::lookups::{Inquiry, Refusal};
-use crate::pod::container::Container;
 use crate::pod::place::Place;
 use crate::pod::profile::{Profile, WrittenProfile};
 use crate::pod::security_context::SecurityContext;
@@ -97,12 +98,15 @@ pub(crate) fn judge<'p>(
     }
     for container in pod.containers() {
         let annotation = pod.annotations.app_armor_of(container.name());
-        if takes_annotation(pod, &container) == Taken::Fully
+        if takes_app_armor_annotation(pod, &container) == Taken::Fully
             && let Some(annotation) = annotation
             && let Ok(Some(Profile::Localhost(name))) = annotation.app_armor()
         {
             let place = pod.annotation(container.subject(), annotation.key());
-            let (written, taken_by) = (Some(annotation.value()), Some(takes_annotation as Takes));
+            let (written, taken_by) = (
+                Some(annotation.value()),
+                Some(takes_app_armor_annotation as Takes),
+            );
             settings.suspect(&APP_ARMOR, name, place, written, taken_by, findings);
         }
     }
@@ -125,11 +129,11 @@ pub(crate) fn confirm<'p>(inquiry: &Inquiry<'_, 'p>, suspect: &Finding<'p>) -> O
         Answer::Found(profile) => match host_calls::parse(&profile) {
             Ok(profile) => {
                 let objection = objection(profile.root())?;
-                return Some(Refusal::Image(resource(kind, name, &objection)));
+                return Some(Refusal::Told(resource(kind, name, &objection)));
             }
             Err(problem) => Failure::Error(problem),
         },
-        Answer::Absent => return Some(Refusal::Image(resource(kind, name, "is not there"))),
+        Answer::Absent => return Some(Refusal::Told(resource(kind, name, "is not there"))),
         Answer::Failed(failure) => failure,
     };
     let what = resource(kind, name, "cannot be looked up");
@@ -143,7 +147,7 @@ fn resource(kind: &str, name: &str, says: &str) -> String {
 }
 
 /// One of the two kinds of profiles.
-struct Kind {
+struct InstalledKind {
     /// The field of a security context.
     field: &'static str,
     of: for<'c> fn(&'c SecurityContext<'c>) -> Option<&'c WrittenProfile<'c>>,
@@ -156,35 +160,25 @@ struct Kind {
     foreign: &'static str,
 }
 
-const APP_ARMOR: Kind = Kind {
+const APP_ARMOR: InstalledKind = InstalledKind {
     field: "appArmorProfile",
     of: |context| context.app_armor_profile.as_ref(),
-    takes_field: |pod, container| {
-        let is_annotated = pod.annotations.app_armor_of(container.name()).is_some();
-        if is_annotated {
-            Taken::Not
-        } else {
-            takes_annotation(pod, container)
-        }
-    },
+    takes_field: takes_app_armor_field,
     resource: "AppArmorProfile",
     around: ["", ""],
     foreign: "which no AppArmorProfile can be called",
 };
 
-const SECCOMP: Kind = Kind {
+const SECCOMP: InstalledKind = InstalledKind {
     field: "seccompProfile",
     of: |context| context.seccomp_profile.as_ref(),
-    takes_field: |_, container| {
-        let own = container.security_context();
-        Taken::from(own.is_none_or(|own| own.seccomp_profile.is_none()))
-    },
+    takes_field: takes_seccomp_field,
     resource: "SeccompProfile",
     around: ["operator/", ".json"],
     foreign: "which is none of the operator's, operator/<name>.json",
 };
 
-impl Kind {
+impl InstalledKind {
     /// The profile that a security context names.
     fn named_in<'p>(&self, context: Option<&'p SecurityContext<'p>>) -> Option<&'p str> {
         match (self.of)(context?)?.parse() {
@@ -217,7 +211,7 @@ impl LocalhostProfiles {
     #[inline(never)]
     fn suspect<'p>(
         &self,
-        kind: &Kind,
+        kind: &InstalledKind,
         profile: &'p str,
         place: Place<'p>,
         annotation: Option<&'p str>,
@@ -241,12 +235,6 @@ impl LocalhostProfiles {
             None => finding,
         });
     }
-}
-
-/// Whether the container runs under what an annotation of its name says, if there is one.
-fn takes_annotation(_: &Pod<'_>, container: &Container<'_>) -> Taken {
-    let own = container.security_context();
-    own.is_none_or(|own| own.app_armor_profile.is_none()).into()
 }
 
 /// What a profile has that it must not have.

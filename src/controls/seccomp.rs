@@ -1,8 +1,8 @@
 //! Containers must run under a seccomp profile that the cluster allows.
 //!
-//! - **Reads** `securityContext.seccompProfile` of the pod and of each container; with
-//!   `annotations: honor` also `seccomp.security.alpha.kubernetes.io/pod` and
-//!   `container.seccomp.security.alpha.kubernetes.io/<container>`
+//! - **Reads** `securityContext.seccompProfile` of the pod and of each container, and the annotations
+//!   `seccomp.security.alpha.kubernetes.io/pod` and `container.seccomp.security.alpha.kubernetes.io/<container>`;
+//!   with `annotations: ignore` these for a warning only, because Kubernetes 1.27 and later do not act on them
 //! - **Unset** means no profile at all, unless the kubelet runs with `seccompDefault`
 //! - **Allowed** the profiles in `seccomp.allowed`; every value that is written must be one of
 //!   them, also an overridden one. With `seccomp.required` each container needs an effective
@@ -13,11 +13,10 @@
 //! - **Differs from the Pod Security Standard** in nothing at its default, but that a `Localhost`
 //!   field without a name, which the API server refuses anyway, is a violation too
 //! - **Source** `check_seccompProfile_restricted.go` and `check_seccompProfile_baseline.go` of
-//!   pod-security-admission. Kubernetes 1.27
-//!   and later do not act on the annotations: with `annotations: ignore` one is a warning
+//!   pod-security-admission
 
 use crate::decode::{AnnotationUse, Choices, Level, Mode, loosens, section};
-use crate::finding::profile::{ProfileKind, ProfileRules};
+use crate::finding::profile::{ProfileKind, ProfileRules, takes_seccomp_field};
 use crate::finding::{Findings, Taken, Takes};
 use crate::pod::container::Container;
 use crate::pod::place::Subject;
@@ -70,7 +69,8 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Seccomp, findings: &mut Fin
             Some(Target::SeccompOfContainer(name)) => match pod.subject_named(name) {
                 // Nobody takes it.
                 Subject::Pod => (Subject::Pod, None),
-                container => (container, Some(takes_next)),
+                // It counts where the container has no field of its own.
+                container => (container, Some(takes_seccomp_field)),
             },
             Some(Target::AppArmorOfContainer(_)) | None => continue,
         };
@@ -92,7 +92,7 @@ const SECCOMP: ProfileKind = ProfileKind {
     control: "seccomp",
     field: FIELD,
     of: |context| context.seccomp_profile.as_ref(),
-    takes_field: takes_next,
+    takes_field: takes_seccomp_field,
     is_annotated: |pod, container| {
         is_annotated(pod, container) || pod.annotations.get(Target::SeccompOfPod).is_some()
     },
@@ -111,16 +111,11 @@ const HONORED: ProfileKind = ProfileKind {
 // Who takes what is not the container's own: its field comes first, then, where annotations count,
 // its annotation, then the pod's field, and the pod's annotation last.
 
-/// The pod's field where annotations do not count, and the container's annotation where they do.
-fn takes_next(_: &Pod<'_>, container: &Container<'_>) -> Taken {
-    SECCOMP.own(container).is_none().into()
-}
-
 fn takes_field_unless_annotated(pod: &Pod<'_>, container: &Container<'_>) -> Taken {
     if is_annotated(pod, container) {
         Taken::Not
     } else {
-        takes_next(pod, container)
+        takes_seccomp_field(pod, container)
     }
 }
 

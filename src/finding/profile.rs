@@ -1,6 +1,6 @@
 //! What AppArmor and seccomp find of profiles, which is the same but for a few words.
 
-use super::{Finding, Findings, Found, Remedy, Takes, Value};
+use super::{Finding, Findings, Found, Remedy, Taken, Takes, Value};
 use crate::decode::AnnotationUse;
 use crate::pod::container::Container;
 use crate::pod::place::{Place, Subject};
@@ -88,11 +88,6 @@ impl ProfileKind {
             });
         }
     }
-
-    /// The profile of the container's own field.
-    pub(crate) fn own<'p>(&self, container: &Container<'p>) -> Option<&'p WrittenProfile<'p>> {
-        container.security_context().and_then(self.of)
-    }
 }
 
 impl ProfileRules<'_> {
@@ -123,6 +118,30 @@ impl ProfileRules<'_> {
         let found = Found::Text(annotation.value());
         Some(Finding::new(place, found, remedy).because(reason))
     }
+}
+
+/// Whether a container runs under what an annotation of its name says, if there is one: where it has no
+/// AppArmor field of its own.
+pub(crate) fn takes_app_armor_annotation(_: &Pod<'_>, container: &Container<'_>) -> Taken {
+    let own = container.security_context();
+    own.is_none_or(|own| own.app_armor_profile.is_none()).into()
+}
+
+/// Whether a container runs under the pod's AppArmor field: where neither a field nor an annotation of its
+/// own comes before it.
+pub(crate) fn takes_app_armor_field(pod: &Pod<'_>, container: &Container<'_>) -> Taken {
+    if pod.annotations.app_armor_of(container.name()).is_some() {
+        Taken::Not
+    } else {
+        takes_app_armor_annotation(pod, container)
+    }
+}
+
+/// Whether a container runs under the pod's seccomp field, as long as annotations do not count: where it has
+/// no field of its own.
+pub(crate) fn takes_seccomp_field(_: &Pod<'_>, container: &Container<'_>) -> Taken {
+    let own = container.security_context();
+    own.is_none_or(|own| own.seccomp_profile.is_none()).into()
 }
 
 /// What is wrong with a profile field.

@@ -19,8 +19,8 @@ mod response;
 
 use std::cell::LazyCell;
 
-use self::request::{Object, Operation, Payload, Request, Title, given};
-use self::response::Response;
+use self::request::{Object, Operation, Payload, Request, given};
+use self::response::{Response, Title};
 use crate::host_calls::Host;
 use crate::json::Fault;
 use crate::review::legacy::{Before, Carrier, Change};

@@ -1,8 +1,8 @@
 //! An object of a kind that the settings name: each of its pod templates is judged as one of a built-in kind
 //! is, and held against the same one of the stored object.
 
-use super::request::{Object, Operation, Request, Title, given};
-use super::response::Response;
+use super::request::{Object, Operation, Request, given};
+use super::response::{Response, Title};
 use crate::json::{Document, Node};
 use crate::pod::template::{self, Templates};
 use crate::review::legacy::{Before, Carrier, Change};

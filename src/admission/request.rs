@@ -14,13 +14,12 @@ use crate::object::{self, object, optional};
 use crate::pod::kind::{Kind, Workload};
 use crate::pod::spec::Pod;
 use crate::review::owner::{Maker, OwnerReference};
-use crate::text::Quoted;
 
 /// What the host sends.
 #[derive(Debug)]
 pub(super) struct Payload<'a> {
     pub(super) request: Request<'a>,
-    /// What is wrong with settings that are no JSON, where they are.
+    /// `None` where the payload has none; the error says why they are no JSON.
     pub(super) settings: Option<Result<Document<'a>, String>>,
 }
 
@@ -34,6 +33,28 @@ pub(super) struct Request<'a> {
     sub_resource: Option<Text<'a>>,
     pub(super) object: Object<'a>,
     pub(super) old_object: Option<&'a str>,
+}
+
+impl Request<'_> {
+    /// Whether nothing in this request can change what runs: the object goes away, is not a
+    /// workload (CONNECT), or is written through a sub-resource that leaves its spec alone.
+    pub(super) fn is_out_of_scope(&self) -> bool {
+        matches!(self.operation, Operation::Delete | Operation::Connect)
+            || self.sub_resource.as_ref().is_some_and(|sub_resource| {
+                matches!(
+                    sub_resource.as_str(),
+                    "status"
+                        | "scale"
+                        | "binding"
+                        | "eviction"
+                        | "exec"
+                        | "attach"
+                        | "log"
+                        | "portforward"
+                        | "proxy"
+                )
+            })
+    }
 }
 
 object! {
@@ -71,7 +92,7 @@ impl Display for GroupKind<'_> {
 }
 
 /// What the API server is asked to do. An operation that is missing or unknown is judged as a
-/// CREATE, the one that nothing is taken off from.
+/// CREATE, which has no stored object that could excuse anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Operation {
     #[default]
@@ -202,48 +223,6 @@ fn decode_request<'a>(reader: &mut Reader<'a>, objects: Objects) -> Result<Reque
     Ok(request)
 }
 
-const GROUPS: [&str; 6] = ["", "apps", "autoscaling", "batch", "extensions", "policy"];
-const GROUPS_OF_K8S_IO: [&str; 18] = [
-    "admissionregistration",
-    "apiextensions",
-    "apiregistration",
-    "authentication",
-    "authorization",
-    "certificates",
-    "coordination",
-    "discovery",
-    "events",
-    "flowcontrol.apiserver",
-    "internal.apiserver",
-    "networking",
-    "node",
-    "rbac.authorization",
-    "resource",
-    "scheduling",
-    "storage",
-    "storagemigration",
-];
-
-/// How a message names the workload.
-pub(super) struct Title<'t> {
-    pub(super) kind: &'t str,
-    pub(super) name: Option<&'t str>,
-    pub(super) namespace: Option<&'t str>,
-}
-
-impl Display for Title<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind)?;
-        if let Some(name) = self.name {
-            write!(f, " {}", Quoted(name))?;
-        }
-        if let Some(namespace) = self.namespace {
-            write!(f, " in namespace {}", Quoted(namespace))?;
-        }
-        Ok(())
-    }
-}
-
 /// Whether the UPDATE of this payload, to `pod`, leaves alone what runs: the whole template where Pods are
 /// made from it, because any change of it makes new ones; else the pod's spec and its profile
 /// annotations. What cannot be read is not known to be left alone.
@@ -255,17 +234,15 @@ pub(super) fn leaves_pod_alone(payload: &[u8], kind: Kind, pod: &Pod<'_>) -> boo
         let Object::Raw(object) = request.object else {
             return None;
         };
-        let old = request.old_object?;
+        let stored = request.old_object?.as_bytes();
         let new = Document::from_slice(object.as_bytes()).ok()?;
-        let old = Document::from_slice(old.as_bytes()).ok()?;
+        let old = Document::from_slice(stored).ok()?;
         let new = kind.pod_template(new.root())?;
         let old = kind.pod_template(old.root())?;
         Some(if kind.makes_pods() {
             new.is_same_as(old)
         } else {
-            let stored = kind
-                .read(&mut Reader::new(request.old_object?.as_bytes()))
-                .ok()?;
+            let stored = kind.read(&mut Reader::new(stored)).ok()?;
             new.get("spec")?.is_same_as(old.get("spec")?)
                 && pod.annotations.are_same_as(&stored.pod.annotations)
         })
@@ -277,8 +254,8 @@ pub(super) fn leaves_pod_alone(payload: &[u8], kind: Kind, pod: &Pod<'_>) -> boo
 pub(super) fn maker(payload: &[u8]) -> Option<Maker> {
     let payload = Document::from_slice(payload).ok()?;
     let request = payload.root().get("request")?;
-    let owners = request.get("object")?.get("metadata")?;
-    let owners = owners.items("ownerReferences")?;
+    let metadata = request.get("object")?.get("metadata")?;
+    let owners = metadata.items("ownerReferences")?;
     let is_controller =
         |owner: &Node<'_>| matches!(owner.get("controller"), Some(Node::Bool(true)));
     let mut controllers = owners.iter().filter(is_controller);
@@ -300,29 +277,29 @@ pub(super) fn maker(payload: &[u8]) -> Option<Maker> {
     })
 }
 
-impl Request<'_> {
-    /// Whether nothing in this request can change what runs: the object goes away, is not a
-    /// workload (CONNECT), or is written through a sub-resource that leaves its spec alone.
-    pub(super) fn is_out_of_scope(&self) -> bool {
-        matches!(self.operation, Operation::Delete | Operation::Connect)
-            || self.sub_resource.as_ref().is_some_and(|sub_resource| {
-                matches!(
-                    sub_resource.as_str(),
-                    "status"
-                        | "scale"
-                        | "binding"
-                        | "eviction"
-                        | "exec"
-                        | "attach"
-                        | "log"
-                        | "portforward"
-                        | "proxy"
-                )
-            })
-    }
-}
-
 /// A text that says something.
 pub(super) fn given<'t>(text: Option<&'t Text<'_>>) -> Option<&'t str> {
     text.map(Text::as_str).filter(|text| !text.is_empty())
 }
+
+const GROUPS: [&str; 6] = ["", "apps", "autoscaling", "batch", "extensions", "policy"];
+const GROUPS_OF_K8S_IO: [&str; 18] = [
+    "admissionregistration",
+    "apiextensions",
+    "apiregistration",
+    "authentication",
+    "authorization",
+    "certificates",
+    "coordination",
+    "discovery",
+    "events",
+    "flowcontrol.apiserver",
+    "internal.apiserver",
+    "networking",
+    "node",
+    "rbac.authorization",
+    "resource",
+    "scheduling",
+    "storage",
+    "storagemigration",
+];

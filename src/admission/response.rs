@@ -3,19 +3,38 @@
 //! The shape is the SDK's `ValidationResponse`; only the annotations have an order here, so that one
 //! request has one answer, byte for byte.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Formatter, Write as _};
 
 use kubewarden_policy_sdk::settings::SettingsValidationResponse;
 use serde::Serialize;
 
-use super::request::Title;
 use crate::controls::Control;
 use crate::decode::Mode;
 use crate::finding::{Remedy, Value};
 use crate::json::Fault;
 use crate::pod::place::Subject;
-use crate::text::{Joined, cut};
+use crate::text::{Joined, Quoted, cut};
 use crate::violation::{Group, Outcome, Violation};
+
+/// How a message names the workload.
+pub(super) struct Title<'t> {
+    pub(super) kind: &'t str,
+    pub(super) name: Option<&'t str>,
+    pub(super) namespace: Option<&'t str>,
+}
+
+impl Display for Title<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind)?;
+        if let Some(name) = self.name {
+            write!(f, " {}", Quoted(name))?;
+        }
+        if let Some(namespace) = self.namespace {
+            write!(f, " in namespace {}", Quoted(namespace))?;
+        }
+        Ok(())
+    }
+}
 
 /// The answer to `validate`.
 #[derive(Debug, Default, Serialize)]

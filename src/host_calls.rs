@@ -162,24 +162,12 @@ pub(crate) fn manifest_digest(host: &dyn Host, image: &str) -> Answer<String> {
 }
 
 /// The digests that an image index lists for its platforms; none for an image that is no index.
-#[inline(never)]
 pub(crate) fn platform_digests(host: &dyn Host, image: &str) -> Answer<Vec<String>> {
-    or_absent(ask(
-        host,
-        "oci",
-        "v1/oci_manifest",
-        serde_json::to_vec(image),
-        |answer| {
-            let entries = answer.items("manifests")?.iter();
-            entries
-                .map(|entry| entry.text("digest").map(ToOwned::to_owned))
-                .collect()
-        },
-    ))
+    or_absent(index_entries(host, image))
 }
 
-/// When an image was built, from what and to run as whom: one answer for an image, and where the name means an index
-/// without the host's own platform (images of Windows or of another processor only), one for each
+/// When an image was built, from what and to run as whom: one answer for an image, and where the name means
+/// an index without the host's own platform (images of Windows or of another processor only), one for each
 /// image in it.
 #[inline(never)]
 pub(crate) fn image_configs(

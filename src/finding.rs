@@ -30,7 +30,7 @@ pub(crate) struct Findings<'p> {
 }
 
 impl<'p> Findings<'p> {
-    // Most requests come this way never.
+    // Most requests never get here.
     #[cold]
     pub(crate) fn report(&mut self, finding: Finding<'p>) {
         if self.limit.is_none_or(|limit| self.found.len() < limit) {
@@ -241,6 +241,13 @@ impl<'p> Finding<'p> {
             && self.is_mended_in_pod == other.is_mended_in_pod
             && self.names_profile == other.names_profile
     }
+}
+
+/// Mounts that cannot be read, so that nobody knows what the container sees.
+pub(crate) fn unreadable_mounts<'p>(container: &Container<'p>) -> Finding<'p> {
+    let remedy = Remedy::Must("be a list of mounts, each with a mountPath".into());
+    let place = container.place().field(&["volumeMounts"]);
+    Finding::new(place, Found::Phrase("cannot be read".into()), remedy)
 }
 
 /// What several findings of one control say, which is the same, in at most `limit` bytes behind `start`:

@@ -12,7 +12,7 @@
 //!   <https://kubernetes.io/docs/concepts/security/security-checklist/>
 
 use crate::decode::{Mode, section};
-use crate::finding::{Finding, Findings, Found, Remedy};
+use crate::finding::{Finding, Findings, Found, Remedy, unreadable_mounts};
 use crate::pod::spec::Pod;
 
 section! {
@@ -31,19 +31,12 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, _: &ServiceAccountToken, findings: &mu
     let field = || pod.field(&["automountServiceAccountToken"]);
     let mut is_mounted = false;
     for container in pod.containers() {
-        let mounts = container.place().field(&["volumeMounts"]);
-        let Some(list) = container.mounts() else {
-            findings.report(Finding::new(
-                mounts,
-                Found::Phrase("cannot be read".into()),
-                Remedy::Must("be a list of mounts, each with a mountPath".into()),
-            ));
+        let Some(mounts) = container.mounts() else {
+            findings.report(unreadable_mounts(&container));
             continue;
         };
-        let Some(index) = list
-            .iter()
-            .position(|mount| is_of_token(mount.path.as_str()))
-        else {
+        let mut mounts = mounts.iter();
+        let Some(index) = mounts.position(|mount| is_of_token(mount.path.as_str())) else {
             continue;
         };
         is_mounted = true;
@@ -54,7 +47,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, _: &ServiceAccountToken, findings: &mu
             _ => Remedy::Must(format!("not be there: set {} to false", field()).into()),
         };
         findings.report(Finding::new(
-            mounts.index(index),
+            container.place().field(&["volumeMounts"]).index(index),
             Found::Phrase("holds the token of the ServiceAccount".into()),
             remedy,
         ));

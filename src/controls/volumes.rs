@@ -19,7 +19,7 @@ use std::fmt;
 use crate::decode::{
     Choices, Decode, Level, Mode, Node, Problems, Written, describe, loosens, section,
 };
-use crate::finding::{Finding, Findings, Found, Remedy};
+use crate::finding::{Finding, Findings, Found, Remedy, unreadable_mounts};
 use crate::json::{Text, has, sorted};
 use crate::pod::spec::Pod;
 use crate::pod::volume::HOST_PATH;
@@ -266,10 +266,7 @@ fn must_be_read_only<'p>(
     let volumes = sorted(volumes);
     for container in pod.containers() {
         let Some(mounts) = container.mounts() else {
-            let place = container.place().field(&["volumeMounts"]);
-            let found = Found::Phrase("cannot be read".into());
-            let remedy = Remedy::Must("be a list of mounts, each with a mountPath".into());
-            findings.report(Finding::new(place, found, remedy));
+            findings.report(unreadable_mounts(&container));
             continue;
         };
         for (index, mount) in mounts.iter().enumerate() {

@@ -121,37 +121,55 @@ impl PolicyResource {
 
     /// Why a template must not excuse what is made from it: it may not be read, or nobody has judged it.
     fn unsafe_excuses(&self, member: &Member<'_>) -> Vec<String> {
-        let mut causes = Vec::new();
+        let causes = self.unreadable_owners(member).into_iter();
+        let causes = causes.chain(self.unjudged_templates(member));
+        causes
+            .map(|cause| {
+                format!(
+                    "{}settings.{} is {NEW_VIOLATIONS}, and {cause}",
+                    at(member),
+                    ON_CREATE.join(".")
+                )
+            })
+            .collect()
+    }
+
+    /// Why not every owner may be read.
+    fn unreadable_owners(&self, member: &Member<'_>) -> Option<String> {
         if self.kind.is_namespaced() {
-            causes.push(format!(
+            return Some(format!(
                 "an {} has no contextAwareResources: no owner could be read, and nothing would be \
                  excused",
                 self.kind
             ));
-        } else {
-            let readable = &member.spec.context_aware_resources;
-            let missing = OWNERS.iter().filter(|(api_version, kind)| {
-                !readable
-                    .iter()
-                    .any(|resource| resource.api_version == *api_version && resource.kind == *kind)
-            });
-            let custom = custom_kinds(member).filter(|custom| custom.names_controllers);
-            let custom = custom.filter(|custom| {
-                !readable.iter().any(|resource| {
-                    let group = resource.api_version.split_once('/');
-                    group.is_some_and(|(group, _)| group == custom.group)
-                        && resource.kind == custom.kind
-                })
-            });
-            let missing = missing.map(|(_, kind)| *kind);
-            let missing: Vec<&str> = missing.chain(custom.map(|custom| custom.kind)).collect();
-            if !missing.is_empty() {
-                causes.push(format!(
-                    "contextAwareResources lacks {}: what is made from one would not be excused",
-                    missing.join(", ")
-                ));
-            }
         }
+        let readable = &member.spec.context_aware_resources;
+        let missing = OWNERS.iter().filter(|(api_version, kind)| {
+            !readable
+                .iter()
+                .any(|resource| resource.api_version == *api_version && resource.kind == *kind)
+        });
+        let custom = custom_kinds(member).filter(|custom| custom.names_controllers);
+        let custom = custom.filter(|custom| {
+            !readable.iter().any(|resource| {
+                let group = resource.api_version.split_once('/');
+                group.is_some_and(|(group, _)| group == custom.group)
+                    && resource.kind == custom.kind
+            })
+        });
+        let missing = missing.map(|(_, kind)| *kind);
+        let missing: Vec<&str> = missing.chain(custom.map(|custom| custom.kind)).collect();
+        (!missing.is_empty()).then(|| {
+            format!(
+                "contextAwareResources lacks {}: what is made from one would not be excused",
+                missing.join(", ")
+            )
+        })
+    }
+
+    /// Why nobody may have judged a template.
+    fn unjudged_templates(&self, member: &Member<'_>) -> Vec<String> {
+        let mut causes = Vec::new();
         let is_judged = |(group, resource): &(&str, &str), operation| {
             let mut rules = self.spec.rules.iter();
             rules.any(|rule| rule.covers(group, resource, operation))
@@ -166,19 +184,15 @@ impl PolicyResource {
                 .collect();
             if !missing.is_empty() {
                 causes.push(format!(
-                    "spec.rules leaves out {operation} of {}: what nobody has judged would excuse what \
-                     is made from it",
+                    "spec.rules leaves out {operation} of {}",
                     missing.join(", ")
                 ));
             }
         }
         let custom = custom_kinds(member).filter(|custom| custom.names_controllers);
-        causes.extend(custom.filter_map(|custom| self.unnamed(&custom)).map(|unnamed| {
-            format!(
-                "customWorkloads {unnamed}: what nobody has judged would excuse what is made from it"
-            )
-        }));
-        let unjudged = [
+        let unnamed = custom.filter_map(|custom| self.unnamed(&custom));
+        causes.extend(unnamed.map(|unnamed| format!("customWorkloads {unnamed}")));
+        let others = [
             (
                 self.spec.object_selector != Selector::default(),
                 "spec.objectSelector leaves out what its author labels so",
@@ -192,20 +206,12 @@ impl PolicyResource {
                 "spec.failurePolicy is Ignore, which lets in every template while the policy server is down",
             ),
         ];
-        let unjudged = unjudged.into_iter().filter(|(is_so, _)| *is_so);
-        causes.extend(unjudged.map(|(_, cause)| {
-            format!("{cause}: what nobody has judged would excuse what is made from it")
-        }));
+        let others = others.into_iter().filter(|(is_so, _)| *is_so);
+        causes.extend(others.map(|(_, cause)| cause.to_owned()));
+        for cause in &mut causes {
+            cause.push_str(": what nobody has judged would excuse what is made from it");
+        }
         causes
-            .into_iter()
-            .map(|cause| {
-                format!(
-                    "{}settings.{} is {NEW_VIOLATIONS}, and {cause}",
-                    at(member),
-                    ON_CREATE.join(".")
-                )
-            })
-            .collect()
     }
 
     /// Members that ask for reports or for profiles where no policy may read any.
@@ -237,10 +243,7 @@ impl PolicyResource {
 /// What is wrong with a member whose verdict is not the only one that counts, when it excuses what
 /// the stored object violates. On CREATE another member may have let that in.
 fn excuse(member: &Member<'_>) -> Option<String> {
-    let word = ON_UPDATE
-        .iter()
-        .try_fold(member.settings(), |value, key| value.get(key));
-    (word.and_then(Value::as_str) != Some(ALL_VIOLATIONS)).then(|| {
+    (word(member, ON_UPDATE) != Some(ALL_VIOLATIONS)).then(|| {
         format!(
             "{}settings.{} must be {ALL_VIOLATIONS}, because spec.expression is more than members \
              joined by &&: what another member lets in on CREATE, this one takes for legacy on \
@@ -274,10 +277,14 @@ fn custom_kinds<'m>(member: &Member<'m>) -> impl Iterator<Item = CustomKind<'m>>
 
 /// Whether a member takes what its owner's template has for legacy.
 fn excuses_creations(member: &Member<'_>) -> bool {
-    let word = ON_CREATE
-        .iter()
-        .try_fold(member.settings(), |value, key| value.get(key));
-    word.and_then(Value::as_str) == Some(NEW_VIOLATIONS)
+    word(member, ON_CREATE) == Some(NEW_VIOLATIONS)
+}
+
+/// The word that a member's settings have at the end of a path.
+fn word<'m>(member: &Member<'m>, path: &[&str]) -> Option<&'m str> {
+    let mut keys = path.iter();
+    let value = keys.try_fold(member.settings(), |value, key| value.get(key));
+    value.and_then(Value::as_str)
 }
 
 /// Where a problem of a member stands.

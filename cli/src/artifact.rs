@@ -40,7 +40,8 @@ pub(crate) fn access(reference: &Reference, insecure: bool) -> Result<Access, St
 
 pub(crate) fn describe(error: &ArtifactError, insecure: bool) -> String {
     let mut text = error.to_string();
-    if !insecure && text.ends_with("which is what a registry without TLS sends") {
+    let lacks_tls = matches!(error, ArtifactError::Registry(error) if error.lacks_tls());
+    if lacks_tls && !insecure {
         text.push_str("; --insecure allows that");
     }
     text

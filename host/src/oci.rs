@@ -407,6 +407,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the registry has answered without TLS where TLS was asked for.
+    #[must_use]
+    pub fn lacks_tls(&self) -> bool {
+        matches!(self, Self::Registry(error) if whole(error).ends_with(NO_TLS))
+    }
+
     /// Whether the registry has answered, and has no such manifest.
     #[must_use]
     pub fn is_missing(&self) -> bool {
@@ -461,8 +467,16 @@ fn variable(name: &str) -> Option<String> {
     names.find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
-/// The client's own text. Of a request that failed, that is only the address, so the causes follow.
 fn describe(error: &OciDistributionError) -> String {
+    let mut text = whole(error);
+    if text.ends_with(NO_TLS) {
+        text.push_str(", which is what a registry without TLS sends");
+    }
+    text
+}
+
+/// The client's own text. Of a request that failed, that is only the address, so the causes follow.
+fn whole(error: &OciDistributionError) -> String {
     let mut text = error.to_string();
     if matches!(error, OciDistributionError::RequestError(_)) {
         let mut cause = error.source();
@@ -471,9 +485,6 @@ fn describe(error: &OciDistributionError) -> String {
             text.push_str(&error.to_string());
             cause = error.source();
         }
-    }
-    if text.ends_with(NO_TLS) {
-        text.push_str(", which is what a registry without TLS sends");
     }
     text
 }

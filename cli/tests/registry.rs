@@ -648,7 +648,9 @@ fn judge_signed(shelf: &Shelf, key: &Key, image: &str) -> Verdict {
 fn judge(access: Access, settings: &Value, image: &str) -> Verdict {
     static POLICY: LazyLock<Policy> = LazyLock::new(|| {
         let timeout = Duration::from_mins(1);
-        Policy::load_with_limits(&policy_module::bytes(), Limits { timeout }).unwrap()
+        Policy::load(&policy_module::bytes())
+            .unwrap()
+            .with_limits(Limits { timeout })
     });
     let request = json!({
         "uid": "1",

@@ -51,18 +51,9 @@ impl Policy {
     /// [`Error::Load`] when the bytes are no WebAssembly module, or import
     /// what a waPC host does not offer.
     pub fn load(bytes: &[u8]) -> Result<Self, Error> {
-        Self::load_with_limits(bytes, Limits::default())
-    }
-
-    /// As [`Policy::load`], with limits of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`Policy::load`].
-    pub fn load_with_limits(bytes: &[u8], limits: Limits) -> Result<Self, Error> {
         Ok(Self {
             guest: Arc::new(Guest::load(bytes).map_err(Error::Load)?),
-            limits,
+            limits: Limits::default(),
             host_capabilities: Arc::new(Denied),
         })
     }

@@ -114,8 +114,9 @@ fn an_answer_that_comes_after_the_deadline_is_no_verdict() {
         thread::sleep(2 * limits.timeout);
         Ok(trusted(DIGEST))
     };
-    let policy = Policy::load_with_limits(&policy_module::bytes(), limits)
+    let policy = Policy::load(&policy_module::bytes())
         .unwrap()
+        .with_limits(limits)
         .with_host_capabilities(Arc::new(Answering(late)));
     let outcome = policy.validate(&request(IMAGE), &settings(&[SIGNATURES]));
     assert!(matches!(outcome, Err(Error::TimedOut)), "{outcome:?}");

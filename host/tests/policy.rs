@@ -204,7 +204,9 @@ fn a_guest_that_does_not_end_is_interrupted() {
         "(loop $again (drop (call $host_response_length)) (br $again))",
         "(loop $again (memory.fill (i32.const 0) (i32.const 0) (i32.const 1048576)) (br $again))",
     ] {
-        let policy = Policy::load_with_limits(&guest::module(validate), limits).unwrap();
+        let policy = Policy::load(&guest::module(validate))
+            .unwrap()
+            .with_limits(limits);
         let start = Instant::now();
         let error = policy.validate(&json!({}), &json!({})).unwrap_err();
         assert_eq!(
@@ -227,7 +229,7 @@ fn a_guest_that_does_not_end_its_start_is_interrupted() {
     let limits = Limits {
         timeout: Duration::from_millis(100),
     };
-    let policy = Policy::load_with_limits(&module, limits).unwrap();
+    let policy = Policy::load(&module).unwrap().with_limits(limits);
     assert!(matches!(policy.validate_bytes(b""), Err(Error::TimedOut)));
     assert!(matches!(
         policy.validate_settings(&json!({})),
@@ -277,7 +279,7 @@ fn a_policy_that_was_interrupted_judges_the_next_request() {
         guest::LOOP,
         guest::ACCEPT
     ));
-    let policy = Policy::load_with_limits(&module, limits).unwrap();
+    let policy = Policy::load(&module).unwrap().with_limits(limits);
     assert!(matches!(policy.validate_bytes(b"!"), Err(Error::TimedOut)));
     assert!(policy.validate(&json!({}), &json!({})).unwrap().accepted);
 }

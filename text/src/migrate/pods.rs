@@ -342,8 +342,9 @@ pub(super) fn root_user(settings: &Value) -> Translation {
     }
     if settings.validate_container_image_configuration {
         refusals.push(
-            "validate_container_image_configuration: this policy does not look up the user of an \
-             image"
+            "validate_container_image_configuration: rootUser.imageUser: judge looks up the user of an \
+             image, too, but only tells root from other users and knows no ranges; write it yourself if that \
+             is what you want"
                 .to_owned(),
         );
     }

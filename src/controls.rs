@@ -33,10 +33,10 @@ use crate::decode::words;
 /// The list, in the order in which violations are listed: for each control the advice of the article
 /// that it follows, how it judges (`pod`: the pod alone; `pod_and_host`: the pod, and then what the
 /// host says to each finding with a question; `images`: the image references;
-/// `supply_chain`: what the host knows of the images), whether it judges the pod as a whole and never
-/// one container of it (`whole`, or `each`), whether exemptions can loosen it (`looser`, with a
-/// `Loosening`, or `fixed`), its module, its section, and the key of that in the settings. `expand!` is a
-/// macro that makes something of it.
+/// `supply_chain`: what the host knows of the images), whether what it finds belongs to the pod, even
+/// at the mount of one container (`whole`), or to one container (`each`), whether exemptions can loosen
+/// it (`looser`, with a `Loosening`, or `fixed`), its module, its section, and the key of that in the
+/// settings. `$expand!` is the macro that is handed all rows.
 macro_rules! controls {
     ($expand:ident) => {
         $expand! {
@@ -102,7 +102,7 @@ macro_rules! control_enum {
         }
 
         impl Control {
-            /// Whether the control judges the pod as a whole, never one container of it.
+            /// Whether what the control finds belongs to the pod, even at the mount of one container.
             pub(crate) fn is_pod_wide(self) -> bool {
                 match self {
                     $( Self::$section => stringify!($scope) == "whole", )*

@@ -122,7 +122,7 @@ impl Problems {
         answer
     }
 
-    // Not inlined, here and below: there is one of each for every key.
+    // Not inlined, here and below: else the module would hold a copy for every key.
     #[inline(never)]
     fn enter(&mut self, step: Step<'static>) {
         self.path.push(step);
@@ -136,7 +136,7 @@ impl Problems {
     #[cold]
     #[inline(never)]
     pub(crate) fn expected(&mut self, what: &str, node: Node<'_>) {
-        self.report(format_args!("expected {what}, found {}", node.article()));
+        self.report(format_args!("expected {what}, found {}", node.noun()));
     }
 
     pub(crate) fn text<'n>(&mut self, node: Node<'n>) -> Option<&'n str> {
@@ -975,7 +975,7 @@ impl Decode for BTreeMap<String, String> {
                 other => problems.report(format_args!(
                     "{}: expected a string, found {}",
                     Quoted(key),
-                    other.article()
+                    other.noun()
                 )),
             }
         }

@@ -155,9 +155,7 @@ impl<'n> Entries<'n> {
             Some((key.as_str(), node))
         })
     }
-}
 
-impl<'n> Entries<'n> {
     /// The entries that say something.
     fn given(self) -> impl Iterator<Item = (&'n str, Node<'n>)> {
         self.iter().filter(|(_, node)| !matches!(node, Node::Null))
@@ -238,7 +236,7 @@ impl<'n> Node<'n> {
     }
 
     /// What the node is, for a message. The value itself may be a secret put in a wrong place.
-    pub(crate) fn article(self) -> &'static str {
+    pub(crate) fn noun(self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",

@@ -106,13 +106,12 @@ impl<'p> Images<'p> {
     }
 }
 
-/// Why a control that asks the host refuses an image, or what a finding is about; the words stand behind
-/// that.
+/// Why a control that asks the host objects; the words go behind what the finding is about.
 pub(crate) enum Refusal {
     /// For what the host has told.
-    Image(String),
+    Told(String),
     /// Because the host could not tell.
-    Host(String),
+    Untold(String),
 }
 
 impl Refusal {
@@ -121,8 +120,8 @@ impl Refusal {
     #[inline(never)]
     pub(crate) fn confirm(&self, finding: &mut Finding<'_>) {
         let reason = match self {
-            Self::Image(reason) => reason,
-            Self::Host(reason) => {
+            Self::Told(reason) => reason,
+            Self::Untold(reason) => {
                 finding.remedy = Remedy::Ask;
                 reason
             }
@@ -138,9 +137,9 @@ impl Refusal {
     pub(crate) fn failed(what: &str, failure: &Failure) -> Self {
         let reason = failure.describe(what);
         if failure.is_of_the_image() {
-            Self::Image(reason)
+            Self::Told(reason)
         } else {
-            Self::Host(reason)
+            Self::Untold(reason)
         }
     }
 }
@@ -173,8 +172,8 @@ impl<'p> Findings<'p> {
     #[inline(never)]
     pub(crate) fn refuse(&mut self, image: &Image<'p>, refusal: &Refusal, must: &'static str) {
         let (reason, remedy) = match refusal {
-            Refusal::Image(reason) => (reason, Remedy::Must(must.into())),
-            Refusal::Host(reason) => (reason, Remedy::Ask),
+            Refusal::Told(reason) => (reason, Remedy::Must(must.into())),
+            Refusal::Untold(reason) => (reason, Remedy::Ask),
         };
         let found = Found::Text(image.text.unwrap_or_default());
         let finding = Finding::new(image.place(), found, remedy);

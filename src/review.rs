@@ -357,7 +357,7 @@ impl<'p> Review<'p> {
         for exemption in self.exemptions(row.control) {
             if exemption.allow.is_none() {
                 found.keep(&mut |violation| {
-                    let is_exempt = self.covers(exemption, violation);
+                    let is_exempt = self.covers_or_notes_why_not(exemption, violation);
                     if is_exempt && exemption.warns() {
                         violation.mode = Mode::Warn;
                     }
@@ -403,11 +403,12 @@ impl<'p> Review<'p> {
             }
             let has_ended = self.has_ended(exemption);
             if has_ended || exemption.covers_each_container(&self.images) {
-                // It may not do what somebody thinks it does, and what it would do is left alone.
+                // It has ended, or does not reach what is written for the pod: what it would have allowed
+                // stays, with a note that says why.
                 if let Some(looser) = judge(&|used| used == place, &|_| true) {
                     for violation in &mut found.violations {
                         if !looser.has(&violation.finding) {
-                            self.covers(exemption, violation);
+                            self.covers_or_notes_why_not(exemption, violation);
                         }
                     }
                 }
@@ -450,7 +451,11 @@ impl<'p> Review<'p> {
 
     /// Whether an exemption covers a violation now. Where somebody may think that it does, the violation
     /// says why not.
-    fn covers(&self, exemption: &Exemption, violation: &mut Violation<'p>) -> bool {
+    fn covers_or_notes_why_not(
+        &self,
+        exemption: &Exemption,
+        violation: &mut Violation<'p>,
+    ) -> bool {
         let subject = violation.finding.subject();
         if !exemption.covers(violation.control, subject, &self.images) {
             let is_of_pod = subject == Subject::Pod || violation.control.is_pod_wide();

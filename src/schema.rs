@@ -200,7 +200,7 @@ pub(crate) fn need_some(schema: &mut Schema, more: &[(&str, Value)]) {
             }
         }
     }
-    let is_written = |key: &String| given(key, &json!({"not": {"type": "null"}}));
+    let is_written = |key: &String| given(key, &anything());
     let any: Vec<Value> = properties.keys().map(is_written).collect();
     schema.insert("anyOf".to_owned(), any.into());
 }

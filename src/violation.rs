@@ -29,7 +29,7 @@ impl<'p> Violation<'p> {
         }
     }
 
-    /// Says a thing once.
+    /// Adds a note, unless it is there already.
     #[cold]
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
@@ -154,7 +154,9 @@ impl<'p> Outcome<'p> {
     /// Takes over what others have found.
     pub(crate) fn take(&mut self, mut other: Self) {
         self.violations.append(&mut other.violations);
-        self.notices.append(&mut other.notices);
+        for notice in other.notices {
+            self.notice(notice);
+        }
         self.excused.append(&mut other.excused);
         self.aside = self.aside.take().or(other.aside);
     }

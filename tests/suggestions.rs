@@ -37,8 +37,8 @@ fn all_suggestions_at_once_give_a_template_that_kubernetes_and_the_policy_take()
 
 #[test]
 fn suggestions_can_be_followed_in_an_update() {
-    // Not with annotations: whose container takes a value of the pod once its annotation is removed comes
-    // under what was there before, and is then told about that.
+    // Not with annotations: once its annotation is removed, a container takes the pod's value, which may be
+    // at fault itself and is reported only then.
     let pod = || {
         pod().prop_map(|mut pod| {
             requests::set(&mut pod, "/metadata/annotations", json!({}));
@@ -279,7 +279,8 @@ fn settings() -> impl Strategy<Value = Value> {
                 }
                 for (mut controls, image, namespace, by_image) in exemptions {
                     let exemption = if by_image {
-                        // For what is judged as a whole there is no such exemption.
+                        // It needs a control that judges containers one by one; with others only, the
+                        // settings are refused.
                         controls.push("privileged");
                         json!({"controls": controls, "images": [image]})
                     } else {

@@ -117,7 +117,7 @@ fn the_module_imports_what_it_needs_and_nothing_else() {
     assert_eq!(imports, BTreeSet::from(expected));
 }
 
-/// Paths of the machine that built the module would give it other bytes on the next one.
+/// They would make the module another one on each machine.
 #[test]
 fn the_module_names_no_path_of_the_machine_that_built_it() {
     let module = policy_bytes();

@@ -8,8 +8,8 @@
 //!   there is judged all the same
 //! - **Differs from the Pod Security Standard** in nothing at its default
 //! - **Source** `check_capabilities_restricted.go` and `check_capabilities_baseline.go` of
-//!   pod-security-admission; that runtimes fold
-//!   the case and take a `CAP_` prefix for granted is containerd's `WithCapabilities`
+//!   pod-security-admission; that runtimes fold the case and take a `CAP_` prefix for granted is
+//!   containerd's `WithCapabilities`
 
 use std::borrow::Cow;
 

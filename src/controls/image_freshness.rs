@@ -150,12 +150,12 @@ pub(crate) fn judge<'p>(
 type Objection = (Refusal, &'static str);
 
 fn image(reason: impl Into<String>, must: &'static str) -> Objection {
-    (Refusal::Image(reason.into()), must)
+    (Refusal::Told(reason.into()), must)
 }
 
 impl ImageFreshness {
     /// Whether there is anything to ask.
-    pub(crate) fn is_configured(&self) -> bool {
+    fn is_configured(&self) -> bool {
         self.maximum_age.is_some() || self.base_image == BaseImageRule::Current
     }
 

@@ -47,9 +47,7 @@ impl ImagePinning {
         ];
         refuse_idle(schema, &finders, &json!({}));
     }
-}
 
-impl ImagePinning {
     /// Whether there is anything to judge.
     fn is_configured(&self) -> bool {
         self.require_digest || !self.reject_tags.is_empty()

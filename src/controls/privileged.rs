@@ -1,7 +1,8 @@
 //! Containers must not be privileged: such a container is root on its node.
 //!
 //! - **Reads** `securityContext.privileged` of each container, and
-//!   `securityContext.windowsOptions.hostProcess` of the pod and of each container
+//!   `securityContext.windowsOptions.hostProcess` of the pod and of each container; for the reason that a
+//!   violation gives, also `seccompProfile` and `appArmorProfile`
 //! - **Unset** means `false`
 //! - **Allowed** anything but `true`
 //! - **Not applicable** never; Windows has host process containers in place of privileged ones

@@ -16,7 +16,7 @@
 //!   restricted level, and relaxes for user namespaces since 1.35
 //! - **Source** `check_runAsNonRoot.go` and `check_runAsUser.go` of pod-security-admission. A node takes
 //!   only a number for another user than root (`verifyRunAsNonRoot` of the kubelet), containerd up to
-//!   2.0.3 takes one that no 32 bits with a sign can hold for root (CVE-2024-40635)
+//!   2.0.3 runs as root where the number does not fit a signed 32-bit integer (CVE-2024-40635)
 
 use crate::decode::{Level, Mode, loosens, section, words};
 use crate::finding::{Finding, Findings, Found, Question, Remedy, Taken};
@@ -149,7 +149,7 @@ pub(crate) fn confirm<'p>(inquiry: &Inquiry<'_, 'p>, suspect: &Finding<'p>) -> O
             }
         },
     };
-    Some(Refusal::Image(reason))
+    Some(Refusal::Told(reason))
 }
 
 /// A container that runs as whoever its image names.
@@ -220,4 +220,5 @@ fn takes_non_root(pod: &Pod<'_>, container: &Container<'_>) -> Taken {
 
 const RUN_AS_NON_ROOT: &str = "runAsNonRoot";
 const RUN_AS_USER: &str = "runAsUser";
+/// The greatest that every containerd takes for what it is.
 const GREATEST: u32 = i32::MAX.unsigned_abs();

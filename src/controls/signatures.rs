@@ -373,7 +373,7 @@ fn is_base64<'t>(lines: impl Iterator<Item = &'t str>) -> bool {
     digits > 0 && padding <= 2 && digits.saturating_add(padding).is_multiple_of(4)
 }
 
-/// The same of a label: a first line, base64, and a last line.
+/// What `decode_pem` accepts, as a pattern: a first line with this label, base64, and a last line.
 #[cfg(feature = "schema")]
 fn pem_in_schema(label: &str) -> String {
     let next_line = r"(?:[^\S\n]*\n\s*)";
@@ -483,7 +483,7 @@ enum Outcome {
 
 impl Signatures {
     /// Whether there is anything to ask.
-    pub(crate) fn is_configured(&self) -> bool {
+    fn is_configured(&self) -> bool {
         !self.rules.is_empty()
     }
 
@@ -498,7 +498,7 @@ impl Signatures {
             if let Some(expected) = reference.digest().or(verified.as_deref())
                 && expected != digest
             {
-                return Outcome::Refused(Refusal::Image(format!(
+                return Outcome::Refused(Refusal::Told(format!(
                     "whose signature is for another digest: {}",
                     Quoted(&digest)
                 )));
@@ -506,7 +506,7 @@ impl Signatures {
             verified = Some(digest);
         }
         match verified {
-            None => Outcome::Refused(Refusal::Image(
+            None => Outcome::Refused(Refusal::Told(
                 "which no rule of signatures.rules matches".to_owned(),
             )),
             Some(digest) if reference.digest().is_none() => Outcome::Tag(digest),
@@ -532,7 +532,7 @@ impl Rule {
                 Answer::Found(Some(digest)) => return Ok(digest),
                 Answer::Found(None) => {}
                 // The other authorities would get the same answer.
-                Answer::Absent => return Err(Refusal::Image(UNSIGNED.to_owned())),
+                Answer::Absent => return Err(Refusal::Told(UNSIGNED.to_owned())),
                 Answer::Failed(failure) if failure.is_of_every_authority() => {
                     return Err(untold(&failure));
                 }
@@ -543,7 +543,7 @@ impl Rule {
         if let Some(failure) = failed {
             return Err(untold(&failure));
         }
-        Err(Refusal::Image(
+        Err(Refusal::Told(
             "which no trusted authority has signed".to_owned(),
         ))
     }
@@ -647,13 +647,13 @@ impl Authority {
     }
 }
 
-/// The host tells apart neither what is not signed from what is signed in another way (Notation, or a
-/// bundle that it does not read), so the message says what was looked for. Cosign 3 refuses the first of the
-/// two flags without the second.
+/// The host does not tell an image without a signature from one that is signed in another way (Notation, or
+/// a bundle that it does not read), so the message says what was looked for. Cosign 3 refuses the first of
+/// the two flags without the second.
 const UNSIGNED: &str = "which has no cosign signature (tag sha256-....sig) that this policy server reads: sign it \
      with cosign sign --new-bundle-format=false --use-signing-config=false, too";
 const PUBLIC_KEY: &str = "PUBLIC KEY";
 const CERTIFICATE: &str = "CERTIFICATE";
 /// Hosts whose URLs name an owner first.
-pub(crate) const SHARED_HOSTS: [&str; 3] = ["github.com", "gitlab.com", "bitbucket.org"];
+const SHARED_HOSTS: [&str; 3] = ["github.com", "gitlab.com", "bitbucket.org"];
 const MUST: &str = "name an image signed as signatures.rules asks";

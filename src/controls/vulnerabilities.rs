@@ -283,7 +283,7 @@ pub(crate) fn judge<'p>(
     let images = lookups.distinct(|_| true, findings);
     let Some(namespace) = settings.namespace.as_deref().or(lookups.namespace) else {
         let refusal =
-            Refusal::Image("whose reports cannot be found: the pod has no namespace".to_owned());
+            Refusal::Told("whose reports cannot be found: the pod has no namespace".to_owned());
         for uses in &images {
             refuse(uses, &refusal, findings);
         }
@@ -305,7 +305,7 @@ pub(crate) fn judge<'p>(
                     .filter_map(|report| settings.objection(report, now))
                     .max_by_key(|objection| objection.badness);
                 if let Some(objection) = worst {
-                    refuse(&uses, &Refusal::Image(objection.reason), findings);
+                    refuse(&uses, &Refusal::Told(objection.reason), findings);
                 }
             }
         }
@@ -321,7 +321,7 @@ struct Objection {
 
 impl Vulnerabilities {
     /// Whether there is anything to ask.
-    pub(crate) fn is_configured(&self) -> bool {
+    fn is_configured(&self) -> bool {
         self.source != Source::None
     }
 
@@ -329,7 +329,7 @@ impl Vulnerabilities {
         match self.missing_report {
             MissingReport::Reject => {
                 let reason = "which no vulnerability report covers".to_owned();
-                refuse(uses, &Refusal::Image(reason), findings);
+                refuse(uses, &Refusal::Told(reason), findings);
             }
             MissingReport::Accept => {}
             MissingReport::Warn => {
@@ -344,7 +344,7 @@ impl Vulnerabilities {
     }
 
     /// Why a report is too old to say anything, or may be.
-    fn is_stale(&self, report: &Report, now: i64) -> Option<String> {
+    fn staleness(&self, report: &Report, now: i64) -> Option<String> {
         let maximum = self.maximum_report_age?;
         // A report without a time, or from the future, is of no known age.
         let age = report.time.and_then(|time| time::age(time, now));
@@ -360,10 +360,10 @@ impl Vulnerabilities {
     /// Whether a report is too old, and another one of the same image is not. Without a limit of age
     /// all of them count.
     fn is_superseded(&self, report: &Report, all: &[&Report], now: i64) -> bool {
-        self.is_stale(report, now).is_some()
+        self.staleness(report, now).is_some()
             && all
                 .iter()
-                .any(|other| other.is_of_same_image(report) && self.is_stale(other, now).is_none())
+                .any(|other| other.is_of_same_image(report) && self.staleness(other, now).is_none())
     }
 
     /// Why this report speaks against its image; `None` where it does not.
@@ -374,18 +374,22 @@ impl Vulnerabilities {
                 reason,
             })
         };
-        if let Some(reason) = self.is_stale(report, now) {
+        if let Some(reason) = self.staleness(report, now) {
             return worst(reason);
         }
-        let mut counting = report.vulnerabilities.iter();
-        if let Some(found) =
-            counting.find(|found| found.score == Score::Unreadable && self.counts(found))
-        {
+        let is_unreadable =
+            |found: &&Vulnerability| found.score == Score::Unreadable && self.counts(found);
+        if let Some(found) = report.vulnerabilities.iter().find(is_unreadable) {
             return worst(format!(
                 "whose vulnerability report has a CVSS score that cannot be read, that of {}",
                 found.id
             ));
         }
+        self.objection_to_found(report)
+    }
+
+    /// Why what a scanner has found speaks against the image.
+    fn objection_to_found(&self, report: &Report) -> Option<Objection> {
         let rejected: Vec<&Vulnerability> = report
             .vulnerabilities
             .iter()

@@ -1,4 +1,4 @@
-//! A container, and a volume whose content may be an image, down to the fields that controls read.
+//! A container with its ports, probes, hooks and mounts, down to the fields that controls read.
 
 use super::place::{ContainerKind, Place, Subject};
 use super::security_context::SecurityContext;

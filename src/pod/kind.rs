@@ -83,9 +83,7 @@ impl Kind {
             Self::CronJob => &["spec", "jobTemplate", "spec", "template"],
         }
     }
-}
 
-impl Kind {
     /// Group and version in which controllers know the kind.
     pub(crate) fn api_version(self) -> &'static str {
         match self {

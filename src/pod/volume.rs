@@ -48,4 +48,4 @@ impl<'de> Object<'de> for VolumeSpec<'de> {
 }
 
 pub(crate) const HOST_PATH: &str = "hostPath";
-pub(crate) const IMAGE: &str = "image";
+const IMAGE: &str = "image";

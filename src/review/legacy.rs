@@ -73,7 +73,7 @@ pub(crate) struct Legacy<'l> {
     stored: Option<Stored<'l>>,
     /// Where `stored` is an owner: its name for machines, and for people.
     owner: Option<[String; 2]>,
-    /// Why something counts of which somebody may think that it does not.
+    /// Why a violation counts that somebody may expect to be excused.
     aside: Option<String>,
     /// Until when something is excused.
     until: Option<&'l Until>,
@@ -160,7 +160,8 @@ impl<'l> Legacy<'l> {
             self.excuses = Excuses::Old;
             self.is_news = self.until.is_some() || (carrier.makes_pods() && !is_untouched());
         } else if is_untouched() {
-            // Not even all violations count then: a finalizer must come off, and a Job finish.
+            // Not even with `allViolations` does any count then: a finalizer must come off, and a Job must
+            // be able to finish.
             self.excuses = Excuses::Everything;
             self.is_news = is_excused && ended.is_none() && self.until.is_some();
         } else if is_excused {

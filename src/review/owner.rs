@@ -137,7 +137,7 @@ pub(crate) fn ask(
         }
     };
     if user.is_empty() {
-        // So do audit scanners, who show what will count one day.
+        // Audit scanners send none either: they are to show what would count.
         return Err("excuses nothing: the request does not say who made this".to_owned());
     }
     if !is_controller {

@@ -25,8 +25,8 @@ pub(crate) struct Update<'u, 'p> {
     /// Whether it is that template.
     is_made_from: bool,
     /// What the stored object violates.
-    legacy: &'u [Violation<'u>],
-    in_legacy: Search,
+    stored_violations: &'u [Violation<'u>],
+    in_stored_violations: Search,
     in_stored: Search,
     any_runs_another_image: OnceCell<bool>,
     newly_mounted: OnceCell<Option<Vec<Text<'p>>>>,
@@ -37,14 +37,14 @@ impl<'u, 'p> Update<'u, 'p> {
         pod: &'p Pod<'p>,
         stored: &'u Pod<'u>,
         is_made_from: bool,
-        legacy: &'u [Violation<'u>],
+        stored_violations: &'u [Violation<'u>],
     ) -> Self {
         Self {
             pod,
             stored,
             is_made_from,
-            legacy,
-            in_legacy: Search::new(),
+            stored_violations,
+            in_stored_violations: Search::new(),
             in_stored: Search::new(),
             any_runs_another_image: OnceCell::new(),
             newly_mounted: OnceCell::new(),
@@ -91,7 +91,7 @@ impl<'u, 'p> Update<'u, 'p> {
             Subject::Pod | Subject::Volume { .. } => None,
         };
         let is_new = own.is_some_and(|container| self.stored_as(&container).is_none());
-        if is_new || !self.is_legacy(violation) {
+        if is_new || !self.was_violated_before(violation) {
             return Left::All(None);
         }
         let is_counted = match (&finding.inherited, finding.subject()) {
@@ -124,14 +124,16 @@ impl<'u, 'p> Update<'u, 'p> {
         ))
     }
 
-    fn is_legacy(&self, violation: &Violation<'p>) -> bool {
+    fn was_violated_before(&self, violation: &Violation<'p>) -> bool {
         let is_it = |index: usize| {
-            let old = self.legacy.get(index);
+            let old = self.stored_violations.get(index);
             old.is_some_and(|old| {
                 old.control == violation.control && violation.finding.is_no_worse_than(&old.finding)
             })
         };
-        self.in_legacy.find(self.legacy.len(), &is_it).is_some()
+        self.in_stored_violations
+            .find(self.stored_violations.len(), &is_it)
+            .is_some()
     }
 
     /// Whether the container takes a value more fully than it did before, with this image.

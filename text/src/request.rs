@@ -304,7 +304,7 @@ fn items(mut value: Value) -> Items {
             }
             Items::Of(std::mem::take(items))
         }
-        // So kubectl reads what a template makes of a loop that goes round no time.
+        // A template whose loop has no rounds leaves `items:` empty, which kubectl reads as an empty list.
         Some(Value::Null) if is_list => Items::Of(Vec::new()),
         Some(_) if is_list => Items::Wrong(format!("`items` of a {kind} must be a list")),
         None if is_list => Items::Wrong(format!("a {kind} must have `items`")),

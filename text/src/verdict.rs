@@ -48,9 +48,7 @@ impl Verdict {
             |text| serde_json::from_str(text).map_err(Error::InvalidViolations),
         )
     }
-}
 
-impl Verdict {
     /// The field of the object that could not be decoded, as an RFC 6901 pointer.
     #[must_use]
     pub fn undecodable(&self) -> Option<&str> {

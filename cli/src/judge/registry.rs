@@ -1,4 +1,4 @@
-//! The registries that `evaluate --registry` asks, and the keys that their images are verified with.
+//! The registries that `evaluate --registry` and `pin` ask, and the keys that their images are verified with.
 
 use container_security_host::oci::{self, Access};
 use container_security_host::{TrustRoot, signing_keys};

@@ -124,7 +124,8 @@ impl Reader<'_> {
             } => {
                 match style {
                     ScalarStyle::DoubleQuoted => self.check_escapes(event.start_mark, end)?,
-                    // libyaml has learned this, too, for the sake of addresses.
+                    // Later versions of libyaml accept this, for URLs; kubectl's reader was made from an
+                    // earlier one.
                     ScalarStyle::Plain if is_in_flow && value.contains('?') => {
                         return Err(Problem::fatal(
                             place,

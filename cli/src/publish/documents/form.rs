@@ -101,13 +101,26 @@ impl Key<'_> {
     /// what can find nothing would be an error, a list looks empty while its default is in force, and
     /// what is the default of one level would be saved with another.
     fn default(&self) -> Option<String> {
+        if self.is_heading() {
+            return self.lacks_place_for_sequence().then(|| "{}".to_owned());
+        }
         let default = self.setting.default.as_ref()?;
         let is_list_with_entries = default.as_array().is_some_and(|list| !list.is_empty());
         let is_idle_mode = self.is_mode() && self.of.is_idle();
         // Without a list, nothing can be added to a sequence; an empty one is not saved.
         let is_levelled = self.of.is_levelled() && self.kind() != "sequence[";
         let is_said = !is_levelled && !is_list_with_entries && !is_idle_mode;
-        (!self.is_heading() && is_said).then(|| yaml(default))
+        is_said.then(|| yaml(default))
+    }
+
+    /// Whether a section has a sequence, to which Rancher adds nothing as long as the section is not in
+    /// the settings, and has no other key whose default puts it there.
+    fn lacks_place_for_sequence(&self) -> bool {
+        let mut keys = keys(self.setting);
+        keys.retain(|key| !key.is_heading());
+        let is_sequence = |key: &Key<'_>| key.kind() == "sequence[";
+        let mut others = keys.iter().filter(|key| !is_sequence(key));
+        keys.iter().any(is_sequence) && others.all(|key| key.default().is_none())
     }
 
     /// What a person would ask: to be worked over.

@@ -21,8 +21,8 @@ var needed = []struct{ name, version, origin string }{
 	{"kube-scheduler", "--version", builtHere},
 	{"kubectl", "version --client", builtHere},
 	{"kwok", "--version", builtHere},
-	{"policy-server", "--version", "the image ghcr.io/kubewarden/policy-server, 1.36 or later, has it as /policy-server; put it on the PATH"},
-	{"audit-scanner", "", "the image ghcr.io/kubewarden/audit-scanner, 1.36 or later, has it as /audit-scanner, and `go build ./cmd/audit-scanner` in github.com/kubewarden/kubewarden-controller makes it; put it on the PATH"},
+	{"policy-server", "--version", "the image ghcr.io/kubewarden/adm-controller/policy-server, 1.36 or later, has it as /policy-server; put it on the PATH"},
+	{"audit-scanner", "", "the image ghcr.io/kubewarden/adm-controller/audit-scanner, 1.36 or later, has it as /audit-scanner, and `go build ./cmd/audit-scanner` in github.com/kubewarden/kubewarden-controller makes it; put it on the PATH"},
 	{"docker-registry", "--version", "Debian and Ubuntu have it: apt-get install docker-registry"},
 }
 

@@ -1,6 +1,7 @@
 //! From a pod to what the controls find in it: the list of the controls is run, exemptions and the rule
 //! for what was there before are applied, and it is decided about which images the host is asked.
 
+mod guards;
 pub(crate) mod legacy;
 mod mend;
 pub(crate) mod owner;

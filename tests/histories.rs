@@ -127,6 +127,9 @@ struct Edit {
 fn edit() -> impl Strategy<Value = Edit> {
     let profile = || json!({"type": "Unconfined"});
     let good = || json!({"type": "RuntimeDefault"});
+    let tight = || json!({"type": "Localhost", "localhostProfile": TIGHT});
+    let whole = |read_only| json!({"name": "node", "mountPath": "/node", "readOnly": read_only});
+    let logs = |read_only| json!({"name": "node", "mountPath": "/logs", "subPath": "var/log", "readOnly": read_only});
     let values = vec![
         ("pod:/hostPID", json!(true)),
         ("pod:/hostPID", json!(null)),
@@ -157,6 +160,26 @@ fn edit() -> impl Strategy<Value = Edit> {
         ("/image", json!("myacr.azurecr.io/shop/new:1")),
         ("/image", json!("myacr.azurecr.io/shop/app:1.4.2")),
         ("/env", json!([{"name": "A", "value": "b"}])),
+        ("pod:/hostUsers", json!(false)),
+        ("pod:/hostUsers", json!(null)),
+        ("pod:/runtimeClassName", json!("kata")),
+        ("pod:/runtimeClassName", json!(null)),
+        ("pod:/shareProcessNamespace", json!(true)),
+        ("pod:/shareProcessNamespace", json!(null)),
+        ("/securityContext/appArmorProfile", tight()),
+        ("/securityContext/appArmorProfile", good()),
+        ("/securityContext/appArmorProfile", json!(null)),
+        (
+            "pod:/volumes",
+            json!([{"name": "node", "hostPath": {"path": "/"}}]),
+        ),
+        ("pod:/volumes", json!(null)),
+        ("/volumeMounts", json!([whole(false)])),
+        ("/volumeMounts", json!([whole(true)])),
+        ("/volumeMounts", json!([logs(false)])),
+        ("/volumeMounts", json!([logs(true)])),
+        ("/volumeMounts", json!([logs(false), whole(true)])),
+        ("/volumeMounts", json!(null)),
         ("/name", json!("renamed")),
         ("more:", json!(null)),
     ];
@@ -198,13 +221,24 @@ fn write(target: &mut Value, pointer: &str, value: &Value) {
 
 // ---- what protects a container
 
-/// What a pod is without, and whose fault that is: a container with this image, or the pod.
+/// What a pod is without, and whose fault that is: a container with this image, or the pod. Where something
+/// that would limit a risk is missing, too, that is a risk of its own.
 fn risks(pod: &Value) -> BTreeSet<(Option<[String; 3]>, String)> {
     let mut found = BTreeSet::new();
     let spec = &pod["spec"];
+    let mut unlimited = vec![""];
+    if spec["hostUsers"] != false {
+        unlimited.push(" outside of a user namespace");
+    }
+    if spec["runtimeClassName"] != "kata" {
+        unlimited.push(" outside of a sandbox");
+    }
+    if spec["shareProcessNamespace"] == true {
+        unlimited.push(" beside everybody's processes");
+    }
     for flag in ["hostPID", "hostNetwork"] {
         if spec[flag] == true {
-            found.insert((None, flag.to_owned()));
+            found.extend(unlimited.iter().map(|less| (None, format!("{flag}{less}"))));
         }
     }
     for list in ["initContainers", "containers", "ephemeralContainers"] {
@@ -222,16 +256,28 @@ fn risks(pod: &Value) -> BTreeSet<(Option<[String; 3]>, String)> {
                 Value::Null => spec["securityContext"][key].clone(),
                 own => own.clone(),
             };
+            // Without a user it is the image's, which may be root, too.
+            let user = effective("runAsUser");
+            let is_perhaps_root =
+                user == 0 || (user.is_null() && effective("runAsNonRoot") != true);
+            let mut unlimited = unlimited.clone();
+            if is_perhaps_root {
+                unlimited.push(" as root, perhaps");
+            }
+            if own["appArmorProfile"]["localhostProfile"] != TIGHT {
+                unlimited.push(" without the tight profile");
+            }
             let mut add = |risk: String| {
-                found.insert((whose(), risk));
+                let of_risk = unlimited
+                    .iter()
+                    .map(|less| (whose(), format!("{risk}{less}")));
+                found.extend(of_risk);
             };
             let seccomp = effective("seccompProfile");
             if seccomp["type"] != "RuntimeDefault" {
                 add(format!("seccomp {}", seccomp["type"]));
             }
-            // Without a user it is the image's, which may be root, too.
-            let user = effective("runAsUser");
-            if user == 0 || (user.is_null() && effective("runAsNonRoot") != true) {
+            if is_perhaps_root {
                 add("perhaps root".to_owned());
             }
             if user == 0 {
@@ -243,6 +289,19 @@ fn risks(pod: &Value) -> BTreeSet<(Option<[String; 3]>, String)> {
             for capability in own["capabilities"]["add"].as_array().into_iter().flatten() {
                 add(format!("capability {capability}"));
             }
+            let is_of_node = spec["volumes"][0]["hostPath"].is_object();
+            for mount in container["volumeMounts"].as_array().into_iter().flatten() {
+                // Whoever sees the whole sees the logs, and whoever writes reads.
+                for place in ["var/log", "everything"] {
+                    for how in ["reads", "writes"] {
+                        let is_there = place == "var/log" || mount["subPath"].is_null();
+                        let is_so = how == "reads" || mount["readOnly"] != true;
+                        if is_of_node && is_there && is_so {
+                            add(format!("{how} {place} of the node"));
+                        }
+                    }
+                }
+            }
             for port in container["ports"].as_array().into_iter().flatten() {
                 if !port["hostPort"].is_null() {
                     add(format!("port {}", port["hostPort"]));
@@ -252,6 +311,8 @@ fn risks(pod: &Value) -> BTreeSet<(Option<[String; 3]>, String)> {
     }
     found
 }
+
+const TIGHT: &str = "tight";
 
 // ---- a cluster
 
@@ -289,7 +350,11 @@ impl Cluster {
             .remove("ephemeralContainers");
         apply(&mut pod, edits);
         let mut cluster = Self {
-            settings: json!({"legacy": {"onCreate": on_create}}),
+            // What a user namespace permits is no risk of its own, and the list above knows of none.
+            settings: json!({
+                "legacy": {"onCreate": on_create},
+                "rootUser": {"relaxForUserNamespaces": false},
+            }),
             first: pod.clone(),
             initial: complete(pod.clone()),
             workload: requests::workload(kind, pod),

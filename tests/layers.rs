@@ -47,6 +47,7 @@ const POLICY: &[&[&str]] = &[
         "settings/custom_workload",
     ],
     &["settings"],
+    &["review/guards"],
     &["review/mend", "review/update", "review/owner"],
     &["review/legacy"],
     &["review"],

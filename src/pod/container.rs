@@ -2,7 +2,7 @@
 
 use super::place::{ContainerKind, Place, Subject};
 use super::security_context::SecurityContext;
-use crate::json::{Text, sorted};
+use crate::json::Text;
 use crate::object::{Later, Sequence, object};
 use crate::text::Step;
 
@@ -74,6 +74,8 @@ object! {
         "mountPath" pub(crate) path: Text<'a>,
         "name" pub(crate) name: Text<'a>,
         "readOnly" pub(crate) read_only: Option<bool>,
+        "subPath" pub(crate) sub_path: Text<'a>,
+        "subPathExpr" pub(crate) sub_path_expr: Text<'a>,
     }
 }
 
@@ -99,12 +101,6 @@ impl<'p> Container<'p> {
     /// container has some mounts, and hardly anybody looks.
     pub(crate) fn mounts(&self) -> Option<Sequence<VolumeMount<'p>>> {
         self.spec.volume_mounts.list()
-    }
-
-    /// The names of the volumes that it mounts, sorted.
-    pub(crate) fn mounted(&self) -> Option<Vec<Text<'p>>> {
-        let mounts = self.mounts()?.into_iter();
-        Some(sorted(mounts.map(|mount| mount.name).collect()))
     }
 
     pub(crate) fn subject(&self) -> Subject<'p> {

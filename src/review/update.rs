@@ -9,6 +9,7 @@
 use std::cell::{Cell, OnceCell};
 use std::mem;
 
+use super::guards;
 use crate::controls::Control;
 use crate::finding::{Inherited, Taken};
 use crate::json::{Text, has, sorted};
@@ -30,6 +31,8 @@ pub(crate) struct Update<'u, 'p> {
     in_stored: Search,
     any_runs_another_image: OnceCell<bool>,
     newly_mounted: OnceCell<Option<Vec<Text<'p>>>>,
+    is_pod_less_guarded: OnceCell<bool>,
+    is_any_less_guarded: OnceCell<bool>,
 }
 
 impl<'u, 'p> Update<'u, 'p> {
@@ -48,6 +51,8 @@ impl<'u, 'p> Update<'u, 'p> {
             in_stored: Search::new(),
             any_runs_another_image: OnceCell::new(),
             newly_mounted: OnceCell::new(),
+            is_pod_less_guarded: OnceCell::new(),
+            is_any_less_guarded: OnceCell::new(),
         }
     }
 
@@ -112,6 +117,12 @@ impl<'u, 'p> Update<'u, 'p> {
             }
             (Some(value), _) => own.is_some_and(|container| self.newly_takes(value, &container)),
         };
+        if !is_counted && self.is_less_guarded(own.as_ref()) {
+            return Left::All(Some(
+                "it was there before, and counts because a user namespace, a sandbox, a user or a profile that \
+                 limited it has changed",
+            ));
+        }
         if !is_counted {
             return Left::Nothing;
         }
@@ -136,6 +147,19 @@ impl<'u, 'p> Update<'u, 'p> {
             .is_some()
     }
 
+    /// Whether what kept the harm of a violation small is gone: around the container that it is of, or
+    /// around any.
+    fn is_less_guarded(&self, own: Option<&Container<'p>>) -> bool {
+        let of_pod = || guards::are_less_of_pod(self.stored, self.pod);
+        let is_less = |container: &Container<'p>| {
+            self.stored_as(container)
+                .is_some_and(|old| guards::are_less((self.stored, &old), (self.pod, container)))
+        };
+        let of_any = || self.pod.containers().any(|container| is_less(&container));
+        *self.is_pod_less_guarded.get_or_init(of_pod)
+            || own.map_or_else(|| *self.is_any_less_guarded.get_or_init(of_any), is_less)
+    }
+
     /// Whether the container takes a value more fully than it did before, with this image.
     fn newly_takes(&self, value: &Inherited, container: &Container<'p>) -> bool {
         let before = self
@@ -145,16 +169,24 @@ impl<'u, 'p> Update<'u, 'p> {
         (value.taken_by)(self.pod, container) > before
     }
 
-    /// Whether a container mounts the volume that did not do so before, with this image.
+    /// Whether a container mounts the volume, or more of it, that did not do so before, with this image.
     fn newly_mounts(&self, volume: &str) -> bool {
         let newly_mounted = self.newly_mounted.get_or_init(|| {
             let mut newly_mounted = Vec::new();
+            let in_before = Search::new();
             for container in self.pod.containers() {
                 let before = self.stored_as(&container);
                 let before = before.filter(|old| old.image() == container.image());
-                let before = before.and_then(|old| old.mounted()).unwrap_or_default();
-                let now = container.mounted()?.into_iter();
-                newly_mounted.extend(now.filter(|name| !has(&before, name.as_str())));
+                let before = before.and_then(|old| old.mounts()).unwrap_or_default();
+                for mount in container.mounts()? {
+                    let is_it = |index: usize| {
+                        let old = before.get(index);
+                        old.is_some_and(|old| guards::is_no_more(&mount, old))
+                    };
+                    if in_before.find(before.len(), &is_it).is_none() {
+                        newly_mounted.push(mount.name);
+                    }
+                }
             }
             Some(sorted(newly_mounted))
         });

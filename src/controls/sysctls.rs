@@ -3,12 +3,14 @@
 //! - **Reads** `securityContext.sysctls` of the pod
 //! - **Unset** means that the kernel's parameters stay as they are
 //! - **Allowed** the safe sysctls of the Pod Security Standard, compared exactly, and what
-//!   `sysctls.allowed` names, but nothing that `sysctls.forbidden` names. Those two compare what the
-//!   kubelet makes of a name: `net/ipv4/tcp_syncookies` is `net.ipv4.tcp_syncookies`
+//!   `sysctls.allowed` names, but nothing that `sysctls.forbidden` names. `allowed` compares what the
+//!   kubelet makes of a name: `net/ipv4/tcp_syncookies` is `net.ipv4.tcp_syncookies`. `forbidden` takes
+//!   every `/` for a `.`: the runtime does, whichever come first
 //! - **Not applicable** never
 //! - **Differs from the Pod Security Standard** in nothing at its default
 //! - **Source** `check_sysctls.go` of pod-security-admission; `NormalizeName` of
-//!   `k8s.io/component-helpers/node/util/sysctl`
+//!   `k8s.io/component-helpers/node/util/sysctl`; that the file of a name is found with every `.` as a `/`
+//!   is runc's `sysctl_linux.go`
 
 use std::borrow::Cow;
 use std::fmt;
@@ -30,7 +32,8 @@ section! {
         "mode" mode: Mode = standard.mode_from(Level::Baseline),
         /// What may be set beside the safe ones: names, or beginnings that end in `*` (`net.core.*`).
         "allowed" allowed: Vec<SysctlPattern> = Vec::new(),
-        /// The same for what must not be set; it wins over `allowed`, and over what is safe.
+        /// The same for what must not be set, with any separators; it wins over `allowed`, and over what
+        /// is safe.
         "forbidden" forbidden: Vec<SysctlPattern> = Vec::new(),
     }
     follows: {
@@ -94,10 +97,19 @@ impl fmt::Display for SysctlPattern {
 
 impl SysctlPattern {
     fn matches(&self, name: &str) -> bool {
-        match self.0.strip_suffix('*') {
-            Some(beginning) => name.starts_with(beginning),
-            None => self.0 == name,
-        }
+        matches(&self.0, name)
+    }
+
+    /// Whether it matches with any separators.
+    fn matches_file(&self, name: &str) -> bool {
+        matches(&self.0.replace('/', "."), &name.replace('/', "."))
+    }
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => pattern == name,
     }
 }
 
@@ -106,9 +118,15 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Sysctls, findings: &mut Fin
     for (index, sysctl) in sysctls.into_iter().flatten().enumerate() {
         let written = sysctl.name.as_str();
         let name = dotted(written);
-        let is_in = |list: &[SysctlPattern]| list.iter().any(|pattern| pattern.matches(&name));
-        let is_forbidden = is_in(&settings.forbidden);
-        if !is_forbidden && (settings.is_safe(written) || is_in(&settings.allowed)) {
+        let mut forbidden = settings.forbidden.iter();
+        let is_forbidden = forbidden.any(|pattern| pattern.matches_file(written));
+        let is_allowed = || {
+            settings
+                .allowed
+                .iter()
+                .any(|pattern| pattern.matches(&name))
+        };
+        if !is_forbidden && (settings.is_safe(written) || is_allowed()) {
             continue;
         }
         let place = pod.field(&["securityContext", "sysctls"]).index(index);

@@ -3,7 +3,8 @@
 //! - **Reads** `securityContext.capabilities` of each container
 //! - **Unset** means the runtime's default set
 //! - **Allowed** `drop` with every entry of `capabilities.requiredDrop`, or with `ALL`, and `add` with
-//!   no entry outside `capabilities.allowedAdd`; both compare exactly, `*` in `allowedAdd` is any
+//!   no entry outside `capabilities.allowedAdd`; both compare exactly. `*` in `allowedAdd` is any but those
+//!   that must be dropped
 //! - **Not applicable** on Windows, where the field may not be set; at the baseline level what is added
 //!   there is judged all the same
 //! - **Differs from the Pod Security Standard** in nothing at its default
@@ -24,7 +25,7 @@ section! {
     /// Containers drop all capabilities of root, and add none but `NET_BIND_SERVICE`.
     pub(crate) struct Capabilities in standard {
         "mode" mode: Mode = standard.mode_from(Level::Baseline),
-        /// What a container may add; `["*"]` is anything.
+        /// What a container may add; `["*"]` is anything but what it must drop.
         "allowedAdd" allowed_add: Vec<Capability>
             = known(if standard.is_baseline() { ADDED_AT_BASELINE } else { &[NET_BIND_SERVICE] }),
         /// What each container must drop; `drop: [ALL]` drops each.
@@ -121,12 +122,16 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Capabilities, findings: &mu
         let add = own.map(|own| &*own.add).unwrap_or_default();
         let drop = own.map(|own| &*own.drop).unwrap_or_default();
         for (index, added) in add.iter().map(Text::as_str).enumerate() {
-            if !settings
-                .allowed_add
-                .iter()
-                .any(|allowed| allowed.0 == ANY || allowed.0 == added)
-            {
-                findings.report(not_allowed(&container, index, added, &settings.allowed_add));
+            let is_in_list = |name: &str| settings.allowed_add.iter().any(|entry| entry.0 == name);
+            if is_in_list(added) {
+                continue;
+            }
+            if !is_in_list(ANY) {
+                let allowed = settings.allowed_add.iter().map(|entry| &*entry.0);
+                let reason = format!("not one of: {}", Joined(&allowed.collect::<Vec<_>>()));
+                findings.report(not_allowed(&container, index, added, &reason));
+            } else if gives_back(added, required_drop) {
+                findings.report(not_allowed(&container, index, added, "one of requiredDrop"));
             }
         }
         for required in required_drop {
@@ -140,11 +145,20 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Capabilities, findings: &mu
     }
 }
 
+/// Whether a container that drops everything has one of these again when it adds this: what is added comes
+/// after what is dropped.
+fn gives_back(added: &str, required_drop: &[Capability]) -> bool {
+    let added = normal(added);
+    required_drop
+        .iter()
+        .any(|required| required.0 != ALL && (required.0 == added || added == ALL))
+}
+
 fn not_allowed<'p>(
     container: &Container<'p>,
     index: usize,
     added: &'p str,
-    allowed: &[Capability],
+    reason: &str,
 ) -> Finding<'p> {
     let place = container
         .security_field(&["capabilities", "add"])
@@ -157,10 +171,8 @@ fn not_allowed<'p>(
     } else {
         format!("which the runtime takes for {kubernetes}, and ")
     };
-    let allowed: Vec<&str> = allowed.iter().map(|capability| &*capability.0).collect();
     let found = Found::Text(added);
-    Finding::new(place, found, Remedy::Remove)
-        .because(format!("{effect}not one of: {}", Joined(&allowed)))
+    Finding::new(place, found, Remedy::Remove).because([&effect, reason].concat())
 }
 
 fn not_dropped<'p>(

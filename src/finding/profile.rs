@@ -107,7 +107,7 @@ impl ProfileRules<'_> {
                 "which is not a profile (runtime/default, localhost/<name>, unconfined)".to_owned()
             }
         };
-        let another = self.allowed.iter().find_map(AllowedProfile::as_annotation);
+        let another = confining(self.allowed).find_map(AllowedProfile::as_annotation);
         // Where the cluster acts on it, it may be all that its container has.
         let remedy = match (self.annotations, another) {
             (AnnotationUse::Honor, Some(another)) => Remedy::Set(another.into()),
@@ -182,14 +182,19 @@ pub(crate) fn localhost<'p>(name: &str) -> Found<'p> {
     Found::Phrase(format!("is {profile:?}").into())
 }
 
+/// What may be suggested: a container without a profile may have the node's.
+fn confining(allowed: &[AllowedProfile]) -> impl Iterator<Item = &AllowedProfile> {
+    let is_confining = |entry: &&AllowedProfile| **entry != AllowedProfile::Unconfined;
+    allowed.iter().filter(is_confining)
+}
+
 fn allows(allowed: &[AllowedProfile], profile: Profile<'_>) -> bool {
     allowed.iter().any(|entry| entry.allows(profile))
 }
 
 /// The remedy where a profile is missing or not allowed: the first allowed one that has a name.
 fn set_profile(allowed: &[AllowedProfile]) -> Remedy {
-    let suggestion = allowed
-        .iter()
+    let suggestion = confining(allowed)
         .find_map(AllowedProfile::as_field)
         .map(Value::from);
     match (allowed, suggestion) {

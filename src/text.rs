@@ -99,6 +99,21 @@ const ELLIPSIS: &str = "...";
 /// Long enough for any name that Kubernetes accepts (253) with some to spare.
 const MAX_QUOTED_CHARS: usize = 300;
 
+/// The names on the way that a path leads from the root; `None` where it does not begin there.
+pub(crate) fn names_of_path(path: &str) -> Option<Vec<&str>> {
+    let mut names = Vec::new();
+    for name in path.strip_prefix('/')?.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => {
+                names.pop();
+            }
+            name => names.push(name),
+        }
+    }
+    Some(names)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,8 @@
 //! - **Unset** means what the ServiceAccount says. The API server has asked it before a Pod comes here,
 //!   and has given a mount to each container that gets the token; a template only gets a warning
 //! - **Allowed** a Pod without that mount, and a template with `automountServiceAccountToken: false`
-//! - **Not applicable** to tokens that are mounted elsewhere: they are projected with an audience of their
-//!   own
+//! - **Not applicable** to tokens that are mounted elsewhere, by whoever has written the pod: as a rule they
+//!   have an audience of their own
 //! - **Differs from the Pod Security Standard**, which never looks at the token; the control is disabled by
 //!   default
 //! - **Source** `plugin/pkg/admission/serviceaccount/admission.go` of Kubernetes;
@@ -14,6 +14,7 @@
 use crate::decode::{Mode, section};
 use crate::finding::{Finding, Findings, Found, Remedy, unreadable_mounts};
 use crate::pod::spec::Pod;
+use crate::text::names_of_path;
 
 section! {
     /// No container gets the token of the pod's ServiceAccount.
@@ -70,5 +71,13 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, _: &ServiceAccountToken, findings: &mu
 
 /// Whether what is mounted here is what clients in the container take for the token.
 fn is_of_token(path: &str) -> bool {
-    path.trim_end_matches('/') == "/var/run/secrets/kubernetes.io/serviceaccount"
+    // A kubelet takes a path without a beginning for one from the root.
+    let path = ["/", path].concat();
+    let names = names_of_path(&path).unwrap_or_default();
+    // In most images /var/run is /run.
+    let below_run = match names.as_slice() {
+        ["var", "run", names @ ..] | ["run", names @ ..] => names,
+        _ => return false,
+    };
+    below_run == ["secrets", "kubernetes.io", "serviceaccount"]
 }

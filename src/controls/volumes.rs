@@ -23,7 +23,7 @@ use crate::finding::{Finding, Findings, Found, Remedy, unreadable_mounts};
 use crate::json::{Text, has, sorted};
 use crate::pod::spec::Pod;
 use crate::pod::volume::HOST_PATH;
-use crate::text::{Joined, Quoted};
+use crate::text::{Joined, Quoted, names_of_path};
 
 section! {
     /// Pods mount volumes of harmless types, and no files of their node.
@@ -145,7 +145,7 @@ impl HostPath {
     }
 
     fn covers(&self, path: Option<&[&str]>) -> bool {
-        let own = self.path.as_ref().and_then(|own| segments(&own.0));
+        let own = self.path.as_ref().and_then(|own| names_of_path(&own.0));
         own.is_some_and(|own| path.is_some_and(|path| path.starts_with(&own)))
     }
 }
@@ -163,33 +163,29 @@ impl fmt::Display for HostPath {
 pub(crate) struct NodePath(String);
 
 describe!(
-    NodePath: {"type": "string", "pattern": "^/"},
+    NodePath: {"type": "string", "pattern": "^/", "not": {"pattern": r"(?:^|/)\.\.?(?:/|$)|\*"}},
     |path| path.0.as_str().into(),
 );
 
 impl Decode for NodePath {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         let path = problems.text(node)?;
-        if segments(path).is_none() {
+        let mut names = path.split('/');
+        if names_of_path(path).is_none() {
             problems.report(format_args!("{} is no absolute path", Quoted(path)));
+        } else if names.any(|name| matches!(name, "." | "..")) {
+            problems.report(format_args!(
+                "{} must say where it leads, without . and ..",
+                Quoted(path)
+            ));
+        } else if path.contains('*') {
+            problems.report(format_args!(
+                "{} has a *, which stands for nothing else here; what is below a path may be mounted, too",
+                Quoted(path)
+            ));
         }
         Some(Self(path.to_owned()))
     }
-}
-
-/// The names on the way from the root of the node; `None` for a path that does not begin there.
-fn segments(path: &str) -> Option<Vec<&str>> {
-    let mut segments = Vec::new();
-    for segment in path.strip_prefix('/')?.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => {
-                segments.pop();
-            }
-            name => segments.push(name),
-        }
-    }
-    Some(segments)
 }
 
 pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Findings<'p>) {
@@ -214,7 +210,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Fin
                 findings.report(Finding::new(place, found, remedy.clone()));
                 continue;
             };
-            let names = segments(path);
+            let names = names_of_path(path);
             let mut covering = settings
                 .host_paths
                 .iter()

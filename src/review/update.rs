@@ -117,7 +117,8 @@ impl<'u, 'p> Update<'u, 'p> {
             }
             (Some(value), _) => own.is_some_and(|container| self.newly_takes(value, &container)),
         };
-        if !is_counted && self.is_less_guarded(own.as_ref()) {
+        let is_right = !violation.control.is_about_images();
+        if !is_counted && is_right && self.is_less_guarded(own.as_ref()) {
             return Left::All(Some(
                 "it was there before, and counts because a user namespace, a sandbox, a user or a profile that \
                  limited it has changed",

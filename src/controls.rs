@@ -109,6 +109,13 @@ macro_rules! control_enum {
                 }
             }
 
+            /// Whether the control judges images, and nothing that a container may do.
+            pub(crate) fn is_about_images(self) -> bool {
+                match self {
+                    $( Self::$section => matches!(stringify!($judge), "images" | "supply_chain"), )*
+                }
+            }
+
             #[cfg(feature = "schema")]
             pub(crate) const ALL: &[Self] = &[$( Self::$section ),*];
         }

@@ -75,9 +75,6 @@ fn is_of_token(path: &str) -> bool {
     let path = ["/", path].concat();
     let names = names_of_path(&path).unwrap_or_default();
     // In most images /var/run is /run.
-    let below_run = match names.as_slice() {
-        ["var", "run", names @ ..] | ["run", names @ ..] => names,
-        _ => return false,
-    };
-    below_run == ["secrets", "kubernetes.io", "serviceaccount"]
+    let names = names.strip_prefix(&["var"]).unwrap_or(&names);
+    names == ["run", "secrets", "kubernetes.io", "serviceaccount"]
 }

@@ -26,6 +26,7 @@ use self::report::{Report, Score, Severity, Source, Vulnerability};
 use crate::decode::{Decode, Mode, Node, Problems, Written, describe, loosens, section, words};
 use crate::finding::Findings;
 use crate::host_calls::Answer;
+use crate::json::sorted;
 use crate::lookups::{Lookups, Refusal, Uses};
 use crate::text::{Joined, Quoted};
 use crate::time::{self, Duration};
@@ -461,10 +462,9 @@ struct Worst<'r>(Vec<&'r Vulnerability>);
 
 impl fmt::Display for Worst<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut findings = self.0.clone();
-        findings.sort_unstable_by(|left, right| compare(left, right));
-        findings.dedup();
-        for (position, found) in findings.iter().take(SHOWN).enumerate() {
+        let mut findings = sorted(self.0.iter().copied().map(ByBadness).collect());
+        findings.dedup_by(|one, other| one.0 == other.0);
+        for (position, ByBadness(found)) in findings.iter().take(SHOWN).enumerate() {
             if position > 0 {
                 f.write_str(", ")?;
             }
@@ -488,15 +488,35 @@ impl fmt::Display for Worst<'_> {
     }
 }
 
-// Not in each place where sorting compares.
-#[inline(never)]
-fn compare(left: &Vulnerability, right: &Vulnerability) -> Ordering {
-    left.severity
-        .cmp(&right.severity)
-        .then(right.score().cmp(&left.score()))
-        .then(left.id.cmp(&right.id))
-        .then(left.package.cmp(&right.package))
+/// A finding in the order in which findings are named, the worst first.
+struct ByBadness<'r>(&'r Vulnerability);
+
+impl Ord for ByBadness<'_> {
+    // Not in each place where sorting compares.
+    #[inline(never)]
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (left, right) = (self.0, other.0);
+        left.severity
+            .cmp(&right.severity)
+            .then(right.score().cmp(&left.score()))
+            .then_with(|| left.id.cmp(&right.id))
+            .then_with(|| left.package.cmp(&right.package))
+    }
 }
+
+impl PartialOrd for ByBadness<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByBadness<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for ByBadness<'_> {}
 
 #[inline(never)]
 fn refuse<'p>(uses: &Uses<'_, 'p>, refusal: &Refusal, findings: &mut Findings<'p>) {

@@ -3338,7 +3338,7 @@ const WITH_BASE: &str = "name an image that records name and digest of its base 
 const WITH_ALLOWED_BASE: &str =
     "name an image with an allowed base (others are up to imageFreshness.unknownBase)";
 const SIGNED: &str = "name an image signed as signatures.rules asks";
-const SCANNED: &str = "name an image whose report has no such findings";
+const CLEAN: &str = "name an image whose report has no such findings";
 const REBUILT: &str = "name an image that was rebuilt since";
 
 fn signatures(image: &str, reason: &str) -> String {
@@ -3346,7 +3346,34 @@ fn signatures(image: &str, reason: &str) -> String {
 }
 
 fn vulnerabilities(image: &str, reason: &str) -> String {
-    line("vulnerabilities", 0, image, reason, SCANNED)
+    let must = [
+        (
+            "which no vulnerability report covers",
+            "name an image that has been scanned",
+        ),
+        (
+            "whose reports cannot be found",
+            "name an image that has been scanned",
+        ),
+        (
+            "whose vulnerability report is ",
+            "name an image that has been scanned lately",
+        ),
+        (
+            "whose vulnerability report has a CVSS score that cannot be read",
+            "name an image whose report can be read",
+        ),
+    ];
+    let must = must
+        .iter()
+        .find(|(beginning, _)| reason.starts_with(beginning));
+    line(
+        "vulnerabilities",
+        0,
+        image,
+        reason,
+        must.map_or(CLEAN, |(_, must)| must),
+    )
 }
 
 fn freshness(image: &str, reason: &str) -> String {

@@ -290,7 +290,7 @@ const VULNERABILITIES: Control = Control {
     name: "vulnerabilities",
     settings: || json!({"source": "sbomscanner"}),
     cannot: "whose vulnerability reports cannot be read",
-    must: "name an image whose report has no such findings",
+    must: "name an image that has been scanned",
 };
 
 const FRESHNESS: Control = Control {

@@ -286,7 +286,7 @@ pub(crate) fn judge<'p>(
         let refusal =
             Refusal::Told("whose reports cannot be found: the pod has no namespace".to_owned());
         for uses in &images {
-            refuse(uses, &refusal, findings);
+            refuse(uses, &refusal, SCANNED, findings);
         }
         return;
     };
@@ -295,7 +295,7 @@ pub(crate) fn judge<'p>(
         match reports.of(uses.reference) {
             Answer::Failed(failure) => {
                 let what = "whose vulnerability reports cannot be read";
-                refuse(&uses, &Refusal::failed(what, &failure), findings);
+                refuse(&uses, &Refusal::failed(what, &failure), CLEAN, findings);
             }
             Answer::Absent => settings.judge_missing(&uses, findings),
             Answer::Found(matching) => {
@@ -306,7 +306,8 @@ pub(crate) fn judge<'p>(
                     .filter_map(|report| settings.objection(report, now))
                     .max_by_key(|objection| objection.badness);
                 if let Some(objection) = worst {
-                    refuse(&uses, &Refusal::Told(objection.reason), findings);
+                    let refusal = Refusal::Told(objection.reason);
+                    refuse(&uses, &refusal, objection.must, findings);
                 }
             }
         }
@@ -318,6 +319,8 @@ struct Objection {
     /// The number of findings that count: what makes one report worse than another.
     badness: usize,
     reason: String,
+    /// What mends it, behind the image's field and `must`.
+    must: &'static str,
 }
 
 impl Vulnerabilities {
@@ -330,7 +333,7 @@ impl Vulnerabilities {
         match self.missing_report {
             MissingReport::Reject => {
                 let reason = "which no vulnerability report covers".to_owned();
-                refuse(uses, &Refusal::Told(reason), findings);
+                refuse(uses, &Refusal::Told(reason), SCANNED, findings);
             }
             MissingReport::Accept => {}
             MissingReport::Warn => {
@@ -369,22 +372,24 @@ impl Vulnerabilities {
 
     /// Why this report speaks against its image; `None` where it does not.
     fn objection(&self, report: &Report, now: i64) -> Option<Objection> {
-        let worst = |reason| {
+        let worst = |reason, must| {
             Some(Objection {
                 badness: usize::MAX,
                 reason,
+                must,
             })
         };
         if let Some(reason) = self.staleness(report, now) {
-            return worst(reason);
+            return worst(reason, SCANNED_LATELY);
         }
         let is_unreadable =
             |found: &&Vulnerability| found.score == Score::Unreadable && self.counts(found);
         if let Some(found) = report.vulnerabilities.iter().find(is_unreadable) {
-            return worst(format!(
+            let reason = format!(
                 "whose vulnerability report has a CVSS score that cannot be read, that of {}",
                 found.id
-            ));
+            );
+            return worst(reason, READABLE);
         }
         self.objection_to_found(report)
     }
@@ -447,6 +452,7 @@ impl Vulnerabilities {
         Some(Objection {
             badness: offending.len(),
             reason,
+            must: CLEAN,
         })
     }
 
@@ -519,12 +525,20 @@ impl PartialEq for ByBadness<'_> {
 impl Eq for ByBadness<'_> {}
 
 #[inline(never)]
-fn refuse<'p>(uses: &Uses<'_, 'p>, refusal: &Refusal, findings: &mut Findings<'p>) {
+fn refuse<'p>(
+    uses: &Uses<'_, 'p>,
+    refusal: &Refusal,
+    must: &'static str,
+    findings: &mut Findings<'p>,
+) {
     for image in uses.images() {
-        findings.refuse(image, refusal, MUST);
+        findings.refuse(image, refusal, must);
     }
 }
 
 /// How many findings a message names.
 const SHOWN: usize = 3;
-const MUST: &str = "name an image whose report has no such findings";
+const CLEAN: &str = "name an image whose report has no such findings";
+const READABLE: &str = "name an image whose report can be read";
+const SCANNED: &str = "name an image that has been scanned";
+const SCANNED_LATELY: &str = "name an image that has been scanned lately";

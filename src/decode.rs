@@ -930,6 +930,34 @@ impl Decode for String {
     }
 }
 
+/// The name of a namespace: the `IsDNS1123Label` of Kubernetes. Anything else would never be one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Namespace(pub(crate) String);
+
+describe!(
+    Namespace: {
+        "type": "string",
+        "pattern": "^[0-9a-z](?:[-0-9a-z]*[0-9a-z])?$",
+        "maxLength": 63,
+    },
+    |name| name.0.as_str().into(),
+);
+
+impl Decode for Namespace {
+    fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let name = String::decode(node, problems)?;
+        let is_of_it = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        let has_dash = name.starts_with('-') || name.ends_with('-');
+        if has_dash || name.len() > 63 || !name.bytes().all(is_of_it) {
+            problems.report(format_args!(
+                "{} is no name of a namespace, which are compared whole",
+                Quoted(&name)
+            ));
+        }
+        Some(Self(name))
+    }
+}
+
 impl Decode for i64 {
     fn decode(node: Node<'_>, problems: &mut Problems) -> Option<Self> {
         match node {

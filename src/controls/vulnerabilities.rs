@@ -23,7 +23,9 @@ use std::fmt::{self, Write as _};
 
 use self::cvss::Cvss;
 use self::report::{Report, Score, Severity, Source, Vulnerability};
-use crate::decode::{Decode, Mode, Node, Problems, Written, describe, loosens, section, words};
+use crate::decode::{
+    Decode, Mode, Namespace, Node, Problems, Written, describe, loosens, section, words,
+};
 use crate::finding::Findings;
 use crate::host_calls::Answer;
 use crate::json::sorted;
@@ -43,7 +45,7 @@ section! {
         /// Whose reports are read: `sbomscanner`, `trivy-operator`; `none` switches the control off.
         "source" source: Source = Source::None,
         /// Where the reports are; not set is the workload's namespace.
-        "namespace" namespace: Option<String> = None,
+        "namespace" namespace: Option<Namespace> = None,
         /// How many findings of `critical`, `high`, `medium`, `low`, `unknown` are allowed; one that is
         /// left out is not limited.
         "maximum" maximum: Maximum = Maximum::usual(),
@@ -282,7 +284,12 @@ pub(crate) fn judge<'p>(
         return;
     }
     let images = lookups.distinct(|_| true, findings);
-    let Some(namespace) = settings.namespace.as_deref().or(lookups.namespace) else {
+    let Some(namespace) = settings
+        .namespace
+        .as_ref()
+        .map(|name| name.0.as_str())
+        .or(lookups.namespace)
+    else {
         let refusal =
             Refusal::Told("whose reports cannot be found: the pod has no namespace".to_owned());
         for uses in &images {

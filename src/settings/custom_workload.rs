@@ -66,9 +66,10 @@ impl CustomWorkload {
             problems.within("group", |problems| refuse(group, what, problems));
         }
         if let Some(kind) = &self.kind
-            && !is_word(kind, true, "-")
+            && !(is_word(kind, true, "-")
+                && kind.starts_with(|first: char| first.is_ascii_uppercase()))
         {
-            problems.within("kind", |problems| refuse(kind, "kind", problems));
+            problems.within("kind", |problems| refuse(kind, KIND, problems));
         }
         if Kind::recognise(self.group(), self.kind()).is_some() {
             problems.report("is a kind that the policy knows by itself");
@@ -92,7 +93,7 @@ impl CustomWorkload {
         crate::schema::need(schema, &["group", "kind", "podTemplates"]);
         for (key, pattern) in [
             ("group", "^[-.0-9a-z]+$"),
-            ("kind", "^[-0-9A-Za-z]+$"),
+            ("kind", "^[A-Z][-0-9A-Za-z]*$"),
             ("podTemplates", &format!(r"^{NAME}(\.{NAME})*$")),
             ("controllers", ACCOUNT),
         ] {
@@ -173,6 +174,7 @@ fn is_word(text: &str, takes_upper_case: bool, others: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_of_it)
 }
 
+const KIND: &str = "kind: it is one word, in the singular, that begins in upper case";
 const PATH: &str =
     "path: it is names of fields with dots between them, and [*] behind the name of a list";
 const ACCOUNT: &str = "service account: it is system:serviceaccount:<namespace>:<name>";

@@ -4,7 +4,7 @@
 //! whoever is to be judged.
 
 use crate::controls::{Control, controls};
-use crate::decode::{Decode, Node, Problems, Written, describe, section, words};
+use crate::decode::{Decode, Namespace, Node, Problems, Written, describe, section, words};
 use crate::image::pattern::AllowedImage;
 use crate::pod::image::{Image, Images};
 use crate::pod::place::Subject;
@@ -21,7 +21,7 @@ section! {
         /// Image patterns; only containers and volumes with such an image are exempt.
         "images" images: Option<Given<AllowedImage>> = None,
         /// Exact names; only workloads in these namespaces are exempt.
-        "namespaces" namespaces: Option<Given<String>> = None,
+        "namespaces" namespaces: Option<Given<Namespace>> = None,
         /// What the controls do instead.
         "mode" mode: Option<ExemptionMode> = None,
         /// When it ends: a date (at the end of that day, UTC) or a moment (RFC 3339).
@@ -132,7 +132,7 @@ impl Exemption {
         };
         let names_namespace = || {
             self.namespaces.as_ref().is_none_or(|namespaces| {
-                namespace.is_some_and(|own| namespaces.0.iter().any(|name| name == own))
+                namespace.is_some_and(|own| namespaces.0.iter().any(|name| name.0 == own))
             })
         };
         names_control && names_namespace()

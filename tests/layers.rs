@@ -38,8 +38,8 @@ const POLICY: &[&[&str]] = &[
     &["controls/vulnerabilities/cvss"],
     &["controls/vulnerabilities/report"],
     &["controls/*"],
-    // 4: what knows all of them.
     &["controls"],
+    // 4: what knows all of them.
     &[
         "violation",
         "settings/exemption",

@@ -26,6 +26,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use self::advice::Edits;
+use self::generated::Wider;
 use crate::requests;
 
 /// An answer of the policy, all of it.
@@ -180,14 +181,19 @@ pub fn a_container_more_excuses_nothing(pod: &Value, settings: &Value, list: &st
 }
 
 /// A value more in a list of what is allowed never makes an acceptable pod rejected. A list that is
-/// not written is left alone: it may allow everything already.
-pub fn a_wider_list_rejects_no_more(pod: &Value, settings: &Value, list: &str, more: Vec<Value>) {
-    let before = judge("Pod", pod, settings);
-    let mut wider = settings.clone();
+/// not written may allow everything already, so it is written first. Says whether the list has more, and the
+/// settings are none that are refused.
+pub fn a_wider_list_rejects_no_more(pod: &Value, settings: &Value, wider: Wider) -> bool {
+    let Wider { list, least, more } = wider;
+    let mut settings = settings.clone();
+    if !settings.pointer(list).is_some_and(Value::is_array) {
+        requests::set(&mut settings, list, least);
+    }
+    let before = judge("Pod", pod, &settings);
+    let has_more = !more.is_empty();
+    let mut wider = settings;
     for value in more {
-        if wider.pointer(list).is_some_and(Value::is_array) {
-            requests::set(&mut wider, &format!("{list}/-"), value);
-        }
+        requests::set(&mut wider, &format!("{list}/-"), value);
     }
     let after = judge("Pod", pod, &wider);
     // What is allowed now may be what another list rejects, which is a mistake in the settings.
@@ -196,6 +202,7 @@ pub fn a_wider_list_rejects_no_more(pod: &Value, settings: &Value, list: &str, m
         is_mistake || after.accepted || !before.accepted,
         "{before:#?}\n{after:#?}"
     );
+    !is_mistake && has_more
 }
 
 /// The pod without ephemeral containers has the same violations as the template of a Deployment, of a

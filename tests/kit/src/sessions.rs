@@ -13,12 +13,6 @@
 //! ```
 //!
 //! In messages `{days since N}` is the age, in days, of what was made N seconds after 1970.
-
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test file uses some of it"
-)]
 #![expect(
     clippy::panic,
     clippy::unwrap_used,

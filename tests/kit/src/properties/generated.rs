@@ -18,6 +18,17 @@ use serde_json::{Map, Value, json};
 use super::{BASE_DIGEST, BASE_NAME, DIGEST, HostAnswers};
 use crate::requests;
 
+/// What widens a list of the settings.
+#[derive(Debug, Clone)]
+pub struct Wider {
+    /// The place of the list, as a JSON pointer.
+    pub list: &'static str,
+    /// The list, where the settings have none.
+    pub least: Value,
+    /// What is put into it.
+    pub more: Vec<Value>,
+}
+
 /// Bytes, read as choices.
 pub struct Choices<'b>(Unstructured<'b>);
 
@@ -372,18 +383,35 @@ impl<'b> Choices<'b> {
         exemption
     }
 
-    /// The place of a list of what is allowed, and values that widen it.
-    pub fn wider(&mut self) -> (&'static str, Vec<Value>) {
+    /// A list of what is allowed, and values that widen it.
+    pub fn wider(&mut self) -> Wider {
+        let wider = |list, least, more| Wider { list, least, more };
         match self.number(5) {
-            0 => ("/registries/allow", self.words(ALLOWED, 3)),
-            1 => ("/appArmor/allowed", self.words(PROFILES, 3)),
-            2 => ("/seccomp/allowed", self.words(PROFILES, 3)),
-            3 => ("/hostPorts/allowed", self.port_ranges()),
-            4 => ("/capabilities/allowedAdd", self.words(CAPABILITIES, 3)),
-            _ => (
-                "/procMount/allowed",
-                self.words(&["Default", "Unmasked"], 2),
+            0 => wider(
+                "/registries/allow",
+                json!(["myacr.azurecr.io"]),
+                self.words(ALLOWED, 3),
             ),
+            1 => wider(
+                "/appArmor/allowed",
+                json!(["RuntimeDefault"]),
+                self.words(PROFILES, 3),
+            ),
+            2 => wider(
+                "/seccomp/allowed",
+                json!(["RuntimeDefault"]),
+                self.words(PROFILES, 3),
+            ),
+            3 => wider("/hostPorts/allowed", json!([]), self.port_ranges()),
+            4 => wider(
+                "/capabilities/allowedAdd",
+                json!([]),
+                self.words(CAPABILITIES, 3),
+            ),
+            _ => {
+                let more = self.words(&["Default", "Unmasked"], 2);
+                wider("/procMount/allowed", json!(["Default"]), more)
+            }
         }
     }
 

@@ -78,8 +78,6 @@ fn run(seed: u8, on_create: &str, judge: impl Fn(&Cluster, &Value)) {
     }
 }
 
-// ---- what somebody does
-
 #[derive(Debug, Clone)]
 enum Step {
     /// Changes the template.
@@ -219,8 +217,6 @@ fn write(target: &mut Value, pointer: &str, value: &Value) {
     }
 }
 
-// ---- what protects a container
-
 /// What a pod is without, and whose fault that is: a container with this image, or the pod. Where something
 /// that would limit a risk is missing, too, that is a risk of its own.
 fn risks(pod: &Value) -> BTreeSet<(Option<[String; 3]>, String)> {
@@ -313,8 +309,6 @@ fn risks(pod: &Value) -> BTreeSet<(Option<[String; 3]>, String)> {
 }
 
 const TIGHT: &str = "tight";
-
-// ---- a cluster
 
 struct Cluster {
     settings: Value,

@@ -17,8 +17,6 @@ use serde_json::{Value, json};
 
 use container_security_test_kit::properties::{Answer, answer};
 
-// ---- large
-
 #[test]
 fn of_500_containers_each_is_judged_and_the_message_says_how_many_it_leaves_out() {
     for list in ["initContainers", "containers", "ephemeralContainers"] {
@@ -280,8 +278,6 @@ fn huge_settings_are_a_bounded_message() {
     }
 }
 
-// ---- deep
-
 #[test]
 fn nesting_in_a_field_that_nobody_reads_changes_nothing() {
     for depth in [200, 100_000] {
@@ -353,8 +349,6 @@ fn settings_that_cannot_be_read_are_the_settings_fault() {
         assert_eq!(found.code, Some(500), "{:?}", found.message);
     }
 }
-
-// ---- broken
 
 #[test]
 fn a_payload_that_ends_too_early_is_rejected_and_not_repeated() {
@@ -523,8 +517,6 @@ fn of_a_key_that_is_written_twice_the_last_one_counts() {
     }
 }
 
-// ---- of another type
-
 #[test]
 fn another_type_in_a_field_that_is_read_is_rejected_and_not_repeated() {
     let values = [
@@ -561,8 +553,6 @@ fn null_in_a_field_of_the_pod_is_as_good_as_nothing() {
         assert_ne!(found.code, Some(400), "{read} {with}: {:?}", found.message);
     }
 }
-
-// ---- lines that are not the policy's own
 
 #[test]
 fn no_text_of_the_manifest_adds_a_line_to_the_message() {
@@ -618,8 +608,6 @@ fn assert_adds_no_line(pointer: &str) {
     }
 }
 
-// ---- answers
-
 fn judge(pod: &Value, settings: &Value) -> Answer {
     answer(&requests::payload(&request(pod), settings))
 }
@@ -638,8 +626,6 @@ fn tail(message: &str) -> String {
     last.reverse();
     last.into_iter().collect()
 }
-
-// ---- payloads
 
 fn pod_with_500(list: &str) -> Value {
     let mut pod = requests::valid_pod();

@@ -30,8 +30,6 @@ const CONTROLLERS: [(&str, &str, &str); 7] = [
     ("deployment-controller", "ReplicaSet", "Deployment"),
 ];
 
-// ---- who is believed
-
 #[test]
 fn what_a_controller_makes_is_excused_by_its_owners_template_and_that_is_told() {
     for (controller, made, from) in CONTROLLERS {
@@ -344,8 +342,6 @@ fn of_an_owner_everything_is_asked_for_that_a_control_judges() {
     }
 }
 
-// ---- what the cluster answers
-
 #[test]
 fn an_owner_that_cannot_be_asked_or_is_another_excuses_nothing_and_the_message_says_why() {
     let denied = "Policy has not been granted access to Kubernetes apps/v1/ReplicaSet resources. The violation has been reported.";
@@ -423,8 +419,6 @@ fn what_no_controller_makes_is_judged_without_a_word_of_its_owner() {
         assert_eq!(cluster.calls(), Vec::<Value>::new(), "{made}");
     }
 }
-
-// ---- what is asked, and when
 
 #[test]
 fn where_all_violations_count_nobody_is_asked() {
@@ -522,8 +516,6 @@ fn every_field_that_is_judged_is_asked_for() {
     let answer = cluster.create("Pod", pod, "ReplicaSet", REPLICA_SETS, &settings);
     assert_eq!(answer.message, "");
 }
-
-// ---- what is compared
 
 #[test]
 fn an_injected_container_is_judged_and_leaves_the_others_alone() {
@@ -750,8 +742,6 @@ fn a_pod_of_an_older_revision_is_told_of_the_partition() {
     assert_eq!(answer.aside(), "");
 }
 
-// ---- images
-
 #[test]
 fn an_image_that_the_template_has_is_legacy_and_the_owner_is_asked_only_where_one_is_refused() {
     let settings = signed();
@@ -831,8 +821,6 @@ fn a_template_that_changes_its_pods_only_has_unsigned_images_as_before() {
     settings["legacy"] = json!({"onCreate": "newViolations"});
     assert_eq!(cluster.judge(&request, &settings).message, "");
 }
-
-// ---- ends
 
 #[test]
 fn before_its_end_every_excuse_names_it_and_after_it_nothing_is_excused() {
@@ -1004,8 +992,6 @@ fn exemptions_from_what_the_host_is_asked_end_warn_and_allow_like_the_others() {
         assert_eq!(cluster.judge(&request, &settings).message, "");
     }
 }
-
-// ---- what the documents promise
 
 /// Each row of the table in `docs/aks-best-practices.md`, in both columns: the requests that it stands for.
 #[test]
@@ -1212,8 +1198,6 @@ fn of_kind(group: &str, version: &str, kind: &str, object: Value) -> Value {
     request["kind"] = json!({"group": group, "version": version, "kind": kind});
     request
 }
-
-// ---- a cluster
 
 /// A policy server with one object in its cluster. No image is signed.
 struct Cluster {

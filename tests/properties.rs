@@ -296,8 +296,6 @@ fn check<S: Strategy>(
     }
 }
 
-// ---- answers
-
 /// The verdict, and the violations without the positions of their containers.
 fn without_positions(answer: &Answer) -> (bool, BTreeSet<String>) {
     let violations = answer.violations().into_iter().map(|violation| {
@@ -350,8 +348,6 @@ fn hash(salt: u64, text: &str) -> u64 {
         })
 }
 
-// ---- pods and settings
-
 const LISTS: &[&str] = &["initContainers", "containers", "ephemeralContainers"];
 
 /// What the choices of these tests and of the fuzz targets make, from as many bytes as they use up.
@@ -366,8 +362,6 @@ fn pod() -> impl Strategy<Value = Value> {
 fn settings() -> impl Strategy<Value = Value> {
     chosen(|choices| choices.settings())
 }
-
-// ---- texts that are close to each other
 
 fn host_text() -> impl Strategy<Value = String> {
     let name = sample::select(&[

@@ -75,8 +75,6 @@ fn check<S: Strategy>(seed: u8, strategy: S, property: impl Fn(S::Value) -> usiz
 
 const OBJECTS: u32 = 2_048;
 
-// ---- pods
-
 /// A pod in which much depends on each other.
 fn pod() -> impl Strategy<Value = Value> {
     let containers = |list: &'static str, least| {
@@ -193,8 +191,6 @@ fn profile() -> impl Strategy<Value = Value> {
 fn names() -> impl Strategy<Value = Vec<&'static str>> {
     collection::vec(sample::select(CAPABILITIES), 0..3)
 }
-
-// ---- settings
 
 /// Settings in which each control may be on, warn, or be off, for all or for some containers.
 fn settings() -> impl Strategy<Value = Value> {

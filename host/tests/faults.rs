@@ -17,8 +17,6 @@ use container_security_test_kit::{cases, policy_module, requests};
 use container_security_text::Verdict;
 use serde_json::{Value, json};
 
-// ---- host capabilities
-
 #[test]
 fn a_capability_that_is_denied_is_a_rejection_that_says_so() {
     let policy = compiled();
@@ -169,8 +167,6 @@ fn a_base_that_now_has_another_digest_is_a_rejection() {
     }
 }
 
-// ---- the clock
-
 #[test]
 fn before_1970_every_image_is_of_unknown_age() {
     struct BeforeTheEpoch;
@@ -217,8 +213,6 @@ fn a_clock_that_cannot_be_read_is_no_verdict() {
     assert!(verdict.accepted, "{verdict:?}");
 }
 
-// ---- the same instance, and fresh ones
-
 #[test]
 fn ten_thousand_requests_on_one_instance_take_no_more_memory_than_the_first_few() {
     let policy = Policy::load(&policy_module::with_pages(PAGES)).unwrap();
@@ -251,8 +245,6 @@ fn payloads() -> Vec<(Vec<u8>, Vec<u8>)> {
         .collect()
 }
 
-// ---- settings
-
 #[test]
 fn settings_that_have_become_invalid_since_they_were_validated_reject_every_request() {
     let policy = compiled();
@@ -266,8 +258,6 @@ fn settings_that_have_become_invalid_since_they_were_validated_reject_every_requ
     assert_eq!(verdict.code, Some(500));
     assert_eq!(verdict.message, problem.message);
 }
-
-// ---- what is asked, and what is answered
 
 /// A control that asks the host, with settings that make it ask, and its words.
 #[derive(Debug, Clone, Copy)]

@@ -6,8 +6,6 @@ use serde_json::{Value, json};
 use container_security_test_kit::certificate::certificate;
 use container_security_test_kit::shelf::{CONFIG, Key, Shelf};
 
-// ---- looking up
-
 #[test]
 fn an_image_has_a_digest_a_manifest_and_a_configuration() {
     let shelf = Shelf::new();
@@ -104,8 +102,6 @@ fn an_answer_is_kept_and_a_failure_is_asked_again() {
             .contains("Connection refused")
     );
 }
-
-// ---- verifying
 
 #[test]
 fn every_key_must_have_signed_and_say_every_annotation_itself() {

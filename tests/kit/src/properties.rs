@@ -124,8 +124,6 @@ fn judge_with(kind: &str, pod: &Value, settings: &Value, host: &dyn Host) -> Ans
     answer_with(&requests::payload(&request, settings), host)
 }
 
-// ---- payloads
-
 /// Any bytes have an answer, and JSON has the same one however it is written.
 pub fn a_payload_has_one_answer(payload: &[u8]) {
     let found = answer(payload);
@@ -165,8 +163,6 @@ fn plain_json(text: &[u8]) -> Option<Value> {
     }
     (written == keys(&value)).then_some(value)
 }
-
-// ---- pods
 
 /// A container more never makes a rejected pod acceptable.
 pub fn a_container_more_excuses_nothing(pod: &Value, settings: &Value, list: &str, added: Value) {
@@ -333,8 +329,6 @@ pub fn an_update_is_judged_at_most_as_a_creation(stored: &Value, pod: &Value, se
     assert_eq!(all.without_column(), created.without_column());
 }
 
-// ---- settings
-
 /// Settings are judged alike when they are loaded and when they are used, and a key that nobody
 /// knows makes good ones bad.
 pub fn settings_are_judged_alike(json: &[u8]) {
@@ -373,8 +367,6 @@ fn loaded(json: &[u8]) -> Loaded {
     assert_eq!(loaded.valid, loaded.message.is_none(), "{loaded:?}");
     loaded
 }
-
-// ---- references and patterns
 
 /// A text is the reference that the published grammar says it is, and survives printing.
 pub fn a_reference_is_what_the_grammar_says(text: &str) {
@@ -479,8 +471,6 @@ fn split_port(registry: &str) -> (String, Option<String>) {
     };
     (host.to_lowercase(), port.map(number))
 }
-
-// ---- what the host answers
 
 /// What the host said to one request, by operation, and the clock.
 #[derive(Debug, Clone)]
@@ -647,8 +637,6 @@ const CREATED: &str = "org.opencontainers.image.created";
 const BAD_REQUEST: u16 = 400;
 const FORBIDDEN: u16 = 403;
 const INTERNAL_ERROR: u16 = 500;
-
-// ---- suggestions
 
 /// All suggestions, followed at once, leave an object that Kubernetes takes as far as it took the one
 /// before, and in which the policy finds nothing but what no value was named for; whether the text is

@@ -96,8 +96,6 @@ impl<'b> Choices<'b> {
         }
     }
 
-    // ---- pods
-
     /// A pod that is nearly always one, and often breaks a rule or two.
     pub fn pod(&mut self) -> Value {
         let mut pod = requests::valid_pod();
@@ -269,8 +267,6 @@ impl<'b> Choices<'b> {
         format!("{parent}/{key}")
     }
 
-    // ---- settings
-
     /// Settings that are nearly always valid.
     pub fn settings(&mut self) -> Value {
         let mut settings = json!({});
@@ -415,8 +411,6 @@ impl<'b> Choices<'b> {
         }
     }
 
-    // ---- references and patterns
-
     /// Text that looks like an image reference, often one that is.
     pub fn image(&mut self) -> String {
         match self.number(3) {
@@ -500,8 +494,6 @@ impl<'b> Choices<'b> {
         };
         text + &version
     }
-
-    // ---- what the host answers
 
     /// A control that asks the host, its settings, and what the host answers.
     pub fn asked(&mut self) -> (&'static str, Value, HostAnswers) {

@@ -28,8 +28,8 @@ or when a budget is broken. What a policy server needs for it in a cluster is in
 One `validate` call in a fresh instance, because that is what policy-server does for each request,
 on three guests:
 
-- **policy**: this policy, with every control that is decided from the request configured and
-  enforced, unless the request says `settings {{}}`.
+- **policy**: this policy, with every control that is decided from the request, but `serviceAccountToken`,
+  configured and enforced, unless the request says `settings {{}}`.
 - **skip-only**: walks over the payload's JSON without keeping anything and accepts. It is the
   floor: no policy that checks that its payload is JSON does with less.
 - **sdk-style**: `ValidationRequest::new`, `extract_pod_spec_from_object` and a few simple checks,

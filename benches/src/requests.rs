@@ -10,6 +10,7 @@
 )]
 
 use anyhow::Result;
+use container_security::settings_defaults;
 use serde_json::{Map, Value, json};
 
 use crate::guests::Guest;
@@ -102,9 +103,9 @@ const SIGNATURE_BY_KEY: &str = "20 KB, signatures by key";
 const UPDATE: &str = "20 KB, UPDATE";
 const UPDATE_SUPPLY_CHAIN: &str = "20 KB, UPDATE, supply chain";
 
-/// Every control that is decided from the request alone, switched on and configured the way an
-/// operator would: what differs from the defaults, and no more. The requests above comply with all
-/// of it.
+/// Every control that is decided from the request alone, but `serviceAccountToken`, switched on and configured
+/// the way an operator would: what differs from the defaults, and no more. The requests above comply with
+/// all of it; their Pods have a token, as nearly all do.
 pub(crate) fn settings() -> Value {
     json!({
         "appArmor": {"required": true},
@@ -124,6 +125,7 @@ pub(crate) fn settings() -> Value {
             ],
         },
         "shareProcessNamespace": {"mode": "enforce"},
+        "unknownFields": {"mode": "enforce"},
     })
 }
 
@@ -165,8 +167,20 @@ fn public_key() -> Value {
     ]})
 }
 
-/// The same, with every key of every section written out: three times the text to decode.
+/// The same, with every key written out, where it is at its default, too, but for the mode of what then has
+/// nothing to find, which would be refused.
 fn every_key() -> Value {
+    let mut settings = settings_defaults("restricted");
+    for idle in [
+        "localhostProfiles",
+        "signatures",
+        "vulnerabilities",
+        "imageFreshness",
+    ] {
+        if let Some(Value::Object(section)) = settings.get_mut(idle) {
+            section.remove("mode");
+        }
+    }
     let sections = [
         (
             "appArmor",
@@ -249,9 +263,14 @@ fn every_key() -> Value {
                 },
             ]),
         ),
-        ("legacy", json!({"onUpdate": "newViolations"})),
     ];
-    sections.into_iter().collect()
+    for (section, written) in sections {
+        match (settings.get_mut(section), written) {
+            (Some(Value::Object(defaults)), Value::Object(written)) => defaults.extend(written),
+            (_, written) => settings[section] = written,
+        }
+    }
+    settings
 }
 
 fn request(name: &'static str, payload: &Value, expected: Expected) -> Result<Request> {

@@ -349,9 +349,13 @@ const HEAD: &str = "# Messages
 
 <!-- Made by `make messages` from the cases in tests/, and held by a test. -->
 
-Every message of container-security, with what causes it. Search for a few words of what you read: names, values and
+Every message of the policy, with what causes it. Search for a few words of what you read: names, values and
 paths are those of the case that the row comes from. A message says what is wrong, and behind the last `;` what to do
 about it. Where several containers have one fault, it is said once.
+
+A rejection begins with a line such as `Pod \"web\" in namespace \"shop\" breaks 2 rules of container security:`, which
+is all that an event shows; its rules are the controls below, whose messages follow, a line each. What the command
+line says beside the verdict is not here.
 
 Each row has an address: open the link of its first cell, or add `#` and the row's id to the address of this page.
 ";

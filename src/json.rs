@@ -492,6 +492,10 @@ mod tests {
                 "list[2].flag: expected a boolean, found a string",
             ),
             (
+                r#"{"skipped":[1,[2],3],"list":[{"number":7},{"flag":"x"}]}"#,
+                "list[1].flag: expected a boolean, found a string",
+            ),
+            (
                 r#"{"list":[{"number":"1000"}]}"#,
                 "list[0].number: expected a whole number, found a string",
             ),

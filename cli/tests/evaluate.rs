@@ -838,6 +838,33 @@ fn example(path: &str) -> String {
 }
 
 #[test]
+fn a_volume_without_a_type_is_the_empty_dir_that_the_api_server_makes_of_it() {
+    let folder = folder_with_this_policy();
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  \
+               containers: [{name: a, image: a}]\n  \
+               volumes:\n  - name: a\n  - name: b\n    emptyDir:\n";
+    folder
+        .file("pod.yaml", pod)
+        .file(
+            "settings.yaml",
+            "level: baseline\nvolumes: {allowed: [emptyDir], forbidden: [hostPath]}\n",
+        )
+        .evaluate("-s settings.yaml -r pod.yaml")
+        .code(0)
+        .stderr("");
+    // What is suggested fits the file, in which nothing is said of these volumes.
+    let report = folder.json("-r pod.yaml");
+    let patch: json_patch::Patch =
+        serde_json::from_value(report[0]["suggestedPatch"].clone()).unwrap();
+    let mut object: Value = yaml_serde::from_str(pod).unwrap();
+    json_patch::patch(&mut object, &patch).unwrap();
+    folder
+        .file("pod.json", &object.to_string())
+        .evaluate("-r pod.json")
+        .code(0);
+}
+
+#[test]
 fn a_group_that_is_more_than_a_conjunction_must_not_excuse_anything() {
     let folder = folder_with_this_policy();
     let group = example("cluster/group.yaml");

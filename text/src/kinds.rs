@@ -30,6 +30,16 @@ pub(crate) fn has_no_pods(group: &str, kind: &str) -> bool {
     sort(group, kind).is_some_and(|sort| sort != Sort::Workload)
 }
 
+/// Where objects of the kind keep their PodSpec, when they are, or carry, a Pod.
+pub(crate) fn pod_spec(group: &str, kind: &str) -> Option<&'static [&'static str]> {
+    (sort(group, kind) == Some(Sort::Workload)).then_some(match kind {
+        "Pod" => &["spec"],
+        "PodTemplate" => &["template", "spec"],
+        "CronJob" => &["spec", "jobTemplate", "spec", "template", "spec"],
+        _ => &["spec", "template", "spec"],
+    })
+}
+
 /// Whether objects of the kind are lists, of objects of a kind of Kubernetes or of any.
 pub(crate) fn is_list(group: &str, kind: &str) -> bool {
     kind == LIST

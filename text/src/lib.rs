@@ -24,6 +24,7 @@
 //! # Ok::<(), document::DocumentError>(())
 //! ```
 
+mod defaults;
 pub mod document;
 pub mod error;
 mod kinds;

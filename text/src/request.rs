@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::defaults;
 use crate::document::{Document, DocumentError, Place, Places, Position};
 use crate::error::Error;
 use crate::kinds;
@@ -186,8 +187,9 @@ impl Input {
 }
 
 /// Turns a document into requests: an `AdmissionReview` or a bare
-/// `AdmissionRequest` into the one it holds, a Kubernetes object into one made
-/// after `wrapping`, a `List` (or `PodList`, ...) into one for each item.
+/// `AdmissionRequest` into the one it holds, a Kubernetes object, with the
+/// defaults that a policy would miss, into one made after `wrapping`, a `List`
+/// (or `PodList`, ...) into one for each item.
 #[must_use]
 pub fn requests(document: Document, wrapping: &Wrapping) -> Vec<Result<Input, DocumentError>> {
     unroll(document)
@@ -396,7 +398,7 @@ fn existing(request: Value) -> Result<Wrapped, Wrong> {
 
 fn wrap(
     position: &Position,
-    object: Map<String, Value>,
+    mut object: Map<String, Value>,
     wrapping: &Wrapping,
 ) -> Result<Wrapped, Wrong> {
     let identity = Identity::of(&object, &wrapping.namespace)?;
@@ -411,6 +413,7 @@ fn wrap(
         ));
     }
     let has_no_pods = kinds::has_no_pods(group, kind);
+    defaults::set(group, kind, &mut object);
     let resource = GroupVersionResource {
         group: group.clone(),
         version: identity.kind.version.clone(),
@@ -519,6 +522,8 @@ impl Identity {
     }
 
     /// The object among others; a name that is yet to be made is nobody's.
+    ///
+    /// It gets the defaults that it has where it is stored.
     fn find(&self, objects: &[Value], default_namespace: &str) -> Option<Value> {
         let is_same = |object: &&Value| {
             object
@@ -533,7 +538,11 @@ impl Identity {
                 })
         };
         self.name.as_ref()?;
-        objects.iter().find(is_same).cloned()
+        let mut found = objects.iter().find(is_same)?.clone();
+        if let Some(object) = found.as_object_mut() {
+            defaults::set(&self.kind.group, &self.kind.kind, object);
+        }
+        Some(found)
     }
 }
 
@@ -682,6 +691,23 @@ mod tests {
         assert_eq!(request.old_object, Some(deployment("old")));
 
         assert_eq!(inputs[0].as_ref().unwrap().note, None);
+    }
+
+    #[test]
+    fn an_object_and_the_stored_one_get_defaults_and_those_of_a_request_do_not() {
+        let pod = |volume: Value| json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"volumes": [volume]}});
+        let written = pod(json!({"name": "a", "emptyDir": null}));
+        let stored = pod(json!({"name": "a", "emptyDir": {}}));
+        let update = wrapping(Operation::Update, Some(vec![written.clone()]));
+        let inputs = results(written.clone(), &update);
+        let request = &inputs[0].as_ref().unwrap().request;
+        assert_eq!(request.object.as_ref(), Some(&stored));
+        assert_eq!(request.old_object.as_ref(), Some(&stored));
+
+        let mut request = request.to_value().unwrap();
+        request["object"] = written.clone();
+        request["oldObject"] = written;
+        assert_eq!(request_of(json!({"request": request})), request);
     }
 
     #[test]

@@ -295,14 +295,20 @@ fn what_kubernetes_has_no_kind_for_is_not_judged() {
         .file("a.yaml", "apiVersion: apps/v1\nkind: Daemonset\n")
         .file("b.yaml", "apiVersion: v1\nkind: PodList\nitems: {a: {}}\n")
         .file("c.yaml", "apiVersion: v1\nkind: List\nitems: null\n")
-        .evaluate("-r a.yaml -r b.yaml -r c.yaml")
+        .file("d.yaml", "apiVersion: apps/v1\nkind: Deploymnet\n")
+        .file("e.yaml", "apiVersion: v1\nkind: Pods\n")
+        .evaluate("-r a.yaml -r b.yaml -r c.yaml -r d.yaml -r e.yaml")
         .code(2)
-        .stdout("3 objects: 0 accepted, 0 rejected, 3 not judged\n")
+        .stdout("5 objects: 0 accepted, 0 rejected, 5 not judged\n")
         .stderr(
             "error: a.yaml, document 1: line 2, column 1: Kubernetes has no kind \"Daemonset\" \
              in apiVersion \"apps/v1\"; write kind DaemonSet\n\
              error: b.yaml, document 1: line 3, column 1: `items` of a PodList must be a list\n\
-             error: c.yaml: no object to judge\n",
+             error: c.yaml: no object to judge\n\
+             error: d.yaml, document 1: line 2, column 1: Kubernetes has no kind \"Deploymnet\" \
+             in apiVersion \"apps/v1\"; did you mean kind Deployment?\n\
+             error: e.yaml, document 1: line 2, column 1: Kubernetes has no kind \"Pods\" \
+             in apiVersion \"v1\"; did you mean kind Pod?\n",
         );
 }
 

@@ -48,14 +48,15 @@ pub(crate) fn is_list(group: &str, kind: &str) -> bool {
             .is_some_and(|kind| sort(group, kind).is_some())
 }
 
-/// What to write in place of a kind that Kubernetes does not have, where that is clear.
+/// What to write in place of a kind that Kubernetes does not have: where it is clear, and where it may
+/// mean one with Pods, which nobody would judge.
 pub(crate) fn correction(group: &str, kind: &str) -> Option<String> {
     let is_of_others = group.contains('.') && KINDS.iter().all(|(known, ..)| *known != group);
     if is_of_others || sort(group, kind).is_some() || is_list(group, kind) {
         return None;
     }
     if kind.eq_ignore_ascii_case(LIST) {
-        return Some(format!("kind {LIST}"));
+        return Some(format!("write kind {LIST}"));
     }
     let end = kind.len().saturating_sub(LIST.len());
     let (name, suffix) = match kind.split_at_checked(end) {
@@ -67,14 +68,46 @@ pub(crate) fn correction(group: &str, kind: &str) -> Option<String> {
         kinds.filter(|(_, known, _)| known.eq_ignore_ascii_case(name))
     };
     if let Some((_, known, _)) = of_name().find(|(known, ..)| *known == group) {
-        return Some(format!("kind {known}{suffix}"));
+        return Some(format!("write kind {known}{suffix}"));
     }
     // The first is in the group of today: the old one, extensions, comes later.
-    let (group, known, _) = of_name().find(|(.., sort)| *sort == Sort::Workload)?;
+    if let Some((of_group, known, _)) = of_name().find(|(.., sort)| *sort == Sort::Workload) {
+        let api_version = api_version(of_group);
+        return Some(format!(
+            "write apiVersion {api_version} and kind {known}{suffix}"
+        ));
+    }
+    let (of_group, near) = nearest_workload(group, kind)?;
+    Some(if of_group == group {
+        format!("did you mean kind {near}?")
+    } else {
+        let api_version = api_version(of_group);
+        format!("did you mean apiVersion {api_version} and kind {near}?")
+    })
+}
+
+/// The kind with Pods, or the list of such, that somebody who wrote `kind` may have meant, and its
+/// group. As many slips are forgiven as in the settings of the policy.
+fn nearest_workload(group: &str, kind: &str) -> Option<(&'static str, String)> {
+    let word = kind.to_lowercase();
+    let workloads = KINDS.iter().filter(|(.., sort)| *sort == Sort::Workload);
+    let names = workloads.flat_map(|(of_group, name, _)| {
+        ["", LIST].map(|suffix| (*of_group, format!("{name}{suffix}")))
+    });
+    let (distance, (of_group, near)) = names
+        .map(|(of_group, name)| {
+            (
+                strsim::levenshtein(&word, &name.to_lowercase()),
+                (of_group, name),
+            )
+        })
+        .min_by_key(|(distance, (of_group, _))| (*distance, *of_group != group))?;
+    (distance <= near.len().div_ceil(3)).then_some((of_group, near))
+}
+
+fn api_version(group: &str) -> String {
     let slash = if group.is_empty() { "" } else { "/" };
-    Some(format!(
-        "apiVersion {group}{slash}v1 and kind {known}{suffix}"
-    ))
+    format!("{group}{slash}v1")
 }
 
 fn sort(group: &str, kind: &str) -> Option<Sort> {
@@ -269,25 +302,48 @@ mod tests {
     #[test]
     fn a_kind_that_is_written_wrongly_is_corrected() {
         for (group, kind, expected) in [
-            ("apps", "Daemonset", Some("kind DaemonSet")),
-            ("apps", "deployment", Some("kind Deployment")),
-            ("", "pod", Some("kind Pod")),
-            ("", "Configmap", Some("kind ConfigMap")),
-            ("", "podlist", Some("kind PodList")),
-            ("apps", "DaemonsetList", Some("kind DaemonSetList")),
-            ("", "list", Some("kind List")),
+            ("apps", "Daemonset", Some("write kind DaemonSet")),
+            ("apps", "deployment", Some("write kind Deployment")),
+            ("", "pod", Some("write kind Pod")),
+            ("", "Configmap", Some("write kind ConfigMap")),
+            ("", "podlist", Some("write kind PodList")),
+            ("apps", "DaemonsetList", Some("write kind DaemonSetList")),
+            ("", "list", Some("write kind List")),
             (
                 "",
                 "Deployment",
-                Some("apiVersion apps/v1 and kind Deployment"),
+                Some("write apiVersion apps/v1 and kind Deployment"),
             ),
-            ("apps", "Pod", Some("apiVersion v1 and kind Pod")),
+            ("apps", "Pod", Some("write apiVersion v1 and kind Pod")),
             (
                 "Apps",
                 "replicaset",
-                Some("apiVersion apps/v1 and kind ReplicaSet"),
+                Some("write apiVersion apps/v1 and kind ReplicaSet"),
             ),
-            ("batch", "CronJobs", None),
+            ("batch", "CronJobs", Some("did you mean kind CronJob?")),
+            ("apps", "Deploymnet", Some("did you mean kind Deployment?")),
+            ("apps", "deployments", Some("did you mean kind Deployment?")),
+            ("", "Pods", Some("did you mean kind Pod?")),
+            ("", "PodLsit", Some("did you mean kind PodList?")),
+            (
+                "apps",
+                "Pods",
+                Some("did you mean apiVersion v1 and kind Pod?"),
+            ),
+            (
+                "extensions",
+                "DeamonSet",
+                Some("did you mean kind DaemonSet?"),
+            ),
+            (
+                "app",
+                "Statefulsets",
+                Some("did you mean apiVersion apps/v1 and kind StatefulSet?"),
+            ),
+            ("", "Nodes", None),
+            ("apps", "Role", None),
+            ("batch.volcano.sh", "Jobs", None),
+            ("apps.kruise.io", "StatefulSets", None),
             ("apps", "DaemonSet", None),
             ("extensions", "DaemonSet", None),
             ("apps", "DaemonSetList", None),

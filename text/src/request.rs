@@ -407,9 +407,7 @@ fn wrap(
         let api_version = identity.kind.api_version();
         return Err(Wrong::of(
             "kind",
-            format!(
-                "Kubernetes has no kind {kind:?} in apiVersion {api_version:?}; write {correction}"
-            ),
+            format!("Kubernetes has no kind {kind:?} in apiVersion {api_version:?}; {correction}"),
         ));
     }
     let has_no_pods = kinds::has_no_pods(group, kind);

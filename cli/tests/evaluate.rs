@@ -871,6 +871,30 @@ fn a_volume_without_a_type_is_the_empty_dir_that_the_api_server_makes_of_it() {
 }
 
 #[test]
+fn a_rule_that_names_nothing_that_this_policy_judges_is_warned_of() {
+    let folder = folder_with_this_policy();
+    fs::write(folder.path("other.wasm"), guest::module(guest::ACCEPT)).unwrap();
+    let policy = policy_resource("module: ./policy.wasm");
+    folder
+        .file("pod.yaml", GOOD)
+        .file("policy.yaml", &policy.replace("apiGroups: ['']", "apiGroups: [core]"))
+        .evaluate("policy.yaml -r pod.yaml")
+        .code(0)
+        .stdout(
+            "NOT ASKED  Pod default/good  (pod.yaml)  by ClusterAdmissionPolicy marks\n  \
+               note: no rule matches CREATE of v1 pods\n",
+        )
+        .stderr(
+            "warning: policy.yaml, document 1: ClusterAdmissionPolicy marks: spec.rules[0] names resources [\"pods\"] of apiGroups [\"core\"] and apiVersions [\"v1\"], of which this policy judges none; did you mean apiGroups: [\"\"], apiVersions: [\"v1\"], resources: [\"pods\"]?\n",
+        );
+    // What another policy judges is not known.
+    folder
+        .evaluate("policy.yaml --module other.wasm -r pod.yaml")
+        .code(0)
+        .stderr("");
+}
+
+#[test]
 fn a_group_that_is_more_than_a_conjunction_must_not_excuse_anything() {
     let folder = folder_with_this_policy();
     let group = example("cluster/group.yaml");

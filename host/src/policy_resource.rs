@@ -12,6 +12,7 @@
 //! and `matchConditions` become a note beside the verdict.
 
 pub mod expression;
+mod idle;
 mod rule;
 mod selector;
 mod settings;

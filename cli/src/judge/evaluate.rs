@@ -24,7 +24,7 @@ use crate::terminal::{print_error, print_warning};
 #[derive(Args)]
 #[command(after_help = "\
 Exit status:
-  0  every object is accepted, or has nothing to judge
+  0  every object is accepted, has nothing to judge, or is one that no policy of the file is asked about
   1  at least one object is rejected
   2  something could not be judged: bad arguments, an unreadable file, invalid settings, a policy that fails")]
 pub(crate) struct Arguments {

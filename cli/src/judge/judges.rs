@@ -108,6 +108,9 @@ pub(super) fn resources(
             problems.join("\n")
         })?;
         let judges_only_pods = own.len() == policies.len();
+        for idle in resource.idle_rules().iter().filter(|_| judges_only_pods) {
+            print_warning(&format!("{position}: {resource}: {idle}"));
+        }
         judges.push(Judge::Resource(Box::new(ResourceJudge {
             resource,
             policies,

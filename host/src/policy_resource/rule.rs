@@ -8,11 +8,11 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Rule {
     #[serde(default)]
-    api_groups: Vec<String>,
+    pub(super) api_groups: Vec<String>,
     #[serde(default)]
-    api_versions: Vec<String>,
+    pub(super) api_versions: Vec<String>,
     #[serde(default)]
-    resources: Vec<String>,
+    pub(super) resources: Vec<String>,
     #[serde(default)]
     operations: Vec<Operation>,
     #[serde(default)]
@@ -49,11 +49,8 @@ impl Rule {
             Scope::Any => true,
         };
         in_scope
-            && self
-                .operations
-                .iter()
-                .any(|operation| operation.matches(&request.operation))
-            && has(&self.api_groups, &resource.group)
+            && self.has_operation(&request.operation)
+            && self.has_group(&resource.group)
             && has(&self.api_versions, &resource.version)
             && self.resources.iter().any(|pattern| {
                 let sub_resource = request.sub_resource.as_deref().unwrap_or_default();
@@ -70,15 +67,33 @@ impl Rule {
     pub(super) fn names(&self, group: &str, resource: &str, operation: &str) -> bool {
         let (resource, sub_resource) = resource.split_once('/').unwrap_or((resource, ""));
         self.scope != Scope::Cluster
-            && self
-                .operations
-                .iter()
-                .any(|covered| covered.matches(operation))
-            && has(&self.api_groups, group)
+            && self.has_operation(operation)
+            && self.has_group(group)
             && self
                 .resources
                 .iter()
                 .any(|pattern| matches_resource(pattern, resource, sub_resource))
+    }
+
+    pub(super) fn has_operation(&self, operation: &str) -> bool {
+        let mut operations = self.operations.iter();
+        operations.any(|covered| covered.matches(operation))
+    }
+
+    pub(super) fn has_group(&self, group: &str) -> bool {
+        has(&self.api_groups, group)
+    }
+
+    pub(super) fn is_for_cluster_scope(&self) -> bool {
+        self.scope == Scope::Cluster
+    }
+
+    /// The same rule for this resource only.
+    pub(super) fn with_resource(&self, resource: &str) -> Self {
+        Self {
+            resources: vec![resource.to_owned()],
+            ..self.clone()
+        }
     }
 
     /// A sub-resource that the audit scanner (1.36) looks up, and finds no objects of: it lists what

@@ -255,14 +255,14 @@ fn excuse(member: &Member<'_>) -> Option<String> {
 }
 
 /// A kind that is not of Kubernetes, and whose pod templates are judged.
-struct CustomKind<'m> {
-    group: &'m str,
+pub(super) struct CustomKind<'m> {
+    pub(super) group: &'m str,
     kind: &'m str,
     names_controllers: bool,
 }
 
 /// The kinds that a member's settings name. They have been checked.
-fn custom_kinds<'m>(member: &Member<'m>) -> impl Iterator<Item = CustomKind<'m>> {
+pub(super) fn custom_kinds<'m>(member: &Member<'m>) -> impl Iterator<Item = CustomKind<'m>> {
     let list = member.settings().get("customWorkloads");
     let entries = list.and_then(Value::as_array).into_iter().flatten();
     entries.filter_map(|entry| {

@@ -1,18 +1,22 @@
 //! What `migrate` prints.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, also in its helpers")]
+
 use assert_cmd::Command;
+use assert_cmd::assert::Assert;
 use container_security_text::migrate::Source;
+
+fn migrate(arguments: &[&str], settings: &str) -> Assert {
+    let mut command = Command::cargo_bin("container-security").unwrap();
+    command
+        .arg("migrate")
+        .args(arguments)
+        .write_stdin(settings.to_owned());
+    command.assert()
+}
 
 #[test]
 fn the_command_prints_settings_or_says_why_it_cannot() {
-    let migrate = |arguments: &[&str], settings: &str| {
-        let mut command = Command::cargo_bin("container-security").unwrap();
-        command
-            .arg("migrate")
-            .args(arguments)
-            .write_stdin(settings.to_owned());
-        command.assert()
-    };
     migrate(&["--from", "share-pid-namespace"], "")
         .code(0)
         .stderr("")
@@ -45,4 +49,19 @@ fn the_command_prints_settings_or_says_why_it_cannot() {
     for source in Source::ALL {
         assert!(stderr.contains(source.name), "{stderr}");
     }
+}
+
+#[test]
+fn settings_that_let_everything_pass_are_warned_of() {
+    const SETTINGS: &str = "level: privileged\nregistries:\n  reject: []\nimagePinning:\n  rejectTags: []\nlegacy:\n  onUpdate: allViolations\n";
+    migrate(&["--from", "trusted-repos"], "").code(0).stdout(SETTINGS).stderr(
+        "warning: these settings let everything pass, as trusted-repos does without settings; name a file with those that you use\n",
+    );
+    migrate(&["--from", "trusted-repos", "-"], "# nothing\n")
+        .code(0)
+        .stdout(SETTINGS)
+        .stderr("warning: these settings let everything pass, as trusted-repos does with -\n");
+    migrate(&["--from", "psa-restricted"], "")
+        .code(0)
+        .stderr("");
 }

@@ -29,6 +29,15 @@ enum Translate {
     Level(&'static str),
 }
 
+/// Settings of this policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// In YAML.
+    pub settings: String,
+    /// The settings of the other policy, or its lack of any, let everything pass, and so do these.
+    pub judges_nothing: bool,
+}
+
 /// Sections of this policy's settings, the judging ones.
 type Sections = Vec<(&'static str, Value)>;
 
@@ -67,13 +76,13 @@ impl Source {
         Self::ALL.iter().find(|source| source.name == name)
     }
 
-    /// This policy's settings, in YAML, that say what those settings say.
+    /// This policy's settings that say what those settings say.
     /// `None` is a policy without settings.
     ///
     /// # Errors
     ///
     /// Every reason why the settings cannot be said, each with its key.
-    pub fn migrate(&self, settings: Option<&Value>) -> Result<String, Vec<String>> {
+    pub fn migrate(&self, settings: Option<&Value>) -> Result<Migrated, Vec<String>> {
         let failed = |error: String| vec![error];
         let (level, sections, on_update) = match self.translate {
             Translate::Settings(translate) => {
@@ -93,6 +102,10 @@ impl Source {
             }
             Translate::Level(level) => (level, Vec::new(), None),
         };
+        let judges_nothing = on_update.is_some()
+            && sections
+                .iter()
+                .all(|(_, section)| passes_everything(section));
         let all = Setting::all();
         let sections = sections.into_iter().map(|(name, mut section)| {
             let is_levelled = all
@@ -111,7 +124,12 @@ impl Source {
             migrated.insert(key.into(), value);
         }
         check(&migrated).map_err(failed)?;
-        yaml_serde::to_string(&migrated).map_err(|error| failed(error.to_string()))
+        let settings =
+            yaml_serde::to_string(&migrated).map_err(|error| failed(error.to_string()))?;
+        Ok(Migrated {
+            settings,
+            judges_nothing,
+        })
     }
 
     const fn policy(name: &'static str, translate: fn(&Value) -> Translation) -> Self {
@@ -127,6 +145,19 @@ impl Source {
             translate: Translate::Level(level),
         }
     }
+}
+
+/// Whether a section can find nothing: it is off, or asks for nothing, refuses nothing and allows everything.
+fn passes_everything(section: &Value) -> bool {
+    let is_idle = |(key, list): (&String, &Value)| match key.as_str() {
+        "reject" | "rejectTags" | "requiredDrop" => *list == json!([]),
+        "allowedAdd" => *list == json!(["*"]),
+        _ => false,
+    };
+    section.get("mode") == Some(&json!("disabled"))
+        || section
+            .as_object()
+            .is_some_and(|keys| keys.iter().all(is_idle))
 }
 
 /// What this policy itself says about the settings: a value may be copied from

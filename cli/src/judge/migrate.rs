@@ -8,6 +8,7 @@ use container_security_text::migrate::Source;
 
 use super::evaluate::one_mapping;
 use crate::files::read;
+use crate::terminal::print_warning;
 
 /// Print the settings that say what another policy, or a Pod Security level, says
 #[derive(Args)]
@@ -33,20 +34,27 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let name = &arguments.from;
     let source = Source::named(name).ok_or_else(|| format!("nothing is known about {name}"))?;
-    let settings = match &arguments.settings {
-        Some(path) => Some(one_mapping(path, &read(path)?)?),
-        None => None,
-    };
+    let path = arguments.settings.as_deref();
+    let settings = path.map(|path| one_mapping(path, &read(path)?));
+    let settings = settings.transpose()?;
     let migrated = source.migrate(settings.as_ref()).map_err(|refusals| {
-        let path = arguments.settings.as_ref();
         let at = path.map_or_else(|| "without settings,".to_owned(), |path| format!("{path}:"));
         format!(
             "{at} not everything that {name} judges by can be said:\n- {}",
             refusals.join("\n- ")
         )
     })?;
+    if migrated.judges_nothing {
+        print_warning(&match path {
+            None => format!(
+                "these settings let everything pass, as {name} does without settings; name a file \
+                 with those that you use"
+            ),
+            Some(path) => format!("these settings let everything pass, as {name} does with {path}"),
+        });
+    }
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(migrated.as_bytes()) {
+    match stdout.write_all(migrated.settings.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(format!("cannot write to standard output: {error}"))
         }

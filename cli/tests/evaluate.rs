@@ -432,6 +432,36 @@ fn invalid_settings_end_with_2() {
 }
 
 #[test]
+fn the_json_report_says_of_each_file_why_nobody_can_be_asked() {
+    let folder = Folder::with_policy(guest::ACCEPT);
+    folder
+        .file("a.yaml", GOOD)
+        .file("b.yaml", GOOD)
+        .file("settings.yaml", "a: '!'\n");
+    for (arguments, error) in [
+        ("-s settings.yaml", "Policy settings are invalid: marked"),
+        (
+            "-s gone.yaml",
+            "gone.yaml: No such file or directory (os error 2)",
+        ),
+        (
+            "none.wasm",
+            "none.wasm: No such file or directory (os error 2); build it with: make policy.wasm",
+        ),
+    ] {
+        let arguments = format!("-r a.yaml -r b.yaml {arguments}");
+        folder
+            .evaluate(&format!("{arguments} --output json"))
+            .code(2)
+            .stderr(format!("error: {error}\n"));
+        assert_eq!(
+            folder.json(&arguments),
+            json!([{"source": "a.yaml", "error": error}, {"source": "b.yaml", "error": error}])
+        );
+    }
+}
+
+#[test]
 fn settings_reach_the_policy() {
     let folder = Folder::with_policy(guest::CALL_HOST);
     folder

@@ -126,25 +126,31 @@ impl From<OperationArgument> for Operation {
 /// Judges what the arguments name and reports it on stdout, what could not be
 /// judged on stderr.
 pub(crate) fn run(arguments: &Arguments) -> Result<Status, String> {
-    let settings = settings(arguments)?;
-    let wrapping = wrapping(arguments)?;
-    let host = Arc::new(host(arguments)?);
-    let judges = judges(arguments, settings, &(Arc::clone(&host) as _))?;
-
-    let outcomes: Vec<_> = arguments
-        .request_path
-        .iter()
-        .flat_map(|path| evaluate_file(&judges, &host, path, &wrapping))
-        .collect();
-    for error in outcomes
-        .iter()
-        .filter_map(|outcome| outcome.ruling.as_ref().err())
-    {
-        print_error(error);
-    }
-    for leftover in host.leftovers() {
-        print_warning(&leftover);
-    }
+    let outcomes = match prepare(arguments) {
+        Ok((judges, host, wrapping)) => {
+            let paths = arguments.request_path.iter();
+            let outcomes: Vec<_> = paths
+                .flat_map(|path| evaluate_file(&judges, &host, path, &wrapping))
+                .collect();
+            let errors = outcomes.iter();
+            for error in errors.filter_map(|outcome| outcome.ruling.as_ref().err()) {
+                print_error(error);
+            }
+            for leftover in host.leftovers() {
+                print_warning(&leftover);
+            }
+            outcomes
+        }
+        // Nobody can be asked, which programs are to read of each file.
+        Err(error) if arguments.output == Format::Json => {
+            print_error(&error);
+            let paths = arguments.request_path.iter();
+            paths
+                .map(|path| Outcome::of_file(path, error.clone()))
+                .collect()
+        }
+        Err(error) => return Err(error),
+    };
     report::print(&outcomes, arguments.output, arguments.color)
         .map_err(|error| format!("cannot write to standard output: {error}"))?;
     Ok(outcomes
@@ -152,6 +158,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Status, String> {
         .map(Outcome::status)
         .max()
         .unwrap_or(Status::Accepted))
+}
+
+/// Who is asked, who answers the host calls, and what becomes of an object.
+fn prepare(arguments: &Arguments) -> Result<(Vec<Judge>, Arc<Host>, Wrapping), String> {
+    let settings = settings(arguments)?;
+    let wrapping = wrapping(arguments)?;
+    let host = Arc::new(host(arguments)?);
+    let judges = judges(arguments, settings, &(Arc::clone(&host) as _))?;
+    Ok((judges, host, wrapping))
 }
 
 fn judges(
@@ -268,19 +283,9 @@ fn documents(source: &str, bytes: &[u8]) -> Result<Vec<Document>, String> {
 }
 
 fn evaluate_file(judges: &[Judge], host: &Host, path: &str, wrapping: &Wrapping) -> Vec<Outcome> {
-    let of_file = |error| Outcome {
-        source: path.to_owned(),
-        document: None,
-        item: None,
-        request: None,
-        has_nothing_to_judge: false,
-        policy: None,
-        ruling: Err(error),
-        suggested_patch: None,
-    };
     let bytes = match read(path) {
         Ok(bytes) => bytes,
-        Err(error) => return vec![of_file(error)],
+        Err(error) => return vec![Outcome::of_file(path, error)],
     };
     let outcomes: Vec<_> = document::parse(path, &bytes)
         .into_iter()
@@ -292,7 +297,10 @@ fn evaluate_file(judges: &[Judge], host: &Host, path: &str, wrapping: &Wrapping)
         .collect();
     // A check that found nothing to check must not look like one that passed.
     if outcomes.is_empty() {
-        vec![of_file(format!("{path}: no object to judge"))]
+        vec![Outcome::of_file(
+            path,
+            format!("{path}: no object to judge"),
+        )]
     } else {
         outcomes
     }

@@ -44,6 +44,20 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    /// Why nothing in a file is judged.
+    pub(super) fn of_file(path: &str, error: String) -> Self {
+        Self {
+            source: path.to_owned(),
+            document: None,
+            item: None,
+            request: None,
+            has_nothing_to_judge: false,
+            policy: None,
+            ruling: Err(error),
+            suggested_patch: None,
+        }
+    }
+
     pub(super) fn is_not_asked(&self) -> bool {
         !self.has_nothing_to_judge
             && matches!(&self.ruling, Ok(ruling) if ruling.judgement.is_none())

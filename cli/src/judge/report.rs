@@ -18,7 +18,7 @@ use super::outcome::{Outcome, Status};
 use crate::terminal::printable;
 
 /// Whom the report is for.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     Text,
     Json,

@@ -144,6 +144,31 @@ fn a_registry_that_is_not_named_insecure_is_asked_with_tls_only() {
 }
 
 #[test]
+fn pin_and_evaluate_say_how_a_registry_without_tls_is_named() {
+    let shelf = Shelf::new();
+    let (image, _) = shelf.push("app", None);
+    let address = shelf.address();
+    let advice = format!(
+        "{address} was asked from this machine, not by a policy server: it has no TLS; name it: \
+         --insecure-registry {address}\n"
+    );
+    let mut pin = Command::cargo_bin("container-security").unwrap();
+    pin.env("DOCKER_CONFIG", "/none")
+        .args(["pin", "-", "--registry"])
+        .write_stdin(pod(&image).to_string())
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(predicates::str::ends_with(format!("\n  {advice}")));
+    evaluate(&Key::new().settings(address))
+        .arg("--registry")
+        .write_stdin(pod(&image).to_string())
+        .assert()
+        .code(1)
+        .stdout(predicates::str::contains(format!("\n  note: {advice}")));
+}
+
+#[test]
 fn a_password_comes_from_the_docker_configuration() {
     let shelf = Shelf::with_password();
     let key = Key::new();
@@ -417,6 +442,16 @@ fn pin_writes_what_each_tag_means_now() {
         assert!(stderr.contains(&expected), "{stderr}");
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
+
+    // A file without images has none to pin.
+    let map = "kind: ConfigMap\ndata: {a: b}\n";
+    fs::write(&file, map).unwrap();
+    pin(&file)
+        .assert()
+        .code(0)
+        .stderr("")
+        .stdout(format!("{name}: 0 pinned, there is no image in it\n"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), map);
 
     // Without the flag nobody is asked.
     let mut command = Command::cargo_bin("container-security").unwrap();

@@ -138,6 +138,16 @@ impl Access {
             error if error.is_missing() => None,
             Error::DockerConfig { path, .. } => Some(format!("mend {}", path.display())),
             error if error.is_refusal() => Some(self.docker_config.login(registry)),
+            error if error.lacks_tls() => {
+                let is_on_this_machine = registry
+                    .parse()
+                    .is_ok_and(|registry: InsecureRegistry| registry.is_loopback());
+                Some(if is_on_this_machine {
+                    format!("it has no TLS; name it: --insecure-registry {registry}")
+                } else {
+                    "it has no TLS, which only a registry on this machine may lack".to_owned()
+                })
+            }
             _ => Some(format!(
                 "check the way from here to {registry}, its proxies (HTTPS_PROXY, NO_PROXY) too"
             )),

@@ -45,7 +45,8 @@ impl Manifest {
     /// # Errors
     ///
     /// What is wrong, with its place: a document that cannot be read, a reference that is none, and one
-    /// that does not stand in the file as it is. A file without images is an error, too.
+    /// that does not stand in the file as it is. A file without a document is an error, too: whoever made
+    /// it may have failed.
     pub fn read(source: &str, bytes: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes)
             .map_err(|_| format!("{source}: only UTF-8 is written, and the file is none"))?;
@@ -55,16 +56,17 @@ impl Manifest {
             tagged: BTreeMap::new(),
             pinned: 0,
         };
-        for document in document::parse_yaml(source, bytes) {
+        let documents = document::parse_yaml(source, bytes);
+        if documents.is_empty() {
+            return Err(format!("{source}: no object in it"));
+        }
+        for document in documents {
             let Document { value, places, .. } = document.map_err(|error| error.to_string())?;
             let mut images = Vec::new();
             collect(&value, &places, &mut images);
             for (image, places) in images {
                 manifest.add(image, places)?;
             }
-        }
-        if manifest.tagged.is_empty() && manifest.pinned == 0 {
-            return Err(format!("{source}: no image in it"));
         }
         Ok(manifest)
     }

@@ -62,6 +62,8 @@ fn what_is_no_image_stays() {
         "kind: Pod\nmetadata: {{annotations: {{image: a:1}}}}\nimage: b:1\nspec:\n  image: c:1\n  containers:\n  - image: d@{DIGEST}\n  - {{name: e, env: [{{name: image, value: f:1}}]}}\n  - image: ''\n  - image: g:1\n  volumes: [{{image: h:1}}, {{emptyDir: {{}}}}]\ndata: {{x: 'containers: [{{image: i:1}}]'}}\n"
     );
     check(&text, &text.replace("g:1", "g:1@!"));
+    let map = "kind: ConfigMap\ndata: {image: a:1}\n";
+    check(map, map);
     let manifest = Manifest::read("f.yaml", text.as_bytes()).unwrap();
     assert_eq!(manifest.pinned, 1);
     let tagged: Vec<_> = manifest
@@ -97,7 +99,7 @@ fn what_cannot_be_written_is_an_error_with_its_line() {
             "spec:\n  containers: [{image: foo_bar.io/app}]\n",
             "f.yaml: line 2: \"foo_bar.io/app\": ",
         ),
-        ("kind: Pod\n", "f.yaml: no image in it"),
+        ("# nothing\n", "f.yaml: no object in it"),
         ("a: [\n", "f.yaml, document 1: line 2, column 1: "),
         (
             "spec: {containers: [{image: {{ .Values.image }}}]}\n",

@@ -18,7 +18,7 @@ use crate::files::read;
 Comments, order and quotes stay as they are. An image with a digest is not looked up.
 
 Exit status:
-  0  every image has a digest
+  0  every image has a digest, or there is none
   2  nothing is written: what cannot be looked up or read is on standard error")]
 pub(crate) struct Arguments {
     /// File with Kubernetes objects, in YAML or JSON, which is written; `-` is standard input, and then
@@ -59,6 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let pinned = manifest.with_digests(&digests)?;
     let count = manifest.tagged().count();
     let summary = match (count, manifest.pinned) {
+        (0, 0) => format!("{file}: 0 pinned, there is no image in it\n"),
         (count, 0) => format!("{file}: {count} pinned\n"),
         (count, before) => format!("{file}: {count} pinned, {before} had a digest\n"),
     };

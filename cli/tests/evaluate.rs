@@ -432,6 +432,27 @@ fn invalid_settings_end_with_2() {
 }
 
 #[test]
+fn settings_inside_of_something_else_are_pointed_at() {
+    let folder = folder_with_this_policy();
+    folder
+        .file("pod.yaml", GOOD)
+        .file("policy.yaml", &policy_resource("module: ./policy.wasm"))
+        .file("wrapped.yaml", "settings: {level: baseline}\n");
+    folder
+        .evaluate("-r pod.yaml -s policy.yaml")
+        .code(2)
+        .stdout("")
+        .stderr("error: policy.yaml is a policy of Kubewarden: write what stands under its spec.settings, or name the file in the place of POLICY\n");
+    folder
+        .evaluate("-r pod.yaml -s wrapped.yaml")
+        .code(2)
+        .stdout("")
+        .stderr(predicates::str::ends_with(
+            "\nwrite what stands under settings, without that key\n",
+        ));
+}
+
+#[test]
 fn the_json_report_says_of_each_file_why_nobody_can_be_asked() {
     let folder = Folder::with_policy(guest::ACCEPT);
     folder

@@ -65,3 +65,56 @@ fn settings_that_let_everything_pass_are_warned_of() {
         .code(0)
         .stderr("");
 }
+
+#[test]
+fn a_policy_has_its_settings_under_spec() {
+    let policy = |kind: &str, spec: &str| {
+        format!(
+            "apiVersion: policies.kubewarden.io/v1\nkind: {kind}\nmetadata: {{name: a}}\nspec: {spec}\n"
+        )
+    };
+    let settings = "{tags: {reject: [latest]}}";
+    let own = migrate(&["--from", "trusted-repos", "-"], settings).code(0);
+    let own = String::from_utf8(own.get_output().stdout.clone()).unwrap();
+    migrate(
+        &["--from", "trusted-repos", "-"],
+        &policy(
+            "ClusterAdmissionPolicy",
+            &format!("{{module: m, mutating: false, rules: [], settings: {settings}}}"),
+        ),
+    )
+    .code(0)
+    .stdout(own)
+    .stderr("");
+    migrate(
+        &["--from", "readonly-root-filesystem-psp", "-"],
+        &policy("AdmissionPolicy", "{module: m}"),
+    )
+    .code(0);
+    for (kind, spec, problem) in [
+        (
+            "AdmissionPolicyGroup",
+            "{policies: {a: {settings: {}}}}",
+            "- is a policy group: write what stands under settings of one of its spec.policies",
+        ),
+        (
+            "AdmissionPolicy",
+            "{settings: []}",
+            "-: spec.settings must be a mapping",
+        ),
+    ] {
+        migrate(&["--from", "trusted-repos", "-"], &policy(kind, spec))
+            .code(2)
+            .stdout("")
+            .stderr(format!("error: {problem}\n"));
+    }
+    migrate(
+        &["--from", "trusted-repos", "-"],
+        &format!("settings: {settings}\n"),
+    )
+    .code(2)
+    .stdout("")
+    .stderr(predicates::str::ends_with(
+        "\nwrite what stands under settings, without that key\n",
+    ));
+}

@@ -34,6 +34,9 @@ use selector::{Label, Match, Selector};
 pub use settings::is_this_policy;
 use spec::{ContextAwareResource, MemberSpec, Mode, Runs, Spec};
 
+/// The group of all kinds of Kubewarden.
+pub const GROUP: &str = "policies.kubewarden.io";
+
 /// One policy or policy group of a cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PolicyResource {
@@ -586,7 +589,6 @@ fn operation(request: &AdmissionRequest) -> String {
 }
 
 const CONTEXT: &str = "contextAwareResources";
-const GROUP: &str = "policies.kubewarden.io";
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// Policy-server gives a rejection no code when the policy gives none.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use container_security_host::policy_resource::GROUP as POLICY_GROUP;
 use container_security_host::{HostCapabilities, Limits, Replay, Reports};
 use container_security_text::document::{self, Document, DocumentError};
 use container_security_text::request::{self, Operation, Wrapping};
@@ -199,7 +200,8 @@ fn judges(
             if arguments.registry {
                 policy = policy.with_limits(REGISTRY_LIMITS);
             }
-            judges::check_settings(&policy, &settings)?;
+            judges::check_settings(&policy, &settings)
+                .map_err(|problem| format!("{problem}{}", advice_on_wrapper(&settings)))?;
             judges::warn_of_keys("settings.", &settings);
             Ok(vec![Judge::Module(policy, settings)])
         }
@@ -213,7 +215,31 @@ fn settings(arguments: &Arguments) -> Result<Option<Value>, String> {
         (None, Some(text)) => ("--settings-json", text.as_bytes().to_vec()),
         (None, None) => return Ok(None),
     };
-    one_mapping(source, &text).map(Some)
+    let settings = one_mapping(source, &text)?;
+    if is_policy(&settings) {
+        return Err(format!(
+            "{source} is a policy of Kubewarden: write what stands under its spec.settings, or name the \
+             file in the place of POLICY"
+        ));
+    }
+    Ok(Some(settings))
+}
+
+/// Whether what stands in the place of settings is a policy that has some.
+pub(super) fn is_policy(settings: &Value) -> bool {
+    let api_version = settings.get("apiVersion").and_then(Value::as_str);
+    let group = api_version.and_then(|api_version| api_version.split_once('/'));
+    group.is_some_and(|(group, _)| group == POLICY_GROUP)
+}
+
+/// What to do with invalid settings that are a part of something else; else nothing.
+pub(super) fn advice_on_wrapper(settings: &Value) -> &'static str {
+    match settings.as_object() {
+        Some(keys) if keys.len() == 1 && keys.contains_key("settings") => {
+            "\nwrite what stands under settings, without that key"
+        }
+        _ => "",
+    }
 }
 
 /// The settings in a file: one mapping, or nothing, which is an empty one.

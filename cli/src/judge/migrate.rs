@@ -5,8 +5,9 @@ use std::io::{self, Write as _};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use container_security_text::migrate::Source;
+use serde_json::{Map, Value};
 
-use super::evaluate::one_mapping;
+use super::evaluate::{advice_on_wrapper, is_policy, one_mapping};
 use crate::files::read;
 use crate::terminal::print_warning;
 
@@ -25,8 +26,8 @@ pub(crate) struct Arguments {
     )]
     from: String,
 
-    /// File containing the settings of that policy, in YAML or JSON; `-` is standard input. Left
-    /// out for a policy without settings and for a level
+    /// File containing the settings of that policy, or that policy as a cluster has it, in YAML or JSON;
+    /// `-` is standard input. Left out for a policy without settings and for a level
     settings: Option<String>,
 }
 
@@ -35,13 +36,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let name = &arguments.from;
     let source = Source::named(name).ok_or_else(|| format!("nothing is known about {name}"))?;
     let path = arguments.settings.as_deref();
-    let settings = path.map(|path| one_mapping(path, &read(path)?));
-    let settings = settings.transpose()?;
+    let settings = path.map(settings).transpose()?;
     let migrated = source.migrate(settings.as_ref()).map_err(|refusals| {
         let at = path.map_or_else(|| "without settings,".to_owned(), |path| format!("{path}:"));
+        let advice = settings.as_ref().map(advice_on_wrapper);
         format!(
-            "{at} not everything that {name} judges by can be said:\n- {}",
-            refusals.join("\n- ")
+            "{at} not everything that {name} judges by can be said:\n- {}{}",
+            refusals.join("\n- "),
+            advice.unwrap_or_default()
         )
     })?;
     if migrated.judges_nothing {
@@ -59,5 +61,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
             Err(format!("cannot write to standard output: {error}"))
         }
         _ => Ok(()),
+    }
+}
+
+/// The settings in a file, or of the policy in it.
+fn settings(path: &str) -> Result<Value, String> {
+    let mapping = one_mapping(path, &read(path)?)?;
+    if !is_policy(&mapping) {
+        return Ok(mapping);
+    }
+    let spec = |key| mapping.get("spec").and_then(|spec| spec.get(key));
+    if spec("policies").is_some() {
+        return Err(format!(
+            "{path} is a policy group: write what stands under settings of one of its spec.policies"
+        ));
+    }
+    match spec("settings") {
+        None | Some(Value::Null) => Ok(Value::Object(Map::new())),
+        Some(settings @ Value::Object(_)) => Ok(settings.clone()),
+        Some(_) => Err(format!("{path}: spec.settings must be a mapping")),
     }
 }

@@ -222,6 +222,17 @@ impl PolicyResource {
                 )),
             }
         }
+        // The namespace is that of Kubewarden's charts; another may be chosen, which is not known here.
+        if !self.kind.is_namespaced()
+            && !self.spec.allow_inside_admission_controller_namespace
+            && !is_cluster_scoped
+            && namespace == OWN_NAMESPACE
+        {
+            notes.push(format!(
+                "judged as if Kubewarden were not installed in the namespace {namespace:?}: it leaves \
+                 its own out, unless spec.allowInsideAdmissionControllerNamespace is true"
+            ));
+        }
         if !self.spec.match_conditions.is_empty() {
             notes
                 .push("judged as if matchConditions held, which are not evaluated here".to_owned());
@@ -589,6 +600,7 @@ fn operation(request: &AdmissionRequest) -> String {
 }
 
 const CONTEXT: &str = "contextAwareResources";
+const OWN_NAMESPACE: &str = "kubewarden";
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// Policy-server gives a rejection no code when the policy gives none.
@@ -921,6 +933,18 @@ mod tests {
                 not_asked("objectSelector does not match its labels"),
             ),
             (policy("AdmissionPolicy", json!({})), Some("shop"), asked.clone()),
+            (
+                cluster(json!({})),
+                Some("kubewarden"),
+                Scope::Asked(vec![
+                    "judged as if Kubewarden were not installed in the namespace \"kubewarden\": it leaves its own out, unless spec.allowInsideAdmissionControllerNamespace is true".to_owned(),
+                ]),
+            ),
+            (
+                cluster(json!({"allowInsideAdmissionControllerNamespace": true})),
+                Some("kubewarden"),
+                asked.clone(),
+            ),
             (
                 group("AdmissionPolicyGroup", json!({})),
                 Some("cart"),

@@ -16,6 +16,29 @@ pub(crate) fn read(path: &str) -> Result<Vec<u8>, String> {
     in_file(Path::new(path), read)
 }
 
+/// The file itself, or what may be YAML or JSON in the folder, by name.
+pub(crate) fn files_at(path: &str) -> Result<Vec<String>, String> {
+    if !Path::new(path).is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let problem = |error| format!("{path}: {error}");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(problem)? {
+        let file = entry.map_err(problem)?.path();
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        if matches!(extension, Some("json" | "yaml" | "yml")) {
+            files.push(file.display().to_string());
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(format!(
+            "{path}: no file in it ends in .json, .yaml or .yml"
+        ));
+    }
+    Ok(files)
+}
+
 pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     in_file(path, fs::read_to_string(path))
 }

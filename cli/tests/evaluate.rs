@@ -109,6 +109,31 @@ fn the_items_of_a_list_are_judged_one_by_one() {
 }
 
 #[test]
+fn a_folder_is_its_files_by_name() {
+    let folder = Folder::with_policy(guest::ACCEPT);
+    for name in ["all", "none"] {
+        fs::create_dir(folder.path(name)).unwrap();
+    }
+    folder
+        .file("all/b.json", "{\"apiVersion\": \"v1\", \"kind\": \"Pod\"}")
+        .file("all/c.yml", GOOD)
+        .file("all/a.yaml", GOOD)
+        .file("all/notes.txt", "not read")
+        .evaluate("-r all")
+        .code(0)
+        .stdout(
+            "ACCEPTED  Pod default/good  (all/a.yaml)\n\
+             ACCEPTED  Pod default/(no name)  (all/b.json)\n\
+             ACCEPTED  Pod default/good  (all/c.yml)\n\
+             3 objects: 3 accepted, 0 rejected\n",
+        );
+    folder
+        .evaluate("-r none -r all/")
+        .code(2)
+        .stderr("error: none: no file in it ends in .json, .yaml or .yml\n");
+}
+
+#[test]
 fn standard_input_is_a_file() {
     Folder::with_policy(guest::ACCEPT)
         .command("evaluate -r -")

@@ -18,7 +18,7 @@ use super::outcome::{Outcome, Status};
 use super::registry::{self, InsecureRegistry};
 use super::report::{self, ColorChoice, Format};
 use super::reports;
-use crate::files::read;
+use crate::files::{files_at, read};
 use crate::terminal::{print_error, print_warning};
 
 /// Judge admission requests and manifests
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     module: Option<String>,
 
     /// File with Kubernetes objects or admission requests (AdmissionReview, AdmissionRequest), in
-    /// YAML or JSON; `-` is standard input. Can be repeated
+    /// YAML or JSON, or folder of such files (.json, .yaml, .yml); `-` is standard input. Can be repeated
     #[arg(short, long, value_name = "PATH", required = true)]
     request_path: Vec<String>,
 
@@ -131,7 +131,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Status, String> {
         Ok((judges, host, wrapping)) => {
             let paths = arguments.request_path.iter();
             let outcomes: Vec<_> = paths
-                .flat_map(|path| evaluate_file(&judges, &host, path, &wrapping))
+                .flat_map(|path| evaluate_path(&judges, &host, path, &wrapping))
                 .collect();
             let errors = outcomes.iter();
             for error in errors.filter_map(|outcome| outcome.ruling.as_ref().err()) {
@@ -306,6 +306,16 @@ fn documents(source: &str, bytes: &[u8]) -> Result<Vec<Document>, String> {
         .into_iter()
         .collect::<Result<_, DocumentError>>()
         .map_err(|error| error.to_string())
+}
+
+fn evaluate_path(judges: &[Judge], host: &Host, path: &str, wrapping: &Wrapping) -> Vec<Outcome> {
+    match files_at(path) {
+        Ok(files) => files
+            .iter()
+            .flat_map(|file| evaluate_file(judges, host, file, wrapping))
+            .collect(),
+        Err(error) => vec![Outcome::of_file(path, error)],
+    }
 }
 
 fn evaluate_file(judges: &[Judge], host: &Host, path: &str, wrapping: &Wrapping) -> Vec<Outcome> {

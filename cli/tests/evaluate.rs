@@ -838,6 +838,59 @@ fn the_policies_of_a_cluster_are_a_policy() {
 }
 
 #[test]
+fn what_is_no_policy_in_a_file_of_policies_is_left_out_with_a_warning() {
+    let folder = Folder::with_policy(guest::REJECT_MARKED);
+    let policy = policy_resource("module: ./policy.wasm");
+    let with = |others: &str| format!("{policy}---\n{others}");
+    let value: Value = yaml_serde::from_str(&policy).unwrap();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Namespace"}, value,
+        {"apiVersion": "policies.kubewarden.io/v1", "kind": "PolicyServer"},
+    ]});
+    folder
+        .file("bad.yaml", BAD)
+        .file("policies.json", &list.to_string())
+        .evaluate("policies.json -r bad.yaml")
+        .code(1)
+        .stderr(
+            "warning: policies.json: left out, because it is no policy: Namespace, PolicyServer\n",
+        );
+    // What may be meant as a policy is never left out.
+    for (others, problem) in [
+        (
+            "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmisionPolicy\n",
+            "\"ClusterAdmisionPolicy\" is none of: ClusterAdmissionPolicy, AdmissionPolicy, ClusterAdmissionPolicyGroup, AdmissionPolicyGroup, PolicyServer",
+        ),
+        (
+            "apiVersion: policy.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\n",
+            "apiVersion is \"policy.kubewarden.io/v1\", a policy of Kubewarden has policies.kubewarden.io/v1",
+        ),
+        (
+            "kind: ClusterAdmissionPolicy\n",
+            "apiVersion is \"\", a policy of Kubewarden has policies.kubewarden.io/v1",
+        ),
+    ] {
+        folder
+            .file("cluster.yaml", &with(others))
+            .evaluate("cluster.yaml -r bad.yaml")
+            .code(2)
+            .stdout("")
+            .stderr(format!("error: cluster.yaml, document 2: {problem}\n"));
+    }
+    // A second file to judge looks like one.
+    folder
+        .file("good.yaml", GOOD)
+        .file("empty.yaml", "# nothing\n");
+    folder.evaluate("-r bad.yaml good.yaml").code(2).stdout("").stderr(
+        "error: good.yaml: no policy of Kubewarden in it, but Pod; name each file to judge behind a --request-path of its own\n",
+    );
+    folder
+        .evaluate("-r bad.yaml empty.yaml")
+        .code(2)
+        .stderr("error: empty.yaml: no policy of Kubewarden in it\n");
+}
+
+#[test]
 fn each_policy_of_a_file_answers_each_request() {
     let folder = Folder::with_policy(guest::REJECT_MARKED);
     let monitor = policy_resource("module: registry://ghcr.io/p:v1\n  mode: monitor");
@@ -1135,6 +1188,16 @@ fn what_is_wrong_with_a_file_of_policies_is_said() {
         ),
         (
             "modul: ./policy.wasm",
+            "--module policy.wasm",
+            "cluster.yaml, document 1: ClusterAdmissionPolicy \"marks\": spec.modul: unknown field `modul`, expected one of `module`, `settings`, `mutating`, `contextAwareResources`, `expression`, `policies`, `rules`, `mode`, `message`, `namespaceSelector`, `objectSelector`, `matchConditions`, `timeoutSeconds`, `timeoutEvalSeconds`, `allowInsideAdmissionControllerNamespace`, `backgroundAudit`, `failurePolicy`, `matchPolicy`, `policyServer`, `sideEffects`",
+        ),
+        (
+            "mode: protct",
+            "--module policy.wasm",
+            "cluster.yaml, document 1: ClusterAdmissionPolicy \"marks\": spec.mode: unknown variant `protct`, expected `protect` or `monitor`",
+        ),
+        (
+            "modul: ./policy.wasm",
             "",
             "cluster.yaml, document 1: ClusterAdmissionPolicy \"marks\": spec.module is missing",
         ),
@@ -1155,7 +1218,7 @@ fn what_is_wrong_with_a_file_of_policies_is_said() {
         .evaluate("policy.wasm --module policy.wasm -r pod.yaml")
         .code(2)
         .stderr(
-            "error: --module is for a file of policies (.yaml, .yml), and policy.wasm is none\n",
+            "error: --module is for a file of policies (.yaml, .yml, .json), and policy.wasm is none\n",
         );
 }
 

@@ -659,9 +659,10 @@ fn yaml(file: &str) -> Value {
 }
 
 fn one_resource(file: &str) -> PolicyResource {
-    let mut resources = PolicyResource::read(file, &example(file), "default").unwrap();
-    assert_eq!(resources.len(), 1, "{file}");
-    resources.remove(0)
+    let policies = PolicyResource::read(file, &example(file), "default", None);
+    let mut policies = policies.unwrap().policies;
+    assert_eq!(policies.len(), 1, "{file}");
+    policies.remove(0)
 }
 
 fn one_request(file: &str) -> AdmissionRequest {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use container_security_text::document::{self, Document, Position};
-use container_security_text::request::AdmissionRequest;
+use container_security_text::request::{AdmissionRequest, unroll};
 use container_security_text::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -52,8 +52,17 @@ pub struct PolicyResource {
     spec: Spec,
 }
 
+/// What a file holds: its policies, and what is none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolicyFile {
+    /// In the order of the file.
+    pub policies: Vec<PolicyResource>,
+    /// The kinds of the objects that are no policies.
+    pub left_out: BTreeSet<String>,
+}
+
 /// The four kinds of `policies.kubewarden.io/v1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     missing_docs,
     reason = "documented by Kubewarden, under the same names"
@@ -133,8 +142,9 @@ pub struct Cause {
 }
 
 impl PolicyResource {
-    /// Reads the policies of a file, of which `source` is the name.
-    /// `default_namespace` is for namespaced policies that name none.
+    /// Reads the policies of a file, of which `source` is the name, also those in lists.
+    /// `default_namespace` is for namespaced policies that name none, `default_module` for policies and
+    /// members of a group that name none.
     ///
     /// # Errors
     ///
@@ -143,27 +153,42 @@ impl PolicyResource {
         source: &str,
         bytes: &[u8],
         default_namespace: &str,
-    ) -> Result<Vec<Self>, Vec<String>> {
-        let mut resources = Vec::new();
+        default_module: Option<&str>,
+    ) -> Result<PolicyFile, Vec<String>> {
+        let mut policies = Vec::new();
+        let mut left_out = BTreeSet::new();
         let mut problems = Vec::new();
-        for document in document::parse(source, bytes) {
-            match document {
-                Err(error) => problems.push(error.to_string()),
-                Ok(document) => {
-                    let position = document.position.clone();
-                    match Self::of(document, default_namespace) {
-                        Ok(resource) => resources.push(resource),
-                        Err(found) => problems
-                            .extend(found.iter().map(|problem| format!("{position}: {problem}"))),
-                    }
+        let documents = document::parse(source, bytes).into_iter();
+        for document in
+            documents.flat_map(|document| document.map_or_else(|error| vec![Err(error)], unroll))
+        {
+            let document = match document {
+                Ok(document) => document,
+                Err(error) => {
+                    problems.push(error.to_string());
+                    continue;
+                }
+            };
+            let position = document.position.clone();
+            let read = match Sort::of(&document.value) {
+                Ok(Sort::Policy(kind)) => {
+                    Self::of(kind, document, default_namespace, default_module)
+                }
+                Ok(Sort::Other(kind)) => {
+                    left_out.insert(kind);
+                    continue;
+                }
+                Err(problem) => Err(vec![problem]),
+            };
+            match read {
+                Ok(policy) => policies.push(policy),
+                Err(found) => {
+                    problems.extend(found.iter().map(|problem| format!("{position}: {problem}")));
                 }
             }
         }
-        if resources.is_empty() && problems.is_empty() {
-            problems.push(format!("{source}: no policy in it"));
-        }
         if problems.is_empty() {
-            Ok(resources)
+            Ok(PolicyFile { policies, left_out })
         } else {
             Err(problems)
         }
@@ -355,13 +380,16 @@ impl PolicyResource {
         })
     }
 
-    fn of(document: Document, default_namespace: &str) -> Result<Self, Vec<String>> {
-        let one = |problem: String| vec![problem];
+    fn of(
+        kind: Kind,
+        document: Document,
+        default_namespace: &str,
+        default_module: Option<&str>,
+    ) -> Result<Self, Vec<String>> {
         let Document {
             position, value, ..
         } = document;
-        let kind = kind(&value).map_err(one)?;
-        let Manifest { metadata, spec } =
+        let Manifest { metadata, mut spec } =
             serde_json::from_value(value).map_err(|error| vec![format!("{kind}: {error}")])?;
         let name = metadata.name.filter(|name| !name.is_empty());
         let Some(name) = name else {
@@ -369,12 +397,21 @@ impl PolicyResource {
         };
         let named = |problem: String| format!("{kind} {name:?}: {problem}");
 
+        if let Some(module) = default_module {
+            kind.set_default_module(&mut spec, module);
+        }
         let problems = kind.problems_of_keys(&spec);
         if !problems.is_empty() {
             return Err(problems.into_iter().map(named).collect());
         }
-        let spec: Spec = serde_json::from_value(Value::Object(spec))
-            .map_err(|error| vec![named(format!("spec: {error}"))])?;
+        let spec: Spec =
+            serde_path_to_error::deserialize(Value::Object(spec)).map_err(|error| {
+                let path = match error.path().to_string().as_str() {
+                    "." => String::new(),
+                    path => format!(".{path}"),
+                };
+                vec![named(format!("spec{path}: {}", error.inner()))]
+            })?;
         let (runs, problems) = spec.check();
         let (Some(runs), true) = (runs, problems.is_empty()) else {
             return Err(problems.into_iter().map(named).collect());
@@ -440,6 +477,26 @@ impl fmt::Display for PolicyResource {
 impl Kind {
     fn is_namespaced(self) -> bool {
         matches!(self, Self::AdmissionPolicy | Self::AdmissionPolicyGroup)
+    }
+
+    fn is_group(self) -> bool {
+        matches!(
+            self,
+            Self::ClusterAdmissionPolicyGroup | Self::AdmissionPolicyGroup
+        )
+    }
+
+    /// Sets the module of the policy, or of each member of a group, that has none.
+    fn set_default_module(self, spec: &mut Map<String, Value>, module: &str) {
+        if self.is_group() {
+            let members = spec.get_mut("policies").and_then(Value::as_object_mut);
+            let members = members.into_iter().flat_map(Map::values_mut);
+            for member in members.filter_map(Value::as_object_mut) {
+                member.entry("module").or_insert_with(|| module.into());
+            }
+        } else {
+            spec.entry("module").or_insert_with(|| module.into());
+        }
     }
 
     /// Keys below `spec` that this kind needs, and those that only other kinds have.
@@ -565,20 +622,37 @@ impl HostCapabilities for ContextAware {
     }
 }
 
-fn kind(value: &Value) -> Result<Kind, String> {
-    let text = |key| value.get(key).and_then(Value::as_str).unwrap_or_default();
-    let (api_version, kind) = (text("apiVersion"), text("kind"));
-    match api_version.split_once('/') {
-        Some((GROUP, "v1")) => serde_json::from_value(kind.into()).map_err(|_| {
-            format!(
-                "{kind:?} is none of: ClusterAdmissionPolicy, AdmissionPolicy, \
-                 ClusterAdmissionPolicyGroup, AdmissionPolicyGroup"
-            )
-        }),
-        Some((GROUP, _)) => Err(format!("{api_version} is not read, write {GROUP}/v1")),
-        _ => Err(format!(
-            "apiVersion is {api_version:?}, a policy of Kubewarden has {GROUP}/v1"
-        )),
+/// Whether an object is a policy.
+enum Sort {
+    Policy(Kind),
+    /// Of this kind.
+    Other(String),
+}
+
+impl Sort {
+    /// # Errors
+    ///
+    /// What may be meant as a policy and is none.
+    fn of(object: &Value) -> Result<Self, String> {
+        let text = |key| object.get(key).and_then(Value::as_str).unwrap_or_default();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        let (group, version) = api_version.split_once('/').unwrap_or_default();
+        let known = KINDS.into_iter().find(|known| known.to_string() == kind);
+        let is_meant = KINDS
+            .into_iter()
+            .any(|known| known.to_string().eq_ignore_ascii_case(kind));
+        match (group, known) {
+            (GROUP, Some(known)) if version == "v1" => Ok(Self::Policy(known)),
+            (GROUP, Some(_)) => Err(format!("{api_version} is not read, write {GROUP}/v1")),
+            (GROUP, None) if kind != POLICY_SERVER => Err(format!(
+                "{kind:?} is none of: {}, {POLICY_SERVER}",
+                KINDS.map(|known| known.to_string()).join(", ")
+            )),
+            _ if is_meant || api_version.is_empty() || kind.is_empty() => Err(format!(
+                "apiVersion is {api_version:?}, a policy of Kubewarden has {GROUP}/v1"
+            )),
+            _ => Ok(Self::Other(kind.to_owned())),
+        }
     }
 }
 
@@ -598,6 +672,15 @@ fn operation(request: &AdmissionRequest) -> String {
         request.operation, resource.version, resource.resource
     )
 }
+
+const KINDS: [Kind; 4] = [
+    Kind::ClusterAdmissionPolicy,
+    Kind::AdmissionPolicy,
+    Kind::ClusterAdmissionPolicyGroup,
+    Kind::AdmissionPolicyGroup,
+];
+/// What runs policies; it is none.
+const POLICY_SERVER: &str = "PolicyServer";
 
 const CONTEXT: &str = "contextAwareResources";
 const OWN_NAMESPACE: &str = "kubewarden";
@@ -671,8 +754,8 @@ mod tests {
 
     fn read(manifest: &Value) -> Result<PolicyResource, Vec<String>> {
         let text = manifest.to_string();
-        PolicyResource::read("f", text.as_bytes(), "default")
-            .map(|mut resources| resources.remove(0))
+        PolicyResource::read("f", text.as_bytes(), "default", None)
+            .map(|mut file| file.policies.remove(0))
     }
 
     fn request(namespace: Option<&str>) -> AdmissionRequest {
@@ -740,7 +823,7 @@ mod tests {
         let kind = |kind: &str| json!({"apiVersion": "policies.kubewarden.io/v1", "kind": kind});
         for (manifest, problem) in [
             (
-                json!({"apiVersion": "v1", "kind": "ConfigMap"}),
+                json!({"apiVersion": "v1", "kind": "clusteradmissionpolicy"}),
                 "apiVersion is \"v1\", a policy of Kubewarden has policies.kubewarden.io/v1",
             ),
             (
@@ -748,8 +831,8 @@ mod tests {
                 "policies.kubewarden.io/v1alpha2 is not read, write policies.kubewarden.io/v1",
             ),
             (
-                kind("PolicyServer"),
-                "\"PolicyServer\" is none of: ClusterAdmissionPolicy, AdmissionPolicy, ClusterAdmissionPolicyGroup, AdmissionPolicyGroup",
+                kind("ClusterAdmisionPolicy"),
+                "\"ClusterAdmisionPolicy\" is none of: ClusterAdmissionPolicy, AdmissionPolicy, ClusterAdmissionPolicyGroup, AdmissionPolicyGroup, PolicyServer",
             ),
             (
                 kind(cluster),
@@ -790,7 +873,7 @@ mod tests {
             ),
             (
                 policy(cluster, json!({"mode": "audit"})),
-                "ClusterAdmissionPolicy \"p\": spec: unknown variant `audit`, expected `protect` or `monitor`",
+                "ClusterAdmissionPolicy \"p\": spec.mode: unknown variant `audit`, expected `protect` or `monitor`",
             ),
             (
                 policy(cluster, json!({"settings": []})),
@@ -857,30 +940,106 @@ mod tests {
         };
         assert!(
             problem.starts_with(
-                "f, document 1: ClusterAdmissionPolicy \"p\": spec: unknown field `setings`, expected one of `module`,"
+                "f, document 1: ClusterAdmissionPolicy \"p\": spec.setings: unknown field `setings`, expected one of `module`,"
             ),
             "{problem}"
         );
     }
 
     #[test]
-    fn every_problem_of_a_file_is_said_and_an_empty_file_is_one() {
+    fn a_value_that_cannot_be_read_has_its_path() {
+        let problem = |changes| {
+            let problems = read(&policy("ClusterAdmissionPolicy", changes)).unwrap_err();
+            problems
+                .concat()
+                .replace("f, document 1: ClusterAdmissionPolicy \"p\": ", "")
+        };
+        let mut rule = rules()[0].clone();
+        rule["operations"] = json!(["CREATE", "create"]);
+        assert_eq!(
+            problem(json!({"rules": [rule]})),
+            "spec.rules[0].operations[1]: unknown variant `create`, expected one of `CREATE`, `UPDATE`, `DELETE`, `CONNECT`, `*`"
+        );
+        assert_eq!(
+            problem(json!({"contextAwareResources": [{"kind": "Pod"}]})),
+            "spec.contextAwareResources[0]: missing field `apiVersion`"
+        );
+        assert_eq!(
+            problem(json!({"timeoutSeconds": "10"})),
+            "spec.timeoutSeconds: invalid type: string \"10\", expected u64"
+        );
+    }
+
+    #[test]
+    fn lists_are_read_and_what_is_no_policy_is_left_out() {
+        let policy = policy("ClusterAdmissionPolicy", json!({}));
+        let server = json!({"apiVersion": "policies.kubewarden.io/v1", "kind": "PolicyServer"});
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace"});
+        let mut item = policy.clone();
+        item.as_object_mut()
+            .unwrap()
+            .retain(|key, _| key != "apiVersion" && key != "kind");
+        let list =
+            json!({"apiVersion": "v1", "kind": "List", "items": [namespace, policy, server]});
+        let own = json!({
+            "apiVersion": "policies.kubewarden.io/v1",
+            "kind": "ClusterAdmissionPolicyList",
+            "items": [item],
+        });
+        let text = format!("{list}\n{own}\n{policy}");
+        let file = PolicyResource::read("f", text.as_bytes(), "default", None).unwrap();
+        let positions = file
+            .policies
+            .iter()
+            .map(|policy| policy.position.to_string());
+        assert_eq!(
+            positions.collect::<Vec<_>>(),
+            [
+                "f, document 1, item 2",
+                "f, document 2, item 1",
+                "f, document 3"
+            ]
+        );
+        let left_out: Vec<_> = file.left_out.iter().map(String::as_str).collect();
+        assert_eq!(left_out, ["Namespace", "PolicyServer"]);
+        let file = PolicyResource::read("f", b"# nothing", "default", None).unwrap();
+        assert_eq!((file.policies.len(), file.left_out.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_module_that_is_given_is_not_asked_for() {
+        let modules = |manifest: &Value| {
+            let text = manifest.to_string();
+            let file = PolicyResource::read("f", text.as_bytes(), "default", Some("given.wasm"));
+            let members = file.unwrap().policies.remove(0);
+            let members = members.members().into_iter();
+            members
+                .map(|member| member.module().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let single = policy("AdmissionPolicy", json!({"module": null}));
+        assert_eq!(modules(&single), ["given.wasm"]);
+        let members = json!({"policies": {"a": {"module": "m"}, "b": {}}});
+        assert_eq!(
+            modules(&group("AdmissionPolicyGroup", members)),
+            ["m", "given.wasm"]
+        );
+    }
+
+    #[test]
+    fn every_problem_of_a_file_is_said() {
         let bad = policy(
             "ClusterAdmissionPolicy",
             json!({"module": null, "rules": null}),
         );
         let text = format!("{bad}\n{}", json!({"kind": "Pod"}));
         assert_eq!(
-            PolicyResource::read("f", text.as_bytes(), "default").unwrap_err(),
+            PolicyResource::read("f", text.as_bytes(), "default", None).unwrap_err(),
             [
                 "f, document 1: ClusterAdmissionPolicy \"p\": spec.module is missing",
                 "f, document 1: ClusterAdmissionPolicy \"p\": spec.rules is missing",
                 "f, document 2: apiVersion is \"\", a policy of Kubewarden has policies.kubewarden.io/v1",
             ]
-        );
-        assert_eq!(
-            PolicyResource::read("f", b"# nothing", "default").unwrap_err(),
-            ["f: no policy in it"]
         );
     }
 

@@ -259,13 +259,14 @@ fn no_policy_of_a_cluster_says_what_a_cluster_does_not_do() {
     let (_, policy) = readme.split_once("```yaml\napiVersion").unwrap();
     let (policy, _) = policy.split_once("```").unwrap();
     let policy = format!("apiVersion{policy}");
-    let of_readme = PolicyResource::read("README.md", policy.as_bytes(), "default").unwrap();
+    let of_readme = PolicyResource::read("README.md", policy.as_bytes(), "default", None);
     let files = files("cluster");
     let of_files = files.iter().filter(|file| !RBAC.contains(&file.as_str()));
     let of_files = of_files.flat_map(|file| resources(file));
     let mut checked = 0;
-    for resource in of_files.chain(of_readme) {
+    for resource in of_files.chain(of_readme.unwrap().policies) {
         assert_eq!(resource.warnings(), [""; 0], "{resource}");
+        assert_eq!(resource.idle_rules(), [""; 0], "{resource}");
         assert_eq!(resource.check_settings(|_| true), Ok(vec![]), "{resource}");
         checked += 1;
     }
@@ -454,7 +455,8 @@ fn ask(row: &ClusterRow) -> (Answer, Vec<String>, Vec<String>, Vec<String>) {
 
 fn resources(file: &str) -> Vec<PolicyResource> {
     let bytes = fs::read(examples().join(file)).unwrap();
-    PolicyResource::read(file, &bytes, "default").unwrap()
+    let file = PolicyResource::read(file, &bytes, "default", None);
+    file.unwrap().policies
 }
 
 fn cluster_rows() -> Vec<ClusterRow> {

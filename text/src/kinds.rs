@@ -17,7 +17,7 @@ enum Sort {
 
 /// Whether objects of the kind live in no namespace.
 pub(crate) fn is_cluster_scoped(group: &str, kind: &str) -> bool {
-    let of_kubewarden = group == "policies.kubewarden.io"
+    let of_kubewarden = group == KUBEWARDEN
         && matches!(
             kind,
             "ClusterAdmissionPolicy" | "ClusterAdmissionPolicyGroup" | "PolicyServer"
@@ -40,12 +40,12 @@ pub(crate) fn pod_spec(group: &str, kind: &str) -> Option<&'static [&'static str
     })
 }
 
-/// Whether objects of the kind are lists, of objects of a kind of Kubernetes or of any.
+/// Whether objects of the kind are lists, of objects of a kind of Kubernetes or Kubewarden, or of any.
 pub(crate) fn is_list(group: &str, kind: &str) -> bool {
     kind == LIST
         || kind
             .strip_suffix(LIST)
-            .is_some_and(|kind| sort(group, kind).is_some())
+            .is_some_and(|kind| group == KUBEWARDEN || sort(group, kind).is_some())
 }
 
 /// What to write in place of a kind that Kubernetes does not have: where it is clear, and where it may
@@ -273,6 +273,8 @@ const KINDS: &[(&str, &str, Sort)] = &[
 ];
 
 const LIST: &str = "List";
+/// No kind there is itself called a list.
+const KUBEWARDEN: &str = "policies.kubewarden.io";
 
 #[cfg(test)]
 mod tests {
@@ -366,6 +368,7 @@ mod tests {
         assert!(is_list("", "List"));
         assert!(is_list("", "PodList"));
         assert!(is_list("apps", "DeploymentList"));
+        assert!(is_list("policies.kubewarden.io", "AdmissionPolicyList"));
         assert!(!is_list("example.com", "AllowList"));
         assert!(!is_list("", "AllowList"));
         assert!(!is_list("apps", "Deployment"));

@@ -1,5 +1,6 @@
 //! `evaluate`: reads manifests, asks the policy about each object, reports.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ Exit status:
   1  at least one object is rejected
   2  something could not be judged: bad arguments, an unreadable file, invalid settings, a policy that fails")]
 pub(crate) struct Arguments {
-    /// The policy's WebAssembly module, a path or a file:// URI; or a file (.yaml, .yml) with
+    /// The policy's WebAssembly module, a path or a file:// URI; or a file (.yaml, .yml, .json) with
     /// Kubewarden's policies and policy groups, whose rules, selectors, mode and settings then count
     #[arg(default_value = "policy.wasm")]
     policy: String,
@@ -178,7 +179,7 @@ fn judges(
     let policy = arguments.policy.as_str();
     let is_resource_file = Path::new(policy)
         .extension()
-        .is_some_and(|extension| extension == "yaml" || extension == "yml");
+        .is_some_and(|extension| ["yaml", "yml", "json"].map(OsStr::new).contains(&extension));
     match (is_resource_file, settings, &arguments.module) {
         (true, Some(_), _) => Err(format!(
             "{policy} holds the settings of its policies; leave out those of the command line"
@@ -191,7 +192,7 @@ fn judges(
             host_capabilities,
         ),
         (false, _, Some(_)) => Err(format!(
-            "--module is for a file of policies (.yaml, .yml), and {policy} is none"
+            "--module is for a file of policies (.yaml, .yml, .json), and {policy} is none"
         )),
         (false, settings, None) => {
             let settings = settings.unwrap_or_else(|| Value::Object(Map::new()));

@@ -55,11 +55,26 @@ pub(super) fn resources(
     module: Option<&str>,
     host_capabilities: &Arc<dyn HostCapabilities>,
 ) -> Result<Vec<Judge>, String> {
-    let resources =
-        PolicyResource::read(path, bytes, namespace).map_err(|problems| problems.join("\n"))?;
+    let file = PolicyResource::read(path, bytes, namespace, module)
+        .map_err(|problems| problems.join("\n"))?;
+    let left_out: Vec<_> = file.left_out.iter().map(String::as_str).collect();
+    let left_out = left_out.join(", ");
+    if file.policies.is_empty() {
+        let but = if left_out.is_empty() {
+            String::new()
+        } else {
+            format!(", but {left_out}; name each file to judge behind a --request-path of its own")
+        };
+        return Err(format!("{path}: no policy of Kubewarden in it{but}"));
+    }
+    if !left_out.is_empty() {
+        print_warning(&format!(
+            "{path}: left out, because it is no policy: {left_out}"
+        ));
+    }
     let mut modules = BTreeMap::new();
     let mut judges = Vec::new();
-    for resource in resources {
+    for resource in file.policies {
         let position = &resource.position;
         for warning in resource.warnings() {
             print_warning(&format!("{position}: {resource}: {warning}"));

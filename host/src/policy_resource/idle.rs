@@ -129,8 +129,8 @@ mod tests {
             "metadata": {"name": "p"},
             "spec": {"module": "m", "mutating": false, "rules": [rule], "settings": settings},
         });
-        let resources = PolicyResource::read("f", manifest.to_string().as_bytes(), "default");
-        resources.unwrap().remove(0).idle_rules()
+        let file = PolicyResource::read("f", manifest.to_string().as_bytes(), "default", None);
+        file.unwrap().policies.remove(0).idle_rules()
     }
 
     fn rule(groups: &[&str], versions: &[&str], resources: &[&str]) -> Value {

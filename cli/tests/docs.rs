@@ -34,6 +34,11 @@ fn the_page_on_the_supply_chain_shows_what_its_commands_print() {
 }
 
 #[test]
+fn the_page_on_output_shows_what_its_commands_print() {
+    assert!(execute("docs/output.md") > 0);
+}
+
+#[test]
 fn the_settings_in_the_documents_are_valid() {
     let module = fs::read(root().join("policy.wasm"));
     let module = module.unwrap_or_else(|error| panic!("{error}; run: make policy.wasm"));

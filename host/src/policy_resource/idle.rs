@@ -33,8 +33,9 @@ fn idle(rule: &Rule, custom_groups: &[&str]) -> Option<String> {
                 .to_owned(),
         );
     }
-    // Which resource a custom kind has is not known here.
-    if custom_groups.iter().any(|group| rule.has_group(group)) {
+    // Which resource a custom kind has is not known here, and it may be called like one of Kubernetes.
+    let names = |group: &&str| rule.api_groups.iter().any(|named| named == group);
+    if custom_groups.iter().any(names) {
         return None;
     }
     if rule.is_for_cluster_scope() {
@@ -49,7 +50,12 @@ fn idle(rule: &Rule, custom_groups: &[&str]) -> Option<String> {
                 .iter()
                 .any(|operation| alone.covers(group, resource, operation))
         };
-        !JUDGED.iter().any(is_judged) && !alone.has_group(OLD_GROUP)
+        let is_old = |resource| {
+            OPERATIONS
+                .iter()
+                .any(|operation| alone.names(OLD_GROUP, resource, operation))
+        };
+        !JUDGED.iter().any(is_judged) && !OLD_RESOURCES.into_iter().any(is_old)
     };
     let idle: Vec<_> = rule.resources.iter().filter(is_idle).collect();
     let meant: Vec<_> = JUDGED
@@ -57,7 +63,9 @@ fn idle(rule: &Rule, custom_groups: &[&str]) -> Option<String> {
         .filter(|judged| idle.iter().any(|written| may_mean(rule, written, judged)))
         .collect();
     // Beside what is judged a rule may name what other policies are about, but no slips.
-    if idle.is_empty() || meant.is_empty() && idle.len() < rule.resources.len() {
+    let may_name_others = idle.len() < rule.resources.len()
+        || custom_groups.iter().any(|group| rule.has_group(group));
+    if idle.is_empty() || meant.is_empty() && may_name_others {
         return None;
     }
     let advice = if meant.is_empty() {
@@ -79,6 +87,10 @@ fn idle(rule: &Rule, custom_groups: &[&str]) -> Option<String> {
 /// Whether a resource of a rule may mean one that is judged: by its kind, by another case, or with a
 /// group or a version written wrongly.
 fn may_mean(rule: &Rule, written: &str, (group, resource): &(&str, &str)) -> bool {
+    // Others may have resources of the same name.
+    if rule.api_groups.iter().all(|group| group.contains('.')) {
+        return false;
+    }
     if written == "*" {
         let mut groups = rule.api_groups.iter();
         return !resource.contains('/') && groups.any(|written| without_version(written) == *group);
@@ -115,6 +127,7 @@ const JUDGED: [(&str, &str); 11] = [
 
 /// Where some of them were before Kubernetes 1.16, and still are in old charts.
 const OLD_GROUP: &str = "extensions";
+const OLD_RESOURCES: [&str; 3] = ["daemonsets", "deployments", "replicasets"];
 
 #[cfg(test)]
 mod tests {
@@ -209,6 +222,13 @@ mod tests {
             ),
             (&[""], &["v1"], &["services", "pods/exec"], None),
             (&["argoproj.io"], &["*"], &["rollouts"], None),
+            (&["batch.volcano.sh"], &["*"], &["jobs"], None),
+            (
+                &["*"],
+                &["*"],
+                &["Deployment"],
+                Some("[\"apps\"], apiVersions: [\"v1\"], resources: [\"deployments\"]"),
+            ),
         ] {
             let expected = format!(
                 "spec.rules[0] names resources {resources:?} of apiGroups {groups:?} and apiVersions {versions:?}, of which this policy judges none{}",
@@ -235,10 +255,14 @@ mod tests {
     #[test]
     fn a_custom_kind_is_judged_when_the_settings_say_so() {
         let settings = json!({"customWorkloads": [
-            {"group": "argoproj.io", "kind": "Rollout", "podTemplates": ["spec.template"]},
+            {"group": "batch.volcano.sh", "kind": "Job", "podTemplates": ["spec.tasks[*].template"]},
         ]});
-        let rule = rule(&["argoproj.io"], &["*"], &["rollouts"]);
-        assert_eq!(idle_rules(&rule, &settings), [""; 0]);
+        for (group, resource) in [("batch.volcano.sh", "jobs"), ("*", "jobflows"), ("*", "*")] {
+            let rule = rule(&[group], &["*"], &[resource]);
+            assert_eq!(idle_rules(&rule, &settings), [""; 0], "{rule}");
+        }
+        let slip = rule(&["*"], &["*"], &["jobflows", "Deployment"]);
+        assert_eq!(idle_rules(&slip, &settings).len(), 1);
     }
 
     #[test]

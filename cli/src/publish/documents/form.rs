@@ -374,6 +374,7 @@ questions:
   label: Host ports
   description: >-
     Pods do not open ports on their node.
+  default: {}
   hide_input: true
   subquestions: []
 - variable: hostPorts.mode

@@ -518,6 +518,28 @@ fn of_a_key_that_is_written_twice_the_last_one_counts() {
 }
 
 #[test]
+fn of_a_profile_annotation_that_is_written_twice_the_last_one_counts_in_whatever_order_they_stand() {
+    let of = |name: &str, value: &str| {
+        format!(r#""container.apparmor.security.beta.kubernetes.io/{name}":"{value}""#)
+    };
+    let found = |annotations: &[String]| {
+        let annotations = annotations.join(",");
+        let place = r#""metadata":{"#;
+        let with = format!("{place}\"annotations\":{{{annotations}}},");
+        answer(valid_text().replacen(place, &with, 1).as_bytes())
+    };
+    let (good, evil) = (of("app", "runtime/default"), of("app", "unconfined"));
+    let (before, behind) = (of("a", "runtime/default"), of("z", "runtime/default"));
+    for others in [vec![], vec![behind.clone(), before.clone()]] {
+        let last = [&others[..], &[evil.clone(), good.clone()]].concat();
+        assert!(found(&last).accepted, "{last:?}");
+        let last = [&[good.clone()], &others[..], &[evil.clone()]].concat();
+        let lines = found(&last).message.unwrap();
+        assert_eq!(lines.matches("container \"app\": ").count(), 1, "{lines}");
+    }
+}
+
+#[test]
 fn another_type_in_a_field_that_is_read_is_rejected_and_not_repeated() {
     let values = [
         "7",

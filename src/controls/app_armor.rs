@@ -59,9 +59,9 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &AppArmor, findings: &mut Fi
         annotations: settings.annotations,
     };
     APP_ARMOR.judge_fields(pod, &rules, findings);
-    for annotation in pod.annotations.iter() {
-        if let Some(Target::AppArmorOfContainer(name)) = annotation.target() {
-            let subject = pod.subject_named(name);
+    let subjects = pod.subjects_of_annotations(Target::AppArmorOfContainer);
+    for (annotation, subject) in pod.annotations.iter().zip(subjects) {
+        if let Some(Target::AppArmorOfContainer(_)) = annotation.target() {
             let profile = annotation.app_armor();
             // One is about to be written.
             if profile == Ok(None) && !findings.found.is_empty() {

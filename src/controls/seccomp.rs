@@ -63,16 +63,15 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Seccomp, findings: &mut Fin
     };
     let kind = if honored { &HONORED } else { &SECCOMP };
     kind.judge_fields(pod, &rules, findings);
-    for annotation in pod.annotations.iter() {
-        let (subject, taken_by): (_, Option<Takes>) = match annotation.target() {
-            Some(Target::SeccompOfPod) => (Subject::Pod, Some(takes_annotation_of_pod)),
-            Some(Target::SeccompOfContainer(name)) => match pod.subject_named(name) {
-                // Nobody takes it.
-                Subject::Pod => (Subject::Pod, None),
-                // It counts where the container has no field of its own.
-                container => (container, Some(takes_seccomp_field)),
-            },
-            Some(Target::AppArmorOfContainer(_)) | None => continue,
+    let subjects = pod.subjects_of_annotations(Target::SeccompOfContainer);
+    for (annotation, subject) in pod.annotations.iter().zip(subjects) {
+        let taken_by: Option<Takes> = match (annotation.target(), subject) {
+            (Some(Target::SeccompOfPod), _) => Some(takes_annotation_of_pod),
+            // Nobody takes it.
+            (Some(Target::SeccompOfContainer(_)), Subject::Pod) => None,
+            // It counts where the container has no field of its own.
+            (Some(Target::SeccompOfContainer(_)), _) => Some(takes_seccomp_field),
+            (Some(Target::AppArmorOfContainer(_)) | None, _) => continue,
         };
         if !honored {
             findings.notice(inert(annotation));

@@ -98,7 +98,7 @@ impl WrittenProfile<'_> {
     }
 }
 
-/// The profile annotations of a pod; all its other annotations are skipped.
+/// The profile annotations of a pod, in the order of their targets; all its other annotations are skipped.
 #[derive(Debug, Default)]
 pub(crate) struct ProfileAnnotations<'a>(Vec<ProfileAnnotation<'a>>);
 
@@ -109,12 +109,12 @@ pub(crate) struct ProfileAnnotation<'a> {
     value: Text<'a>,
 }
 
-/// What a profile annotation is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a profile annotation is about, in the order of the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target<'a> {
     AppArmorOfContainer(&'a str),
-    SeccompOfPod,
     SeccompOfContainer(&'a str),
+    SeccompOfPod,
 }
 
 impl ProfileAnnotations<'_> {
@@ -124,7 +124,6 @@ impl ProfileAnnotations<'_> {
 
     /// Whether the same annotations have the same values.
     pub(crate) fn are_same_as(&self, other: &ProfileAnnotations<'_>) -> bool {
-        // In the order of writing, which is one order: the host sorts keys.
         self.0.len() == other.0.len()
             && self
                 .0
@@ -141,9 +140,14 @@ impl ProfileAnnotations<'_> {
 
     /// The value written for this target.
     pub(crate) fn get(&self, target: Target<'_>) -> Option<&ProfileAnnotation<'_>> {
+        self.0.get(self.position(target).ok()?)
+    }
+
+    /// Where the one for this target is, or belongs: of ten thousand containers each looks for its own.
+    #[inline(never)]
+    pub(super) fn position(&self, target: Target<'_>) -> Result<usize, usize> {
         self.0
-            .iter()
-            .find(|annotation| annotation.target() == Some(target))
+            .binary_search_by(|annotation| annotation.target().cmp(&Some(target)))
     }
 }
 
@@ -202,13 +206,17 @@ impl<'a> Target<'a> {
 
 impl<'de> Object<'de> for ProfileAnnotations<'de> {
     fn slot(&mut self, key: &str) -> Slot<'_, 'de> {
-        if Target::of_key(key).is_none() {
+        let Some(target) = Target::of_key(key) else {
             return Slot::Nowhere;
-        }
-        self.0.push(ProfileAnnotation::default());
-        let added = self.0.last_mut();
-        added.map_or(Slot::Nowhere, |added| {
-            Slot::Entry(&mut added.key, &mut added.value)
+        };
+        // One that is written twice is written over. Hosts sort keys, so that this is the end.
+        let place = self.position(target).unwrap_or_else(|place| {
+            self.0.insert(place, ProfileAnnotation::default());
+            place
+        });
+        let own = self.0.get_mut(place);
+        own.map_or(Slot::Nowhere, |own| {
+            Slot::Entry(&mut own.key, &mut own.value)
         })
     }
 

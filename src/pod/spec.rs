@@ -8,7 +8,7 @@ use std::slice;
 
 use super::container::{Container, ContainerSpec};
 use super::place::{ContainerKind, Place, Subject};
-use super::profile::ProfileAnnotations;
+use super::profile::{ProfileAnnotations, Target};
 use super::security_context::SecurityContext;
 use super::volume::VolumeSpec;
 use crate::json::Text;
@@ -129,11 +129,25 @@ impl Pod<'_> {
         Place::of_annotation(&self.root, subject, key)
     }
 
-    /// The container of this name, whom an annotation about it concerns.
-    pub(crate) fn subject_named<'p>(&'p self, name: &str) -> Subject<'p> {
-        self.containers()
-            .find(|container| container.name() == name)
-            .map_or(Subject::Pod, |container| container.subject())
+    /// Whom the profile annotations concern, in their order: those for a target of a container the first
+    /// container of this name, all others the pod.
+    #[inline(never)]
+    pub(crate) fn subjects_of_annotations<'p>(
+        &'p self,
+        target: fn(&'p str) -> Target<'p>,
+    ) -> Vec<Subject<'p>> {
+        let annotations = self.annotations.iter();
+        let mut subjects: Vec<_> = annotations.map(|_| Subject::Pod).collect();
+        if !subjects.is_empty() {
+            for container in self.containers() {
+                let place = self.annotations.position(target(container.name()));
+                let own = place.ok().and_then(|place| subjects.get_mut(place));
+                if let Some(own @ Subject::Pod) = own {
+                    *own = container.subject();
+                }
+            }
+        }
+        subjects
     }
 
     /// Every container, in the order in which they start.

@@ -33,9 +33,14 @@ impl<'p> Findings<'p> {
     // Most requests never get here.
     #[cold]
     pub(crate) fn report(&mut self, finding: Finding<'p>) {
-        if self.limit.is_none_or(|limit| self.found.len() < limit) {
+        if !self.is_full() {
             self.found.push(finding);
         }
+    }
+
+    /// Whether nothing more is kept, so that nothing more need be looked for.
+    pub(crate) fn is_full(&self) -> bool {
+        self.limit.is_some_and(|limit| self.found.len() >= limit)
     }
 
     pub(crate) fn notice(&mut self, notice: String) {
@@ -234,7 +239,9 @@ impl<'p> Finding<'p> {
 
     /// Whether both say the same of two containers, or of two volumes.
     pub(crate) fn says_the_same_as(&self, other: &Finding<'_>) -> bool {
-        self.found == other.found
+        // In the order of what it costs.
+        self.place.ends_like(&other.place)
+            && self.found == other.found
             && self.place.is_same_below_subject(&other.place)
             && self.because == other.because
             && self.remedy.is_alike(&other.remedy)

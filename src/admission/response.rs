@@ -195,10 +195,11 @@ impl Response {
     /// Tells machines what people read in the message and the warnings.
     fn annotate(&mut self, enforced: &[&Violation<'_>], warned: &[&Violation<'_>]) {
         let all = enforced.iter().chain(warned);
-        let all = all.map(|violation| MachineViolation::new(violation));
-        // Serialising to a string fails for maps with odd keys only; there are none.
-        let entries = all.map(|violation| serde_json::to_string(&violation).unwrap_or_default());
-        let (list, left_out) = json_list(entries, MAX_ANNOTATION_BYTES);
+        let entry = |violation: &&Violation<'_>| {
+            // Serialising to a string fails for maps with odd keys only; there are none.
+            serde_json::to_string(&MachineViolation::new(violation)).unwrap_or_default()
+        };
+        let (list, left_out) = json_list(all, entry, MAX_ANNOTATION_BYTES);
         let names = |violations: &[&Violation<'_>]| {
             let controls = controls_of(violations);
             (!controls.is_empty()).then(|| Joined(&controls).to_string())
@@ -220,12 +221,17 @@ impl Response {
     }
 }
 
-/// The first entries as a JSON array of at most `limit` bytes, and the number of the others, which
-/// are not kept.
-fn json_list(mut entries: impl Iterator<Item = String>, limit: usize) -> (String, usize) {
+/// The first items as a JSON array of at most `limit` bytes, and the number of the others, which are
+/// counted and not written.
+fn json_list<T>(
+    mut items: impl Iterator<Item = T>,
+    entry: impl Fn(T) -> String,
+    limit: usize,
+) -> (String, usize) {
     let mut list = String::from("[");
     let mut left_out = 0_usize;
-    for entry in entries.by_ref() {
+    for item in items.by_ref() {
+        let entry = entry(item);
         if list.len().saturating_add(entry.len()) >= limit {
             left_out = 1;
             break;
@@ -237,7 +243,7 @@ fn json_list(mut entries: impl Iterator<Item = String>, limit: usize) -> (String
         list.pop();
     }
     list.push(']');
-    (list, left_out.saturating_add(entries.count()))
+    (list, left_out.saturating_add(items.count()))
 }
 
 /// The answer to `validate_settings`.
@@ -400,8 +406,7 @@ mod tests {
             (7, ("[1,22]", 1)),
             (8, ("[1,22,3]", 0)),
         ] {
-            let (list, left_out) =
-                json_list(["1", "22", "3"].map(str::to_owned).into_iter(), limit);
+            let (list, left_out) = json_list(["1", "22", "3"].into_iter(), str::to_owned, limit);
             assert_eq!((list.as_str(), left_out), expected, "{limit}");
         }
     }

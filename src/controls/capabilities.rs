@@ -116,12 +116,18 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Capabilities, findings: &mu
         required => required,
     };
     for container in pod.containers() {
+        if findings.is_full() {
+            return;
+        }
         let own = container
             .security_context()
             .and_then(|own| own.capabilities.as_ref());
         let add = own.map(|own| &*own.add).unwrap_or_default();
         let drop = own.map(|own| &*own.drop).unwrap_or_default();
         for (index, added) in add.iter().map(Text::as_str).enumerate() {
+            if findings.is_full() {
+                return;
+            }
             let is_in_list = |name: &str| settings.allowed_add.iter().any(|entry| entry.0 == name);
             if is_in_list(added) {
                 continue;

@@ -105,7 +105,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &HostPorts, findings: &mut F
                 None if on_host_network => ("containerPort", port.number.unwrap_or_default()),
                 None => continue,
             };
-            if settings.allows(number) {
+            if settings.allows(number) || findings.is_full() {
                 continue;
             }
             let place = container

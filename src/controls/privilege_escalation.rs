@@ -29,7 +29,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, _: &PrivilegeEscalation, findings: &mu
         let allowed = container
             .security_context()
             .and_then(|own| own.allow_privilege_escalation);
-        if allowed != Some(false) {
+        if allowed != Some(false) && !findings.is_full() {
             findings.report(Finding::new(
                 container.security_field(&["allowPrivilegeEscalation"]),
                 allowed.map_or(Found::Unset, Found::Flag),

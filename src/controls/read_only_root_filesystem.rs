@@ -29,7 +29,7 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, _: &ReadOnlyRootFilesystem, findings: 
         let read_only = container
             .security_context()
             .and_then(|own| own.read_only_root_filesystem);
-        if read_only != Some(true) {
+        if read_only != Some(true) && !findings.is_full() {
             findings.report(Finding::new(
                 container.security_field(&["readOnlyRootFilesystem"]),
                 read_only.map_or(Found::Unset, Found::Flag),

@@ -116,6 +116,9 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &RootUser, findings: &mut Fi
         if strict && own_non_root.is_none() && non_root_of_pod == Some(false) {
             continue;
         }
+        if findings.is_full() {
+            continue;
+        }
         let found = own_non_root.map_or(Found::Unset, Found::Flag);
         let place = container.security_field(&[RUN_AS_NON_ROOT]);
         // The same field may be unset, and another user run all the same.

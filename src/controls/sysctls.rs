@@ -116,6 +116,9 @@ fn matches(pattern: &str, name: &str) -> bool {
 pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Sysctls, findings: &mut Findings<'p>) {
     let sysctls = pod.security_context().map(|of| &*of.sysctls);
     for (index, sysctl) in sysctls.into_iter().flatten().enumerate() {
+        if findings.is_full() {
+            return;
+        }
         let written = sysctl.name.as_str();
         let name = dotted(written);
         let mut forbidden = settings.forbidden.iter();

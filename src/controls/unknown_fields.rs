@@ -91,6 +91,9 @@ fn report<'p>(
     findings: &mut Findings<'p>,
 ) {
     for unknown in unknown {
+        if findings.is_full() {
+            return;
+        }
         let place = place().field(&[unknown.key.as_str()]);
         let found = Found::Phrase("is not known to this version of the policy".into());
         let finding = Finding::new(place, found, Remedy::Remove);

@@ -193,6 +193,9 @@ pub(crate) fn judge<'p>(pod: &'p Pod<'p>, settings: &Volumes, findings: &mut Fin
     let remedy = LazyCell::new(|| settings.remedy());
     let mut read_only: Vec<(&str, &str)> = Vec::new();
     for (index, volume) in pod.spec.volumes.iter().enumerate() {
+        if findings.is_full() {
+            return;
+        }
         let name = volume.name.as_str();
         if volume.types().next().is_none() && !settings.allows_any() {
             let place = pod.field(&["volumes"]).index(index);
@@ -271,7 +274,7 @@ fn must_be_read_only<'p>(
             let Some((name, path)) = place.ok().and_then(|place| volumes.get(place)) else {
                 continue;
             };
-            if mount.read_only == Some(true) {
+            if mount.read_only == Some(true) || findings.is_full() {
                 continue;
             }
             let place = container.place().field(&["volumeMounts"]).index(index);

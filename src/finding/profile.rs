@@ -79,6 +79,9 @@ impl ProfileKind {
                 ));
                 continue;
             }
+            if findings.is_full() {
+                continue;
+            }
             let found = Finding::new(place, Found::Unset, set_profile(rules.allowed))
                 .or_from_pod(self.takes_field);
             findings.report(match self.without_any {

@@ -192,6 +192,11 @@ impl<'a> Place<'a> {
             && self.keys == other.keys
     }
 
+    /// Whether both ways end with the same step, as those to two entries of a list do not.
+    pub(crate) fn ends_like(&self, other: &Place<'_>) -> bool {
+        self.keys.last() == other.keys.last()
+    }
+
     /// The way to the pod template.
     pub(crate) fn template(&self) -> String {
         Steps(self.root.iter().copied()).to_string()

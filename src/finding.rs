@@ -87,7 +87,7 @@ pub(crate) enum Question<'p> {
     /// As which user the container runs that has this image.
     UserOf(&'p str),
     /// Whether a profile is on the nodes, by the resource that installs it.
-    Profile { kind: &'static str, name: &'p str },
+    Profile { name: &'p str, kind: &'static str },
 }
 
 /// A value that containers take which have none of their own.

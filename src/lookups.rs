@@ -64,30 +64,43 @@ impl<'l, 'p> Uses<'l, 'p> {
 
 impl<'l, 'p> Lookups<'l, 'p> {
     /// Each image that `matters` once, in the order in which they stand in the pod, so that the host is
-    /// asked the same questions in the same order every time.
+    /// asked the same questions in the same order every time. Those that are too many are refused.
+    // Not in each control.
+    #[inline(never)]
     pub(crate) fn distinct(
         &self,
-        matters: impl Fn(&Reference<'p>) -> bool,
+        matters: &dyn Fn(&Reference<'p>) -> bool,
         findings: &mut Findings<'p>,
     ) -> Vec<Uses<'l, 'p>> {
         let images = self.inquiry.images;
         let of_template = images.are_of_template();
         let mut distinct: Vec<Uses<'l, 'p>> = Vec::new();
+        let mut uses_left = MAX_USES;
         for image in images.all() {
-            let matters = image.reference.as_ref().map_or(true, &matters);
+            if findings.is_full() {
+                break;
+            }
+            let matters = image.reference.as_ref().map_or(true, matters);
             if !matters || !(self.is_asked_about)(image) {
                 continue;
             }
             let Some((_, reference)) = findings.read(image, of_template) else {
                 continue;
             };
-            match distinct.iter_mut().find(|uses| uses.reference == reference) {
+            uses_left = uses_left.saturating_sub(1);
+            let has_room = uses_left > 0 && distinct.len() < MAX_QUESTIONS;
+            let mut known = distinct.iter_mut();
+            match known.find(|uses| uses_left > 0 && uses.reference == reference) {
                 Some(uses) => uses.others.push(image),
-                None => distinct.push(Uses {
+                None if has_room => distinct.push(Uses {
                     reference,
                     first: image,
                     others: Vec::new(),
                 }),
+                None => {
+                    let must = "be one of at most 500 in the pod";
+                    findings.refuse(image, &Refusal::too_many(), must);
+                }
             }
         }
         distinct
@@ -130,6 +143,12 @@ impl Refusal {
         let before = finding.because.as_deref();
         let before = before.map(|before| [before, ", "].concat());
         finding.set_reason((before.unwrap_or_default() + &printable(reason)).into());
+    }
+
+    /// Because the host is not asked so much.
+    #[cold]
+    pub(crate) fn too_many() -> Self {
+        Self::Told("and of one pod only 500 images, and as many profiles, are looked up".into())
     }
 
     #[cold]
@@ -180,6 +199,12 @@ impl<'p> Findings<'p> {
         self.report(finding.because(printable(reason)));
     }
 }
+
+/// How many images of one pod, or profiles, a control asks the host about: each may take seconds, and no pod
+/// has so many that is meant to run.
+pub(crate) const MAX_QUESTIONS: usize = 500;
+/// How many containers and volumes are told apart by their images for it, and one.
+const MAX_USES: usize = 4097;
 
 #[cold]
 fn unreadable<'p>(image: &Image<'p>, error: ReferenceError) -> Finding<'p> {

@@ -16,7 +16,7 @@ use crate::controls::{Control, controls};
 use crate::decode::Mode;
 use crate::finding::{Finding, Findings, Question};
 use crate::host_calls::Host;
-use crate::lookups::{Inquiry, Lookups, Refusal};
+use crate::lookups::{Inquiry, Lookups, MAX_QUESTIONS, Refusal};
 use crate::pod::image::{Image, Images};
 use crate::pod::place::Subject;
 use crate::pod::spec::Pod;
@@ -226,16 +226,14 @@ impl<'p> Review<'p> {
         for row in self.rows() {
             findings.limit = Some(MAX_FINDINGS);
             self.run(row, self.settings, &mut findings);
-            if findings.found.len() == MAX_FINDINGS && self.exemptions(row.control).next().is_some()
-            {
+            if findings.is_full() && self.exemptions(row.control).next().is_some() {
                 // Behind those that an exemption covers there may be one that none does.
-                findings.limit = None;
+                findings.limit = Some(MAX_EXEMPT);
                 findings.found.clear();
                 self.run(row, self.settings, &mut findings);
             }
             if !findings.found.is_empty() {
-                outcome.is_cut |= findings.limit == Some(findings.found.len())
-                    && (row.mode)(self.settings) == Mode::Enforce;
+                outcome.is_cut |= findings.is_full() && (row.mode)(self.settings) == Mode::Enforce;
                 self.stamp(
                     row,
                     &mut findings,
@@ -279,9 +277,10 @@ impl<'p> Review<'p> {
             };
             legacy.excuses_everything() || (legacy.excuses_old() && is_old())
         };
+        let refused = refused(outcome);
         let mut findings = Findings {
             found: Vec::new(),
-            limit: None,
+            limit: Some(MAX_FINDINGS),
             notices: mem::take(&mut outcome.notices),
         };
         let mut of_images = Outcome::default();
@@ -306,7 +305,7 @@ impl<'p> Review<'p> {
                 judge(&lookups, settings, findings);
             };
             let is_asked_about = |image: &Image<'p>| {
-                !is_refused(outcome, image.subject)
+                !is_in(&refused, image.subject)
                     && !self.is_exempt(row.control, Some(image.subject))
                     // Last, because the stored object has to be decoded for it.
                     && !past.of_images().is_some_and(|legacy| was_there(legacy, image))
@@ -315,6 +314,7 @@ impl<'p> Review<'p> {
             if findings.found.is_empty() {
                 continue;
             }
+            of_images.is_cut |= findings.is_full();
             let found: Vec<Subject<'p>> = findings.found.iter().map(Finding::subject).collect();
             self.stamp(
                 row,
@@ -328,7 +328,8 @@ impl<'p> Review<'p> {
                 },
             );
         }
-        if past.matters(&of_images) {
+        // What is not kept may be new.
+        if !of_images.is_cut && past.matters(&of_images) {
             past.get().excuse_images(&self.images, &mut of_images);
         }
         outcome.notices = findings.notices;
@@ -353,7 +354,13 @@ impl<'p> Review<'p> {
         outcome: &mut Outcome<'p>,
         judge_again: JudgeAgain<'_, 'p>,
     ) {
+        let is_cut = findings.is_full();
         let mut found = self.stamped(row, findings);
+        if is_cut {
+            // Of what is not kept nobody knows whether it is exempt.
+            outcome.take(found);
+            return;
+        }
         self.loosen(row, &mut found, judge_again);
         for exemption in self.exemptions(row.control) {
             if exemption.allow.is_none() {
@@ -507,46 +514,59 @@ impl<'p> Review<'p> {
 /// the question stays open; in the end the image is refused, whoever it runs as.
 #[inline(never)]
 fn confirm<'p>(inquiry: &Inquiry<'_, 'p>, outcome: &mut Outcome<'p>, is_end: bool) {
-    loop {
-        let is_asked = |violation: &&Violation<'p>| match violation.finding.question.as_deref() {
-            None => false,
-            Some(Question::UserOf(_)) => !is_refused(outcome, violation.finding.subject()),
-            Some(Question::Profile { .. }) => true,
+    let refused = refused(outcome);
+    let mut answers: Vec<(Question<'p>, Option<Refusal>)> = Vec::new();
+    outcome.keep(&mut |violation| {
+        let Some(question) = violation.finding.question.as_deref().copied() else {
+            return true;
         };
-        let Some(violation) = outcome.violations.iter().find(is_asked) else {
-            break;
-        };
-        let question = violation.finding.question.clone();
-        let mut rows = TABLE.iter();
-        let row = rows.find(|row| row.control == violation.control);
-        let confirm = row.and_then(|row| row.confirm);
-        let refusal = confirm.and_then(|confirm| confirm(inquiry, &violation.finding));
-        outcome.keep(&mut |violation| {
-            let is_asked = violation.finding.question == question;
-            if let (true, Some(refusal)) = (is_asked, &refusal) {
-                refusal.confirm(&mut violation.finding);
+        let mut known = answers.iter();
+        let place = known.position(|(asked, _)| *asked == question);
+        let subject = violation.finding.subject();
+        if place.is_none() && matches!(question, Question::UserOf(_)) && is_in(&refused, subject) {
+            return true;
+        }
+        let refusal = match place.and_then(|place| answers.get(place)) {
+            Some((_, refusal)) => refusal,
+            None if answers.len() < MAX_QUESTIONS => {
+                let mut rows = TABLE.iter();
+                let row = rows.find(|row| row.control == violation.control);
+                let confirm = row.and_then(|row| row.confirm);
+                let refusal = confirm.and_then(|confirm| confirm(inquiry, &violation.finding));
+                &answers.push_mut((question, refusal)).1
             }
-            !is_asked || refusal.is_some()
-        });
-    }
+            None => &Some(Refusal::too_many()),
+        };
+        if let Some(refusal) = refusal {
+            refusal.confirm(&mut violation.finding);
+        }
+        refusal.is_some()
+    });
     if is_end {
         outcome.keep(&mut |violation| violation.finding.question.is_none());
     }
 }
 
-/// Whether `registries` refuses the image of a container or volume.
-fn is_refused(outcome: &Outcome<'_>, subject: Subject<'_>) -> bool {
-    let all = &outcome.violations;
-    let start = all.partition_point(|violation| violation.control < Control::Registries);
-    let of_registries = all.get(start..).unwrap_or_default();
-    of_registries.iter().any(|violation| {
-        violation.control == Control::Registries
-            && violation.mode == Mode::Enforce
-            && violation.finding.subject() == subject
-    })
+/// Whose images `registries` refuses, in the order of the violations.
+#[inline(never)]
+fn refused<'p>(outcome: &Outcome<'p>) -> Vec<Subject<'p>> {
+    let mut refused = Vec::new();
+    for violation in &outcome.violations {
+        if violation.control == Control::Registries && violation.mode == Mode::Enforce {
+            refused.push(violation.finding.subject());
+        }
+    }
+    refused
+}
+
+#[inline(never)]
+fn is_in(sorted: &[Subject<'_>], subject: Subject<'_>) -> bool {
+    sorted.binary_search(&subject).is_ok()
 }
 
 /// How many findings of one control are kept. A pod of 500 containers has some thousand; a list in it
 /// may have a hundred thousand entries, and all that would be said of them is more than the memory of
 /// the module.
 const MAX_FINDINGS: usize = 8192;
+/// The same where some of them may be exempt. Of more, none is.
+const MAX_EXEMPT: usize = 16_384;

@@ -518,7 +518,8 @@ fn of_a_key_that_is_written_twice_the_last_one_counts() {
 }
 
 #[test]
-fn of_a_profile_annotation_that_is_written_twice_the_last_one_counts_in_whatever_order_they_stand() {
+fn of_a_profile_annotation_that_is_written_twice_the_last_one_counts_in_whatever_order_they_stand()
+{
     let of = |name: &str, value: &str| {
         format!(r#""container.apparmor.security.beta.kubernetes.io/{name}":"{value}""#)
     };

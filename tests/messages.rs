@@ -119,6 +119,9 @@ struct Scripted {
     settings: Value,
     #[serde(default = "shop")]
     namespace: Value,
+    /// How many containers the Pod has; each runs an image of its own.
+    #[serde(default = "one")]
+    images: usize,
     /// By operation, or by the type of verification; a text is an error.
     answers: BTreeMap<String, Value>,
     text: String,
@@ -126,6 +129,10 @@ struct Scripted {
 
 fn shop() -> Value {
     "shop".into()
+}
+
+fn one() -> usize {
+    1
 }
 
 impl Host for Scripted {
@@ -165,6 +172,11 @@ fn the_supply_chain_says_what_its_cases_expect() {
             "/spec/containers/0/image",
             "ghcr.io/org/app:1".into(),
         );
+        for index in 1..case.images {
+            let mut container = requests::valid_container(&format!("app-{index}"));
+            container["image"] = format!("ghcr.io/org/app-{index}:1").into();
+            requests::set(&mut pod, "/spec/containers/-", container);
+        }
         pod["metadata"]["namespace"] = Value::Null;
         let mut request = requests::create_request("Pod", requests::workload("Pod", pod));
         request["namespace"] = case.namespace.clone();

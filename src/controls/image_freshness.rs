@@ -115,7 +115,7 @@ pub(crate) fn judge<'p>(
         host: lookups.inquiry.host,
         known: Vec::new(),
     };
-    for uses in lookups.distinct(|_| true, findings) {
+    for uses in lookups.distinct(&|_| true, findings) {
         let refusals = match lookups.inquiry.configs(uses.reference) {
             Answer::Found(configs) => {
                 let now = lookups.inquiry.host.now();

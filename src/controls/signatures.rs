@@ -454,7 +454,7 @@ pub(crate) fn judge<'p>(
         settings.unmatched == Unmatched::Reject
             || settings.rules.iter().any(|rule| rule.is_about(reference))
     };
-    for uses in lookups.distinct(matters, findings) {
+    for uses in lookups.distinct(&matters, findings) {
         let outcome = settings.verify(lookups.inquiry.host, uses.text(), uses.reference);
         for image in uses.images() {
             match &outcome {

@@ -283,7 +283,7 @@ pub(crate) fn judge<'p>(
     if !settings.is_configured() {
         return;
     }
-    let images = lookups.distinct(|_| true, findings);
+    let images = lookups.distinct(&|_| true, findings);
     let Some(namespace) = settings
         .namespace
         .as_ref()

@@ -183,6 +183,8 @@ impl<'a> Place<'a> {
     }
 
     /// Whether both are the same way down, from two containers or from two volumes.
+    // Not in the loop that compares.
+    #[inline(never)]
     pub(crate) fn is_same_below_subject(&self, other: &Place<'_>) -> bool {
         self.part == Part::Spec
             && other.part == Part::Spec

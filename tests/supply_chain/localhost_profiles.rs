@@ -465,3 +465,30 @@ fn the_template_of_an_owner_excuses_a_profile_that_is_missing() {
     );
     assert_eq!(create("operator/y.json", missing()), (1, vec![], 2));
 }
+
+#[test]
+fn of_more_than_500_profiles_the_others_are_refused_unasked() {
+    let request = |count: usize| {
+        let mut object = pod(&vec![APP; count]);
+        for index in 0..count {
+            object["spec"]["containers"][index]["securityContext"][SECCOMP] =
+                json!({"type": "Localhost", "localhostProfile": format!("operator/p{index}.json")});
+        }
+        requests::create_request("Pod", object)
+    };
+    let host = FakeHost::new().found(GET, json!({}), installed());
+    assert_eq!(answer(&request(500), &asking(), &host).lines, [""; 0]);
+    assert_eq!(host.calls().len(), 500);
+    let host = FakeHost::new().found(GET, json!({}), installed());
+    let lines = answer(&request(501), &asking(), &host).lines;
+    assert_eq!(
+        lines,
+        [
+            "localhostProfiles: container \"c500\": securityContext.seccompProfile is \
+             \"Localhost/operator/p500.json\", and of one pod only 500 images, and as many profiles, \
+             are looked up; spec.containers[500].securityContext.seccompProfile must name a profile \
+             that the nodes have"
+        ]
+    );
+    assert_eq!(host.calls().len(), 500);
+}

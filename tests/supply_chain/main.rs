@@ -383,6 +383,43 @@ fn what_others_wrote_forges_no_line_of_a_message() {
     );
 }
 
+#[test]
+fn of_more_than_500_images_the_others_are_refused_unasked() {
+    let names: Vec<String> = (0..502)
+        .map(|index| format!("ghcr.io/org/app-{index}:1"))
+        .collect();
+    let many = |count: usize| -> Vec<&str> {
+        // Each twice: what counts is how many there are.
+        let names = names.iter().take(count).map(String::as_str);
+        names.clone().chain(names).collect()
+    };
+    let refusal = "and of one pod only 500 images, and as many profiles, are looked up";
+    let trusted = |host: FakeHost| host.found("oci/v2/verify", json!({}), trusted(A));
+    let configured = |host: FakeHost| host.found(CONFIG, json!({}), run_as(&json!("1000")));
+    for (settings, host) in [
+        (
+            signed(json!([{"publicKeys": [KEY]}])),
+            trusted(FakeHost::new()),
+        ),
+        (judging_images(), configured(FakeHost::new())),
+        (
+            fresh(&json!({"maximumAge": "90d", "unknownAge": "accept"})),
+            configured(FakeHost::new()),
+        ),
+    ] {
+        assert_eq!(judge(&many(500), &settings, &host).lines, [""; 0]);
+        let calls = host.calls();
+        assert_eq!(calls.len(), 500, "{settings}");
+        host.calls.borrow_mut().clear();
+        let lines = judge(&many(502), &settings, &host).lines;
+        assert!(lines.iter().all(|line| line.contains(refusal)), "{lines:?}");
+        // One for each of the two images; what is said of a user is the same for both.
+        let expected = if settings == judging_images() { 1 } else { 2 };
+        assert_eq!(lines.len(), expected, "{lines:?}");
+        assert_eq!(host.calls(), calls, "the same questions in the same order");
+    }
+}
+
 const GET: &str = "kubernetes/get_resource";
 const SECCOMP: &str = "seccompProfile";
 const APP_ARMOR: &str = "appArmorProfile";

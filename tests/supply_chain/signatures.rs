@@ -296,3 +296,28 @@ fn an_image_must_satisfy_every_rule_that_matches_it() {
     assert_eq!((found.lines, found.warnings), (vec![], vec![]));
     assert_eq!(host.calls(), []);
 }
+
+#[test]
+fn of_more_containers_than_are_told_apart_the_others_are_refused() {
+    let settings = signed(json!([{"publicKeys": [KEY]}]));
+    for (count, lines) in [(4096, 0), (4097, 1)] {
+        let host = FakeHost::new().found("oci/v2/verify", json!({}), trusted(A));
+        let found = judge(&vec![APP; count], &settings, &host);
+        assert_eq!(found.lines.len(), lines, "{:?}", found.lines);
+        assert_eq!(host.calls().len(), 1);
+    }
+}
+
+#[test]
+fn of_more_unsigned_containers_than_are_counted_no_exemption_covers_any() {
+    let mut settings = signed(json!([{"publicKeys": [KEY]}]));
+    settings["exemptions"] =
+        json!([{"controls": ["signatures"], "images": ["ghcr.io/org"], "mode": "warn"}]);
+    for (count, lines) in [(2047, 0), (2048, 1)] {
+        let host = FakeHost::new().fails("oci/v2/verify", json!({}), UNSIGNED);
+        let found = judge(&vec![APP; count], &settings, &host);
+        assert_eq!(found.lines.len(), lines, "{:?}", found.lines);
+        assert_eq!(found.warnings.len(), 1 - lines);
+        assert_eq!(host.calls().len(), 1);
+    }
+}

@@ -12,8 +12,8 @@ section! {
         "group" group: Option<String> = None,
         /// The kind as its objects write it: `Rollout`.
         "kind" kind: Option<String> = None,
-        /// Where its objects keep pod templates: names of fields with dots between them, and `[*]` behind the
-        /// name of a list, such as `spec.tasks[*].template`.
+        /// Where its objects keep pod templates: at most 32 names of fields with dots between them, and `[*]`
+        /// behind the name of a list, such as `spec.tasks[*].template`.
         "podTemplates" pod_templates: Vec<String> = Vec::new(),
         /// `true`: where an object has nothing at one of the paths, a warning says so. Otherwise it is
         /// rejected.
@@ -94,7 +94,7 @@ impl CustomWorkload {
         for (key, pattern) in [
             ("group", "^[-.0-9a-z]+$"),
             ("kind", "^[A-Z][-0-9A-Za-z]*$"),
-            ("podTemplates", &format!(r"^{NAME}(\.{NAME})*$")),
+            ("podTemplates", &format!(r"^{NAME}(\.{NAME}){{0,31}}$")),
             ("controllers", ACCOUNT),
         ] {
             crate::schema::set_pattern(schema, key, pattern);
@@ -150,8 +150,11 @@ fn refuse(text: &str, what: &str, problems: &mut Problems) {
 }
 
 fn is_path(text: &str) -> bool {
-    text.split('.')
-        .all(|step| is_word(step.strip_suffix(EACH).unwrap_or(step), true, "-_$"))
+    // Each step down takes some of the module's stack.
+    text.split('.').enumerate().all(|(index, step)| {
+        let name = step.strip_suffix(EACH).unwrap_or(step);
+        index < MAX_STEPS && is_word(name, true, "-_$")
+    })
 }
 
 fn is_account(user: &str) -> bool {
@@ -175,6 +178,7 @@ fn is_word(text: &str, takes_upper_case: bool, others: &str) -> bool {
 }
 
 const KIND: &str = "kind: it is one word, in the singular, that begins in upper case";
-const PATH: &str =
-    "path: it is names of fields with dots between them, and [*] behind the name of a list";
+const PATH: &str = "path: it is at most 32 names of fields with dots between them, and [*] behind the name \
+                    of a list";
+const MAX_STEPS: usize = 32;
 const ACCOUNT: &str = "service account: it is system:serviceaccount:<namespace>:<name>";

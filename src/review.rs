@@ -7,7 +7,7 @@ mod mend;
 pub(crate) mod owner;
 mod update;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::{iter, mem};
 
 use self::legacy::{Before, Change, Legacy, OwnerJson};
@@ -191,6 +191,17 @@ impl<'r, 'l> Past<'r, 'l> {
     }
 }
 
+/// What exemptions cover: those of a group, by their positions, one after the other.
+#[derive(Default)]
+struct Covered {
+    by: usize,
+    /// The group that had the others; 0 where there is none.
+    and: usize,
+    /// The group of those that one more exemption covers; 0 where there is none yet.
+    part: usize,
+    is_judged: bool,
+}
+
 /// One pod on its way through the controls.
 struct Review<'p> {
     pod: &'p Pod<'p>,
@@ -200,6 +211,8 @@ struct Review<'p> {
     terms: &'p Terms<'p>,
     images: Images<'p>,
     now: OnceCell<i64>,
+    /// Of how many subjects, one by one, it has been judged again what exemptions allow.
+    judged_again: Cell<usize>,
 }
 
 impl<'p> Review<'p> {
@@ -211,6 +224,7 @@ impl<'p> Review<'p> {
             terms,
             images: Images::new(pod),
             now: OnceCell::new(),
+            judged_again: Cell::new(0),
         }
     }
 
@@ -277,10 +291,10 @@ impl<'p> Review<'p> {
             };
             legacy.excuses_everything() || (legacy.excuses_old() && is_old())
         };
-        let refused = refused(outcome);
+        let refused = refused(&self.images, outcome);
         let mut findings = Findings {
             found: Vec::new(),
-            limit: Some(MAX_FINDINGS),
+            limit: Some(MAX_OF_IMAGES),
             notices: mem::take(&mut outcome.notices),
         };
         let mut of_images = Outcome::default();
@@ -305,7 +319,7 @@ impl<'p> Review<'p> {
                 judge(&lookups, settings, findings);
             };
             let is_asked_about = |image: &Image<'p>| {
-                !is_in(&refused, image.subject)
+                !is_in(&refused, &self.images, image.subject)
                     && !self.is_exempt(row.control, Some(image.subject))
                     // Last, because the stored object has to be decoded for it.
                     && !past.of_images().is_some_and(|legacy| was_there(legacy, image))
@@ -393,20 +407,41 @@ impl<'p> Review<'p> {
     /// Puts in the place of what was found of a subject what the control finds of it when it allows what
     /// the exemptions that cover the subject allow together.
     fn loosen(&self, row: &Row, found: &mut Outcome<'p>, judge_again: JudgeAgain<'_, 'p>) {
+        let allows = |exemption: &Exemption| {
+            exemption.allow.is_some() && exemption.is_about(row.control, self.namespace)
+        };
         let all = &self.settings.exemptions;
+        if !all.iter().any(allows) {
+            return;
+        }
+        let images = self.images.all();
         let judge = |is_used: &dyn Fn(usize) -> bool,
                      is_concerned: &dyn Fn(Subject<'p>) -> bool| {
-            let mut findings = Findings::default();
+            let subjects = self.judged_again.get().saturating_add(images.len());
+            if subjects > MAX_JUDGED_AGAIN {
+                return None;
+            }
+            self.judged_again.set(subjects);
+            let mut findings = Findings {
+                limit: Some(MAX_EXEMPT),
+                ..Findings::default()
+            };
             let mut settings = (self.terms.settings_again)()?;
             settings.loosen(is_used);
             judge_again(&settings, is_concerned, &mut findings);
+            if findings.is_full() {
+                return None;
+            }
             let mut looser = self.stamped(row, &mut findings);
             looser.keep(&mut |violation| is_concerned(violation.finding.subject()));
             Some(looser)
         };
-        let mut allowing: Vec<(usize, &Exemption)> = Vec::new();
+        // The groups of those whom the same exemptions cover, and the group of each: of the pod, and of what
+        // has an image. The first is covered by none.
+        let mut groups = vec![Covered::default()];
+        let mut group_of: Vec<usize> = (0..=images.len()).map(|_| 0).collect();
         for (place, exemption) in all.iter().enumerate() {
-            if exemption.allow.is_none() || !exemption.is_about(row.control, self.namespace) {
+            if !allows(exemption) {
                 continue;
             }
             let has_ended = self.has_ended(exemption);
@@ -421,38 +456,57 @@ impl<'p> Review<'p> {
                     }
                 }
             }
-            if !has_ended {
-                allowing.push((place, exemption));
+            if has_ended {
+                continue;
+            }
+            // Each group is parted in two.
+            for group in &mut groups {
+                group.part = 0;
+            }
+            let subjects = iter::once(None).chain(images.iter().map(Some));
+            for (group, image) in group_of.iter_mut().zip(subjects) {
+                let next = groups.len();
+                if exemption.covers_image(row.control, image)
+                    && let Some(covered) = groups.get_mut(*group)
+                {
+                    let and = *group;
+                    *group = covered.part;
+                    if covered.part == 0 {
+                        covered.part = next;
+                        *group = next;
+                        groups.push(Covered {
+                            by: place,
+                            and,
+                            ..Covered::default()
+                        });
+                    }
+                }
             }
         }
-        if allowing.is_empty() {
-            return;
-        }
-        let covers =
-            |exemption: &Exemption, subject| exemption.covers(row.control, subject, &self.images);
-        let are_alike = |one, other| {
-            let mut all = allowing.iter();
-            all.all(|(_, exemption)| covers(exemption, one) == covers(exemption, other))
-        };
-        // One of each that the same exemptions cover.
-        let mut groups: Vec<Subject<'p>> = Vec::new();
-        let of_images = self.images.all().iter().map(|image| image.subject);
-        for subject in iter::once(Subject::Pod).chain(of_images) {
-            if !groups.iter().any(|group| are_alike(*group, subject)) {
-                groups.push(subject);
+        for group in &group_of {
+            if *group == 0 || groups.get(*group).is_none_or(|group| group.is_judged) {
+                continue;
             }
-        }
-        for group in groups {
             let is_used = |place| {
-                let mut all = allowing.iter();
-                all.any(|(used, exemption)| *used == place && covers(exemption, group))
+                let mut rest = *group;
+                while let Some(covered) = groups.get(rest).filter(|_| rest > 0) {
+                    if covered.by == place {
+                        return true;
+                    }
+                    rest = covered.and;
+                }
+                false
             };
-            let is_its = |subject| are_alike(group, subject);
-            if (0..all.len()).any(is_used)
-                && let Some(looser) = judge(&is_used, &is_its)
-            {
+            let is_its = |subject| {
+                let place = self.images.place_of(subject);
+                group_of.get(place.map_or(0, |place| place.saturating_add(1))) == Some(group)
+            };
+            if let Some(looser) = judge(&is_used, &is_its) {
                 found.keep(&mut |violation| !is_its(violation.finding.subject()));
                 found.take(looser);
+            }
+            if let Some(group) = groups.get_mut(*group) {
+                group.is_judged = true;
             }
         }
     }
@@ -514,7 +568,7 @@ impl<'p> Review<'p> {
 /// the question stays open; in the end the image is refused, whoever it runs as.
 #[inline(never)]
 fn confirm<'p>(inquiry: &Inquiry<'_, 'p>, outcome: &mut Outcome<'p>, is_end: bool) {
-    let refused = refused(outcome);
+    let refused = refused(inquiry.images, outcome);
     let mut answers: Vec<(Question<'p>, Option<Refusal>)> = Vec::new();
     outcome.keep(&mut |violation| {
         let Some(question) = violation.finding.question.as_deref().copied() else {
@@ -523,7 +577,10 @@ fn confirm<'p>(inquiry: &Inquiry<'_, 'p>, outcome: &mut Outcome<'p>, is_end: boo
         let mut known = answers.iter();
         let place = known.position(|(asked, _)| *asked == question);
         let subject = violation.finding.subject();
-        if place.is_none() && matches!(question, Question::UserOf(_)) && is_in(&refused, subject) {
+        if place.is_none()
+            && matches!(question, Question::UserOf(_))
+            && is_in(&refused, inquiry.images, subject)
+        {
             return true;
         }
         let refusal = match place.and_then(|place| answers.get(place)) {
@@ -547,26 +604,36 @@ fn confirm<'p>(inquiry: &Inquiry<'_, 'p>, outcome: &mut Outcome<'p>, is_end: boo
     }
 }
 
-/// Whose images `registries` refuses, in the order of the violations.
+/// The positions of the images that `registries` refuses, in their order, as that of the violations is.
 #[inline(never)]
-fn refused<'p>(outcome: &Outcome<'p>) -> Vec<Subject<'p>> {
+fn refused<'p>(images: &Images<'p>, outcome: &Outcome<'p>) -> Vec<usize> {
     let mut refused = Vec::new();
     for violation in &outcome.violations {
-        if violation.control == Control::Registries && violation.mode == Mode::Enforce {
-            refused.push(violation.finding.subject());
+        if violation.control == Control::Registries
+            && violation.mode == Mode::Enforce
+            && let Some(place) = images.place_of(violation.finding.subject())
+        {
+            refused.push(place);
         }
     }
     refused
 }
 
 #[inline(never)]
-fn is_in(sorted: &[Subject<'_>], subject: Subject<'_>) -> bool {
-    sorted.binary_search(&subject).is_ok()
+fn is_in(refused: &[usize], images: &Images<'_>, subject: Subject<'_>) -> bool {
+    let place = images.place_of(subject);
+    place.is_some_and(|place| refused.binary_search(&place).is_ok())
 }
 
 /// How many findings of one control are kept. A pod of 500 containers has some thousand; a list in it
 /// may have a hundred thousand entries, and all that would be said of them is more than the memory of
 /// the module.
 const MAX_FINDINGS: usize = 8192;
+/// The same of a control that asks the host: two for each image of 500 containers. Of more, none is exempt or
+/// excused.
+const MAX_OF_IMAGES: usize = 2048;
 /// The same where some of them may be exempt. Of more, none is.
 const MAX_EXEMPT: usize = 16_384;
+/// How many subjects are judged once more for what exemptions allow: two hundred exemptions for a pod of 500
+/// containers. What is left then is allowed nothing more.
+const MAX_JUDGED_AGAIN: usize = 100_000;

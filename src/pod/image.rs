@@ -90,11 +90,18 @@ impl<'p> Images<'p> {
         self.parsed.get_or_init(|| self.pod.images())
     }
 
-    /// The image of a container or a volume. (They are in the order of their subjects.)
+    /// The image of a container or a volume.
     pub(crate) fn of(&self, subject: Subject<'_>) -> Option<&Image<'p>> {
+        let place = self.place_of(subject)?;
+        self.all().get(place)
+    }
+
+    /// The position of the image. (They are in the order of their subjects.)
+    #[inline(never)]
+    pub(crate) fn place_of(&self, subject: Subject<'_>) -> Option<usize> {
         let all = self.all();
         let found = all.binary_search_by(|image| image.subject.cmp(&subject));
-        found.ok().and_then(|index| all.get(index))
+        found.ok()
     }
 
     /// Whether the images may still be missing.

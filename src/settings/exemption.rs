@@ -147,8 +147,13 @@ impl Exemption {
         subject: Subject<'_>,
         images: &Images<'_>,
     ) -> bool {
+        self.images.is_none() || self.covers_image(control, images.of(subject))
+    }
+
+    /// The same of whatever has this image.
+    pub(crate) fn covers_image(&self, control: Control, image: Option<&Image<'_>>) -> bool {
         self.images.as_ref().is_none_or(|patterns| {
-            !control.is_pod_wide() && runs_one_of(&patterns.0, subject, images)
+            !control.is_pod_wide() && image.is_some_and(|image| is_one_of(&patterns.0, image))
         })
     }
 
@@ -179,12 +184,6 @@ impl Exemption {
             None => format!("the exemption for it ended on {until}"),
         }
     }
-}
-
-/// Whether the image of `subject` matches one of the patterns.
-fn runs_one_of(patterns: &[AllowedImage], subject: Subject<'_>, images: &Images<'_>) -> bool {
-    let image = images.of(subject);
-    image.is_some_and(|image| is_one_of(patterns, image))
 }
 
 fn is_one_of(patterns: &[AllowedImage], image: &Image<'_>) -> bool {

@@ -139,6 +139,90 @@ fn of_a_hundred_thousand_violations_of_one_control_eight_thousand_are_kept_and_n
 }
 
 #[test]
+fn of_more_violations_than_are_kept_none_is_exempt() {
+    let pod = |adds: usize| {
+        let mut pod = requests::valid_pod();
+        pod["spec"]["containers"][0]["image"] = "myacr.azurecr.io/exempt".into();
+        let place = "/spec/containers/0/securityContext/capabilities/add";
+        requests::set(&mut pod, place, vec![json!("A"); adds].into());
+        pod
+    };
+    let images = json!(["myacr.azurecr.io/exempt"]);
+    let allow = json!({"capabilities": {"allowedAdd": ["A"]}});
+    for exemption in [
+        json!({"controls": ["capabilities"], "images": images}),
+        json!({"controls": ["capabilities"], "images": images, "mode": "warn"}),
+        json!({"allow": allow, "images": images}),
+    ] {
+        let settings = json!({"exemptions": [exemption]});
+        assert!(judge(&pod(16_383), &settings).accepted, "{exemption}");
+        let found = judge(&pod(100_000), &settings);
+        let title = found.message.unwrap_or_default();
+        assert!(title.contains(" breaks 1 rule of "), "{exemption}: {title}");
+    }
+}
+
+#[test]
+fn of_500_containers_each_is_allowed_what_its_own_exemptions_allow() {
+    let capability = |index: usize| format!("C{}", index % 20);
+    let exemption = |index: usize| {
+        json!({
+            "allow": {"capabilities": {"allowedAdd": [capability(index)]}},
+            "images": [format!("ghcr.io/org/app-{}", index % 20)],
+        })
+    };
+    let pod = |count: usize, wrong: Option<usize>| {
+        let mut pod = requests::valid_pod();
+        for index in 0..count {
+            let mut container = requests::valid_container(&format!("c{index}"));
+            container["image"] = format!("ghcr.io/org/app-{}:1", index % 20).into();
+            let shift = usize::from(wrong == Some(index));
+            let added = json!([capability(index.saturating_add(shift))]);
+            container["securityContext"]["capabilities"]["add"] = added;
+            requests::set(&mut pod, "/spec/containers/-", container);
+        }
+        pod
+    };
+    let settings = json!({"exemptions": (0..20).map(exemption).collect::<Value>()});
+    assert!(judge(&pod(500, None), &settings).accepted);
+    let message = judge(&pod(500, Some(77)), &settings).message.unwrap();
+    assert_eq!(message.lines().count(), 2, "{message}");
+    assert!(message.contains("container \"c77\": "), "{message}");
+    // What would take too long is allowed nothing.
+    assert!(!judge(&pod(6000, None), &settings).accepted);
+}
+
+#[test]
+fn an_update_of_500_containers_in_whatever_order_is_searched_to_the_end() {
+    let pod = |order: Vec<usize>| {
+        let mut pod = requests::valid_pod();
+        for number in order {
+            let name = format!("c{number}");
+            let container = json!({"name": name, "image": "ghcr.io/org/app:1", "securityContext": {
+                "privileged": true, "procMount": "Unmasked", "seLinuxOptions": {"type": "a", "user": "b"},
+            }});
+            requests::set(&mut pod, "/spec/containers/-", container);
+        }
+        pod
+    };
+    let mut update = request(&pod((0..500).collect()));
+    update["operation"] = "UPDATE".into();
+    update["oldObject"] = update["object"].clone();
+    let from_both_ends = |index: usize| [index, 499_usize.saturating_sub(index)];
+    for order in [
+        (0..500).rev().collect::<Vec<usize>>(),
+        (0..500_usize)
+            .map(|index| index.saturating_mul(211) % 500)
+            .collect(),
+        (0..250).flat_map(from_both_ends).collect(),
+    ] {
+        update["object"] = requests::workload("Pod", pod(order));
+        let found = answer(&requests::payload(&update, &json!({})));
+        assert!(found.accepted, "{:?}", found.message);
+    }
+}
+
+#[test]
 fn a_template_with_more_violations_than_are_kept_hides_none_behind_it() {
     let template = |adds: usize, is_in_host: bool| {
         let mut pod = requests::valid_pod();
@@ -534,7 +618,9 @@ fn of_a_profile_annotation_that_is_written_twice_the_last_one_counts_in_whatever
     for others in [vec![], vec![behind.clone(), before.clone()]] {
         let last = [&others[..], &[evil.clone(), good.clone()]].concat();
         assert!(found(&last).accepted, "{last:?}");
-        let last = [&[good.clone()], &others[..], &[evil.clone()]].concat();
+        let mut last = vec![good.clone()];
+        last.extend(others);
+        last.push(evil.clone());
         let lines = found(&last).message.unwrap();
         assert_eq!(lines.matches("container \"app\": ").count(), 1, "{lines}");
     }

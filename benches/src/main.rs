@@ -12,6 +12,7 @@ mod budgets;
 mod chart;
 mod figures;
 mod guests;
+mod hostile;
 mod limits;
 mod measure;
 mod report;
@@ -45,11 +46,13 @@ fn main() -> Result<()> {
         report::modules_table(&measured)
     );
     println!("{}", limits::table(&measured.limits)?);
+    println!("{}", hostile::table(&measured.hostile)?);
 
     let docs = guests::workspace().join("docs");
     let document = docs.join("benchmarks.md");
     let mut complaints = budgets::broken(&measured)?;
     complaints.extend(limits::broken(&measured.limits));
+    complaints.extend(hostile::broken(&measured.hostile));
     match timing {
         Timing::On => {
             fs::create_dir_all(&docs)?;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::guests::Guest;
+use crate::hostile;
 use crate::limits;
 use crate::requests::{Expected, Request};
 use crate::wapc::{Call, Fuel, Runner, now};
@@ -16,6 +17,7 @@ pub(crate) struct Measurements {
     pub(crate) modules: Vec<Module>,
     pub(crate) rows: Vec<Row>,
     pub(crate) limits: Vec<limits::Row>,
+    pub(crate) hostile: Vec<hostile::Row>,
 }
 
 /// A guest as it would be published.
@@ -72,6 +74,7 @@ pub(crate) fn measure(requests: &[Request], timing: Timing) -> Result<Measuremen
     let mut modules = Vec::new();
     let mut contestants = Vec::new();
     let mut limits = Vec::new();
+    let mut hostile = Vec::new();
     for guest in Guest::ALL {
         let wasm = guest.build()?;
         let timed = match timing {
@@ -80,6 +83,7 @@ pub(crate) fn measure(requests: &[Request], timing: Timing) -> Result<Measuremen
         };
         if guest == Guest::Policy {
             limits = limits::measure(&wasm)?;
+            hostile = hostile::measure(&wasm)?;
         }
         modules.push(Module {
             guest,
@@ -111,6 +115,7 @@ pub(crate) fn measure(requests: &[Request], timing: Timing) -> Result<Measuremen
         modules,
         rows,
         limits,
+        hostile,
     })
 }
 

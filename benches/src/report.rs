@@ -188,6 +188,7 @@ mod tests {
             }],
             rows: rows.collect(),
             limits: Vec::new(),
+            hostile: Vec::new(),
         }
     }
 

@@ -201,16 +201,10 @@ fn every_key() -> Value {
             }),
         ),
         (
-            "hostNamespaces",
-            json!({"forbidden": ["ipc", "network", "pid"], "mode": "enforce"}),
-        ),
-        (
             "hostPorts",
             json!({"allowed": [{"max": 9110, "min": 9100}], "mode": "enforce"}),
         ),
         ("shareProcessNamespace", json!({"mode": "enforce"})),
-        ("privileged", json!({"mode": "enforce"})),
-        ("privilegeEscalation", json!({"mode": "enforce"})),
         (
             "rootUser",
             json!({
@@ -218,18 +212,6 @@ fn every_key() -> Value {
                 "relaxForUserNamespaces": false,
                 "require": "runAsNonRoot",
             }),
-        ),
-        (
-            "capabilities",
-            json!({
-                "allowedAdd": ["NET_BIND_SERVICE"],
-                "mode": "enforce",
-                "requiredDrop": ["ALL"],
-            }),
-        ),
-        (
-            "procMount",
-            json!({"allowed": ["Default"], "mode": "enforce", "relaxForUserNamespaces": false}),
         ),
         ("readOnlyRootFilesystem", json!({"mode": "enforce"})),
         (

@@ -14,6 +14,7 @@ fn the_user_of_an_image_is_a_number_other_than_root_or_refused() {
     for (user, reason) in [
         (json!("1000"), None),
         (json!("1"), None),
+        (json!("1099"), None),
         (json!("65532:65532"), None),
         (json!("1000:root"), None),
         (json!("2147483647"), None),

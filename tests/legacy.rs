@@ -631,6 +631,23 @@ fn the_template_is_completed_as_the_api_server_completes_its_pods() {
 }
 
 #[test]
+fn the_profile_of_an_annotation_is_completed_with_its_name() {
+    let mut settings = excusing();
+    settings["appArmor"] = json!({"allowed": ["RuntimeDefault"]});
+    let mut template = requests::valid_pod();
+    template["metadata"]["annotations"] =
+        json!({"container.apparmor.security.beta.kubernetes.io/app": "localhost/tight"});
+    let cluster = Cluster::with(&owner("ReplicaSet", template.clone()));
+    for (name, is_excused) in [("tight", true), ("wide", false)] {
+        let mut pod = template.clone();
+        pod["spec"]["containers"][0]["securityContext"]["appArmorProfile"] =
+            json!({"type": "Localhost", "localhostProfile": name});
+        let answer = cluster.create("Pod", pod, "ReplicaSet", REPLICA_SETS, &settings);
+        assert_eq!(answer.lines().is_empty(), is_excused, "{}", answer.message);
+    }
+}
+
+#[test]
 fn the_token_that_the_api_server_mounts_is_the_templates_unless_that_refuses_it() {
     let mut settings = excusing();
     settings["serviceAccountToken"] = json!({"mode": "enforce"});

@@ -809,6 +809,12 @@ fn an_image_that_is_refused_is_no_legacy_elsewhere() {
         .remove("ephemeralContainers");
     let answer = cluster.create("Pod", pod.clone(), "ReplicaSet", REPLICA_SETS, &signed());
     assert_eq!(answer.lines().len(), 1, "{}", answer.message);
+    // Where nothing else is refused, nothing is said to be excused.
+    let mut alone = pod.clone();
+    alone["spec"]["initContainers"] = json!([]);
+    let answer = cluster.create("Pod", alone, "ReplicaSet", REPLICA_SETS, &signed());
+    assert_eq!(answer.lines().len(), 1, "{}", answer.message);
+    assert_eq!(answer.excused_by, "");
     // Nor is it where the owner cannot be asked.
     let cluster = Cluster::answering(Err("Cannot find x".to_owned()));
     let answer = cluster.create("Pod", pod, "ReplicaSet", REPLICA_SETS, &signed());

@@ -218,7 +218,7 @@ fn mend_in_pod(pod: &Pod<'_>, violations: &mut [Violation<'_>]) {
         let inheriting = pod
             .containers()
             .filter(|container| takes(pod, container) != Taken::Not);
-        if count > 1 && inheriting.count() == count && !lacking().all(is_added) {
+        if inheriting.count() == count && !lacking().all(is_added) {
             for violation in violations.iter_mut() {
                 if is_lacking(&&*violation) {
                     violation.finding.is_mended_in_pod = true;

@@ -219,15 +219,14 @@ pub(crate) fn read<'a>(
     if made == Kind::Pod {
         pod.complete();
     }
+    // It is asked for of a StatefulSet only.
     let partition = PARTITION
         .iter()
         .try_fold(object, |found, key| found.get(key));
     Ok(Owner {
         pod,
         partition: match partition {
-            Some(Node::Integer(ordinal)) if owner.kind == Kind::StatefulSet.name() => {
-                Some(ordinal).filter(|ordinal| *ordinal > 0)
-            }
+            Some(Node::Integer(ordinal)) => Some(ordinal).filter(|ordinal| *ordinal > 0),
             _ => None,
         },
     })

@@ -204,6 +204,15 @@ fn of_several_templates_the_one_is_compared_whose_first_container_is_there() {
             "spec.workerGroupSpecs.template.spec",
         ])
     );
+    // Of two templates whose first containers have one name, the image tells which it is.
+    let mut alike = cluster_of_ray.clone();
+    let worker = alike["spec"]["workerGroupSpecs"][1]["template"].clone();
+    alike["spec"]["workerGroupSpecs"][0]["template"] = worker;
+    let first = &mut alike["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"][0];
+    first["image"] = "myacr.azurecr.io/shop/other:1".into();
+    let cluster = Cluster::with(&alike);
+    let answer = cluster.create("Pod", named("gpu"), "RayCluster", RAY, &settings);
+    assert_eq!(answer.message, "");
     // What none of them may have made, or several that are not alike, is judged in full.
     let lone = |name: &str| {
         let mut pod = named(name);

@@ -835,6 +835,25 @@ fn an_image_that_is_refused_is_no_legacy_elsewhere() {
 }
 
 #[test]
+fn where_more_images_are_refused_than_are_kept_none_is_excused() {
+    for (count, is_excused) in [(2047, true), (2048, false)] {
+        let mut pod = requests::valid_pod();
+        let spec = pod["spec"].as_object_mut().unwrap();
+        spec.remove("ephemeralContainers");
+        spec.remove("initContainers");
+        let containers = (0..count).map(|index| {
+            let mut container = requests::valid_container(&format!("c{index}"));
+            container["image"] = "myacr.azurecr.io/shop/app:1".into();
+            container
+        });
+        spec["containers"] = containers.collect();
+        let cluster = Cluster::with(&owner("ReplicaSet", pod.clone()));
+        let answer = cluster.create("Pod", pod, "ReplicaSet", REPLICA_SETS, &signed());
+        assert_eq!(answer.message.is_empty(), is_excused, "{count}");
+    }
+}
+
+#[test]
 fn a_template_that_changes_its_pods_only_has_unsigned_images_as_before() {
     let mut settings = signed();
     let mut request = update("Deployment", &requests::valid_pod(), &requests::valid_pod());

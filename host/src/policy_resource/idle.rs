@@ -2,7 +2,7 @@
 //! then the policy is asked about less than its author thinks.
 
 use super::PolicyResource;
-use super::rule::Rule;
+use super::rule::{JUDGED, Rule};
 use super::settings::custom_kinds;
 
 impl PolicyResource {
@@ -109,21 +109,6 @@ fn without_version(group: &str) -> &str {
 }
 
 const OPERATIONS: [&str; 2] = ["CREATE", "UPDATE"];
-
-/// The resources that this policy judges, by their group; all of them have the version v1.
-const JUDGED: [(&str, &str); 11] = [
-    ("", "pods"),
-    ("", "pods/ephemeralcontainers"),
-    ("", "pods/resize"),
-    ("", "podtemplates"),
-    ("", "replicationcontrollers"),
-    ("apps", "daemonsets"),
-    ("apps", "deployments"),
-    ("apps", "replicasets"),
-    ("apps", "statefulsets"),
-    ("batch", "cronjobs"),
-    ("batch", "jobs"),
-];
 
 /// Where some of them were before Kubernetes 1.16, and still are in old charts.
 const OLD_GROUP: &str = "extensions";

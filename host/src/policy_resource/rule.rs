@@ -157,6 +157,21 @@ fn matches_resource(pattern: &str, resource: &str, sub_resource: &str) -> bool {
         && (of_sub_resource == "*" || of_sub_resource == sub_resource)
 }
 
+/// The resources that this policy judges, by their group; all of them have the version v1.
+pub(super) const JUDGED: [(&str, &str); 11] = [
+    ("", "pods"),
+    ("", "pods/ephemeralcontainers"),
+    ("", "pods/resize"),
+    ("", "podtemplates"),
+    ("", "replicationcontrollers"),
+    ("apps", "daemonsets"),
+    ("apps", "deployments"),
+    ("apps", "replicasets"),
+    ("apps", "statefulsets"),
+    ("batch", "cronjobs"),
+    ("batch", "jobs"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;

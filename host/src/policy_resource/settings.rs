@@ -6,6 +6,7 @@
 use container_security_text::request::plural;
 use serde_json::{Value, json};
 
+use super::rule::JUDGED;
 use super::selector::Selector;
 use super::spec::{FailurePolicy, Mode, Runs};
 use super::{Member, PolicyResource};
@@ -175,8 +176,9 @@ impl PolicyResource {
             rules.any(|rule| rule.covers(group, resource, operation))
         };
         for operation in ["CREATE", "UPDATE"] {
-            let missing: Vec<&str> = WORKLOADS
+            let missing: Vec<&str> = JUDGED
                 .iter()
+                .filter(|(_, resource)| !EXCUSES_NOTHING.contains(resource))
                 // Nobody creates ephemeral containers.
                 .filter(|(_, resource)| operation == "UPDATE" || !resource.contains('/'))
                 .filter(|workload| !is_judged(workload, operation))
@@ -325,15 +327,5 @@ const OWNERS: [(&str, &str); 7] = [
     ("batch/v1", "Job"),
     ("v1", "ReplicationController"),
 ];
-/// What must be judged when it is written, so that it may excuse.
-const WORKLOADS: [(&str, &str); 9] = [
-    ("", "pods"),
-    ("", "pods/ephemeralcontainers"),
-    ("", "replicationcontrollers"),
-    ("apps", "daemonsets"),
-    ("apps", "deployments"),
-    ("apps", "replicasets"),
-    ("apps", "statefulsets"),
-    ("batch", "cronjobs"),
-    ("batch", "jobs"),
-];
+/// Of what is judged, what Pods are not made from, and what changes nothing that excuses: it may be left out.
+const EXCUSES_NOTHING: [&str; 2] = ["podtemplates", "pods/resize"];

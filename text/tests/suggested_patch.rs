@@ -169,9 +169,11 @@ fn is_for_a_person(violation: &Violation, all: &[Violation], payload: &Value) ->
     };
     let stays = |path: &str| object.pointer(path) == Some(&json!(true)) && !is_mended(path);
     let (parent, field) = violation.path.rsplit_once('/').unwrap();
+    // Nobody is told to write Unconfined.
     let allows_names_only = || {
         let allowed = settings["allowed"].as_array();
-        allowed.is_some_and(|allowed| allowed.iter().all(|entry| entry == "Localhost/*"))
+        let names_none = |entry: &Value| entry == "Localhost/*" || entry == "Unconfined";
+        allowed.is_some_and(|allowed| allowed.iter().all(names_none))
     };
     match violation.control.as_str() {
         "registries" | "imagePinning" | "signatures" | "vulnerabilities" | "imageFreshness"
@@ -231,8 +233,19 @@ fn is_for_a_person(violation: &Violation, all: &[Violation], payload: &Value) ->
             let network = format!("{spec}/hostNetwork");
             let goes = field == "hostPort" && is_mended(&network);
             let is_on_host_network = object.pointer(&network) == Some(&json!(true));
+            let (container, _) = violation.path.split_once("/ports").unwrap();
+            let image = object.pointer(&format!("{container}/image"));
+            let repository = image
+                .and_then(Value::as_str)
+                .and_then(|image| image.rsplit_once(':'));
+            let exemptions = payload["settings"]["exemptions"].as_array();
+            let are_ranges_exempt = exemptions.into_iter().flatten().any(|exemption| {
+                let mut images = exemption["images"].as_array().into_iter().flatten();
+                exemption["allow"]["hostPorts"].is_object()
+                    && repository.is_some_and(|(name, _)| images.any(|image| image == name))
+            });
             // Which port of the ranges, only a person knows.
-            (is_on_host_network && !goes) || settings["allowed"].is_array()
+            (is_on_host_network && !goes) || settings["allowed"].is_array() || are_ranges_exempt
         }
         // A container that would take the pod's user needs another one, and only a person knows
         // which; into a pod of host processes Kubernetes takes no container that is none.
